@@ -1,1 +1,3 @@
-//! placeholder
+//! Luodi, the application: the store, the web shell and one folder per domain.
+
+pub mod store;

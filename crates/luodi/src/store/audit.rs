@@ -1,0 +1,230 @@
+//! Audit events and the digests that bind rows to them.
+//!
+//! Owns the table `audit_event`, the column `last_event` of every bound table and the canonical
+//! encoding of a row. Deliberately lacks numbering, the tree and signatures: the sequencer adds
+//! them after the commit.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+use rusqlite::Connection;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::read::Row;
+use super::tx::Tx;
+use super::value::ValueRef;
+use super::{StoreError, params, sqlite};
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActorKind {
+    /// A person with an account.
+    Account,
+    /// A person at the server's console.
+    Console,
+    /// The program itself: a due job, a timer.
+    System,
+    /// Anybody, without an account.
+    Public,
+}
+
+impl ActorKind {
+    /// The stored word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Console => "console",
+            Self::System => "system",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// The one who acts, as the log names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActorRef {
+    /// Kind of actor.
+    pub kind: ActorKind,
+    /// Row of the account, where there is one.
+    pub id: Option<Uuid>,
+    /// Log-in name, operating-system user or name of the job; never a personal value.
+    pub label: String,
+}
+
+/// What a command did, for the audit log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Who did it.
+    pub actor: ActorRef,
+    /// Stable name of the command, such as `case.accept`.
+    pub command: &'static str,
+    /// Table and id of what it is about.
+    pub subject: (&'static str, Uuid),
+    /// Further facts; never personal values.
+    pub detail: serde_json::Value,
+    /// Tables and ids of all bound rows the command inserted or changed. Each such table has the
+    /// columns `id` (16 bytes, primary key) and `last_event` (16 bytes, without an index).
+    pub rows: Vec<(&'static str, Uuid)>,
+}
+
+/// An event of a running command, not yet written.
+pub(super) struct Pending {
+    pub(super) id: Uuid,
+    pub(super) event: Event,
+}
+
+/// How a bound table is stamped: one UPDATE that answers with the row.
+#[derive(Debug)]
+pub(super) struct Shape {
+    update: String,
+    /// Columns in name order, without `last_event`.
+    columns: Vec<String>,
+}
+
+/// All tables with a column `last_event`, read once after the migrations.
+pub(super) type Shapes = HashMap<String, Shape>;
+
+/// Reads the shapes of all bound tables.
+pub(super) fn shapes(connection: &Connection) -> Result<Shapes, StoreError> {
+    const SQL: &str = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
+                       WHERE t.type = 'table' ORDER BY t.name, c.name";
+    let mut tables: HashMap<String, Vec<String>> = HashMap::new();
+    sqlite::query(connection, SQL, &[], &mut |row| {
+        tables.entry(row.get(0)?).or_default().push(row.get(1)?);
+        Ok(())
+    })?;
+    let bound = |columns: &[String]| {
+        ["id", "last_event"]
+            .iter()
+            .all(|it| columns.iter().any(|c| c == it))
+    };
+    tables.retain(|_, columns| bound(columns));
+    Ok(tables
+        .into_iter()
+        .map(|(table, mut columns)| {
+            columns.retain(|column| column != "last_event");
+            columns.sort();
+            let update = format!(
+                "UPDATE {table} SET last_event = ?1 WHERE id = ?2 RETURNING {}",
+                columns.join(", ")
+            );
+            (table, Shape { update, columns })
+        })
+        .collect())
+}
+
+/// Stamps all rows named by the events of a command and writes the events.
+///
+/// A row named by several events belongs to the last: the earlier ones list it without a digest.
+pub(super) fn write(tx: &Tx<'_>, shapes: &Shapes, pending: &[Pending]) -> Result<(), StoreError> {
+    let mut owner: HashMap<(&str, Uuid), Uuid> = HashMap::new();
+    for Pending { id, event } in pending {
+        owner.extend(event.rows.iter().map(|row| (*row, *id)));
+    }
+    for Pending { id, event } in pending {
+        let mut rows = Vec::with_capacity(event.rows.len());
+        let mut seen = HashSet::new();
+        for (table, row) in event.rows.iter().filter(|named| seen.insert(**named)) {
+            rows.push(if owner.get(&(*table, *row)) == Some(id) {
+                json!({"table": table, "id": row, "digest": stamp(tx, shapes, table, *row, *id)?})
+            } else {
+                json!({"table": table, "id": row})
+            });
+        }
+        insert(tx, *id, event, rows.into())?;
+    }
+    Ok(())
+}
+
+fn insert(tx: &Tx<'_>, id: Uuid, event: &Event, rows: serde_json::Value) -> Result<(), StoreError> {
+    let Event {
+        actor,
+        command,
+        subject,
+        detail,
+        ..
+    } = event;
+    tx.execute(
+        "INSERT INTO audit_event (id, at, actor_kind, actor_id, actor_label, command, \
+         subject_table, subject_id, detail, rows) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            id,
+            tx.now(),
+            actor.kind.as_str(),
+            actor.id,
+            &actor.label,
+            *command,
+            subject.0,
+            subject.1,
+            detail,
+            rows
+        ],
+    )
+    .map(drop)
+}
+
+/// Sets `last_event` of a row and gives the row's digest.
+fn stamp(
+    tx: &Tx<'_>,
+    shapes: &Shapes,
+    table: &str,
+    row: Uuid,
+    event: Uuid,
+) -> Result<String, StoreError> {
+    let shape = shapes.get(table).ok_or_else(|| {
+        StoreError::Statement(format!("{table} has no columns id and last_event"))
+    })?;
+    tx.row(&shape.update, params![event, row], |r| {
+        digest(&shape.columns, r)
+    })
+    .map_err(|error| match error {
+        StoreError::NotFound(_) => {
+            StoreError::NotFound(format!("{table} {row}, named by an event"))
+        }
+        other => other,
+    })
+}
+
+/// SHA-256 over (column, value) pairs in name order; nulls are left out, ciphertext is as stored.
+///
+/// Each pair is: length of the name (4 bytes, big endian), name, one letter for the type, and the
+/// value: `i` 8 bytes, `r` 8 bytes IEEE 754, `t` and `b` a length of 8 bytes and the bytes.
+pub(super) fn digest(columns: &[String], row: &Row<'_>) -> Result<String, StoreError> {
+    let mut hash = Sha256::new();
+    for (index, column) in columns.iter().enumerate() {
+        let value = sqlite::column(row.inner, index)?;
+        if value == ValueRef::Null {
+            continue;
+        }
+        hash.update((column.len() as u32).to_be_bytes());
+        hash.update(column);
+        match value {
+            ValueRef::Null => {}
+            ValueRef::Int(it) => {
+                hash.update(b"i");
+                hash.update(it.to_be_bytes());
+            }
+            ValueRef::Real(it) => {
+                hash.update(b"r");
+                hash.update(it.to_bits().to_be_bytes());
+            }
+            ValueRef::Text(it) => update_bytes(&mut hash, b"t", it.as_bytes()),
+            ValueRef::Blob(it) => update_bytes(&mut hash, b"b", it),
+        }
+    }
+    let mut text = String::from("sha256:");
+    for byte in hash.finalize() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}
+
+fn update_bytes(hash: &mut Sha256, letter: &[u8; 1], bytes: &[u8]) {
+    hash.update(letter);
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}

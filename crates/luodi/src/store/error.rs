@@ -1,0 +1,120 @@
+//! What can go wrong between a command and the disk.
+//!
+//! Deliberately lacks the refusals of the domains: those are the `E` of a command, into which a
+//! [`StoreError`] converts.
+
+use std::path::PathBuf;
+
+use uuid::Uuid;
+
+/// An error of the store. Cloned, because one lost group answers all its commands with it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Writing is impossible at present (full disk, I/O error); reading goes on and the store
+    /// returns to writing by itself.
+    #[error("the store is read-only at present: {0}")]
+    ReadOnly(String),
+    /// The store cannot be reached at all: it is closed, or its files cannot be used.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// Another process holds the data folder.
+    #[error("another server holds {0}")]
+    Locked(PathBuf),
+    /// One row was asked for and there is none.
+    #[error("no such row: {0}")]
+    NotFound(String),
+    /// A unique key is taken.
+    #[error("a row with this key exists already: {table}({})", columns.join(", "))]
+    Conflict {
+        /// Table of the key.
+        table: String,
+        /// Columns of the key, in its order.
+        columns: Vec<String>,
+    },
+    /// Another constraint of the schema (CHECK, NOT NULL, foreign key).
+    #[error("a constraint of the schema is violated: {0}")]
+    Constraint(String),
+    /// The idempotency key was used with other content and had an effect.
+    #[error("this idempotency key was used with other content")]
+    KeyReused {
+        /// The answer stored with the first effect.
+        first_answer: serde_json::Value,
+    },
+    /// An earlier error of the same command makes its success impossible.
+    #[error("the transaction failed earlier: {0}")]
+    Poisoned(String),
+    /// The engine gave up the whole transaction; nothing of the group was kept.
+    #[error("the transaction was lost: {0}")]
+    GroupLost(String),
+    /// The closure of this command panicked; nothing of it was kept.
+    #[error("the command {command} panicked: {message}")]
+    Panicked {
+        /// Name of the command (or "read").
+        command: String,
+        /// Text of the panic.
+        message: String,
+    },
+    /// The job was claimed anew by another worker, ended or rescheduled in the meantime.
+    #[error("the lease of job {0} is lost")]
+    LeaseLost(Uuid),
+    /// The data key of this owner was destroyed: what it sealed is gone for good.
+    #[error("the data key of {0} was destroyed")]
+    KeyDestroyed(Uuid),
+    /// Sealed bytes cannot be opened: wrong owner, damaged, or of an unknown algorithm.
+    #[error("sealed bytes cannot be opened: {0}")]
+    Unsealable(&'static str),
+    /// A value does not fit its column or its type.
+    #[error("value: {0}")]
+    Value(String),
+    /// A statement the store does not let through.
+    #[error("statement refused: {0}")]
+    Statement(String),
+    /// The schema of the database and the migrations of this program disagree.
+    #[error("migration: {0}")]
+    Migration(String),
+    /// The key folder is unusable.
+    #[error("keys: {0}")]
+    Keys(String),
+    /// Anything else the engine reports.
+    #[error("{message} [{sql}]")]
+    Sqlite {
+        /// Extended result code of SQLite, 0 where there is none.
+        code: i32,
+        /// Message of the engine.
+        message: String,
+        /// The statement, without its values.
+        sql: String,
+    },
+}
+
+impl StoreError {
+    /// Stable code of the error, for logs and JSON.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ReadOnly(_) => "store.read_only",
+            Self::Unavailable(_) => "store.unavailable",
+            Self::Locked(_) => "store.locked",
+            Self::NotFound(_) => "store.not_found",
+            Self::Conflict { .. } => "store.conflict",
+            Self::Constraint(_) => "store.constraint",
+            Self::KeyReused { .. } => "store.key_reused",
+            Self::Poisoned(_) => "store.poisoned",
+            Self::GroupLost(_) => "store.group_lost",
+            Self::Panicked { .. } => "store.panicked",
+            Self::LeaseLost(_) => "store.lease_lost",
+            Self::KeyDestroyed(_) => "store.key_destroyed",
+            Self::Unsealable(_) => "store.unsealable",
+            Self::Value(_) => "store.value",
+            Self::Statement(_) => "store.statement",
+            Self::Migration(_) => "store.migration",
+            Self::Keys(_) => "store.keys",
+            Self::Sqlite { .. } => "store.engine",
+        }
+    }
+
+    /// Whether the disk or the file, not the command, is the cause.
+    pub(super) fn is_disk(&self) -> bool {
+        matches!(self, Self::ReadOnly(_) | Self::Unavailable(_))
+    }
+}

@@ -1,0 +1,118 @@
+//! Once in effect: the first answer to an idempotency key, stored in the command's transaction.
+//!
+//! Deliberately lacks refusals: a command that failed had no effect and is decided afresh.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::tx::Tx;
+use super::{StoreError, params};
+
+/// How long an answer is kept at least.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Rows deleted by one sweep.
+const SWEPT: i64 = 500;
+
+/// The key a form or an API call carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// What the client sent.
+    pub key: String,
+    /// Whose key it is: the account, or "public". Equal keys of different scopes are unrelated.
+    pub scope: String,
+    /// SHA-256 of the content it was sent with.
+    pub digest: [u8; 32],
+}
+
+/// An answer, and whether it is the stored one of an earlier effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once<T> {
+    /// The answer.
+    pub value: T,
+    /// Whether the command had its effect before and nothing was done now.
+    pub replayed: bool,
+}
+
+/// Runs `f` unless the command's key had its effect already.
+pub(super) fn once<T, E, F>(tx: &Tx<'_>, f: F) -> Result<Once<T>, E>
+where
+    T: Serialize + DeserializeOwned,
+    E: From<StoreError>,
+    F: FnOnce() -> Result<T, E>,
+{
+    let Some(key) = tx.idempotency() else {
+        return Ok(Once {
+            value: f()?,
+            replayed: false,
+        });
+    };
+    if let Some(answer) = stored(tx, key)? {
+        let value = serde_json::from_value(answer)
+            .map_err(|error| StoreError::Value(format!("stored answer: {error}")))?;
+        return Ok(Once {
+            value,
+            replayed: true,
+        });
+    }
+    let value = f()?;
+    store(tx, key, &value)?;
+    Ok(Once {
+        value,
+        replayed: false,
+    })
+}
+
+fn stored(tx: &Tx<'_>, key: &IdempotencyKey) -> Result<Option<serde_json::Value>, StoreError> {
+    let found = tx.row_opt(
+        "SELECT digest, command, answer FROM idempotency WHERE scope = ?1 AND key = ?2",
+        params![&key.scope, &key.key],
+        |r| {
+            Ok((
+                r.get::<[u8; 32]>(0)?,
+                r.get::<String>(1)?,
+                r.get::<serde_json::Value>(2)?,
+            ))
+        },
+    )?;
+    match found {
+        None => Ok(None),
+        Some((digest, command, answer)) if digest == key.digest && command == tx.command() => {
+            Ok(Some(answer))
+        }
+        Some((_, _, first_answer)) => Err(StoreError::KeyReused { first_answer }),
+    }
+}
+
+fn store<T: Serialize>(tx: &Tx<'_>, key: &IdempotencyKey, value: &T) -> Result<(), StoreError> {
+    let answer = serde_json::to_value(value)
+        .map_err(|error| StoreError::Value(format!("answer: {error}")))?;
+    tx.execute(
+        "INSERT INTO idempotency (scope, key, digest, command, answer, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            &key.scope,
+            &key.key,
+            key.digest,
+            tx.command(),
+            answer,
+            tx.now()
+        ],
+    )
+    .map(drop)
+}
+
+/// Forgets answers older than [`KEPT`], at most 500 of them, and says how many: call it again
+/// (in another command) while it says 500.
+///
+/// # Errors
+/// What the engine reports.
+pub(super) fn sweep(tx: &Tx<'_>) -> Result<u64, StoreError> {
+    let before = tx.now().saturating_sub(KEPT);
+    let before = before.map_err(|error| StoreError::Value(error.to_string()))?;
+    tx.execute(
+        "DELETE FROM idempotency WHERE (scope, key) IN \
+         (SELECT scope, key FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
+        params![before, SWEPT],
+    )
+}

@@ -1,0 +1,204 @@
+//! Migrations: small, numbered, run once each, the same text for both engines.
+//!
+//! Owns the table `schema_migration` and the translation of column types. Deliberately lacks
+//! migrations back: what was published stays.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+use super::{StoreError, params, sqlite};
+
+#[derive(RustEmbed)]
+#[folder = "migrations"]
+struct Files;
+
+/// One file `NNNN_name.sql`.
+#[derive(Clone, Debug)]
+pub(super) struct Migration {
+    pub(super) version: i64,
+    pub(super) name: String,
+    pub(super) sql: String,
+}
+
+/// The migrations this program carries, in their order.
+pub(super) fn embedded() -> Result<Vec<Migration>, StoreError> {
+    let mut found = BTreeMap::new();
+    for path in Files::iter().filter(|path| path.ends_with(".sql")) {
+        let wrong = || StoreError::Migration(format!("{path} is not NNNN_name.sql in UTF-8"));
+        let stem = path.strip_suffix(".sql").ok_or_else(wrong)?;
+        let (number, name) = stem.split_once('_').ok_or_else(wrong)?;
+        let version: i64 = number.parse().map_err(|_| wrong())?;
+        let file = Files::get(&path).ok_or_else(wrong)?;
+        let sql = String::from_utf8(file.data.into_owned()).map_err(|_| wrong())?;
+        let migration = Migration {
+            version,
+            name: name.to_owned(),
+            sql,
+        };
+        if found.insert(version, migration).is_some() {
+            return Err(StoreError::Migration(format!(
+                "two migrations are numbered {version}"
+            )));
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`StoreError::Migration`] where an applied migration was changed since, is unknown here, or is
+/// newer than one still to be applied.
+pub(super) fn run(
+    connection: &Connection,
+    all: &[Migration],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    batch(
+        connection,
+        "CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER NOT NULL PRIMARY KEY, \
+         name TEXT NOT NULL, digest TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
+    )?;
+    let mut applied = applied(connection)?;
+    let latest = applied.keys().next_back().copied();
+    for migration in all {
+        let Migration { version, name, sql } = migration;
+        match applied.remove(version) {
+            Some(digest) if digest == digest_of(sql) => {}
+            Some(_) => {
+                return Err(StoreError::Migration(format!(
+                    "{version} {name} was changed after it was applied"
+                )));
+            }
+            None if Some(*version) < latest => {
+                return Err(StoreError::Migration(format!(
+                    "{version} {name} comes after a later one was applied"
+                )));
+            }
+            None => apply(connection, migration, now)?,
+        }
+    }
+    match applied.keys().next() {
+        None => Ok(()),
+        Some(version) => Err(StoreError::Migration(format!(
+            "the database has migration {version}, which this program does not know: use a newer program"
+        ))),
+    }
+}
+
+fn applied(connection: &Connection) -> Result<BTreeMap<i64, String>, StoreError> {
+    let mut found = BTreeMap::new();
+    sqlite::query(
+        connection,
+        "SELECT version, digest FROM schema_migration",
+        &[],
+        &mut |row| {
+            found.insert(row.get(0)?, row.get(1)?);
+            Ok(())
+        },
+    )?;
+    Ok(found)
+}
+
+fn apply(connection: &Connection, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
+    let Migration { version, name, sql } = migration;
+    let translated =
+        translate(sql).map_err(|why| StoreError::Migration(format!("{version} {name}: {why}")))?;
+    let run = || {
+        batch(connection, "BEGIN IMMEDIATE")?;
+        batch(connection, &translated)?;
+        sqlite::execute(
+            connection,
+            "INSERT INTO schema_migration (version, name, digest, applied_at) VALUES (?1, ?2, ?3, ?4)",
+            &params![*version, name, digest_of(sql), now],
+        )?;
+        batch(connection, "COMMIT")
+    };
+    run().map_err(|error| {
+        let _ = batch(connection, "ROLLBACK");
+        StoreError::Migration(format!("{version} {name}: {error}"))
+    })
+}
+
+fn batch(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection
+        .execute_batch(sql)
+        .map_err(|error| sqlite::error(&error, "migration"))
+}
+
+fn digest_of(sql: &str) -> String {
+    let hex: String = Sha256::digest(sql)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("sha256:{hex}")
+}
+
+/// Turns the common column types into those of SQLite's STRICT tables.
+fn translate(sql: &str) -> Result<String, String> {
+    let mut output = String::with_capacity(sql.len() + 64);
+    let mut head: Vec<String> = Vec::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let (token, after) = split_token(rest, first);
+        rest = after;
+        match first {
+            ';' => {
+                if matches!(head.as_slice(), [create, table] if create == "CREATE" && table == "TABLE")
+                {
+                    output.push_str(" STRICT");
+                }
+                head.clear();
+                output.push(';');
+            }
+            _ if first.is_ascii_alphabetic() || first == '_' => {
+                let word = token.to_ascii_uppercase();
+                output.push_str(word_of_sqlite(&word, token)?);
+                if head.len() < 2 {
+                    head.push(word);
+                }
+            }
+            _ => output.push_str(token),
+        }
+    }
+    if head.is_empty() {
+        Ok(output)
+    } else {
+        Err("the last statement lacks its semicolon".into())
+    }
+}
+
+fn word_of_sqlite<'a>(word: &str, token: &'a str) -> Result<&'a str, String> {
+    match word {
+        "BIGINT" => Ok("INTEGER"),
+        "BYTEA" => Ok("BLOB"),
+        "DOUBLE" => Ok("REAL"),
+        "PRECISION" => Ok(""),
+        // A deferred check fails at the commit, and with it the whole group.
+        "DEFERRABLE" | "AUTOINCREMENT" | "SERIAL" | "BOOLEAN" => {
+            Err(format!("{word} is not allowed"))
+        }
+        _ => Ok(token),
+    }
+}
+
+/// Splits off a comment, a quoted text, a word or one other character.
+fn split_token(rest: &str, first: char) -> (&str, &str) {
+    let end = match first {
+        '-' if rest.starts_with("--") => rest.find('\n'),
+        '\'' | '"' => rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| *c == first)
+            .map(|(at, _)| at + 1),
+        _ if first.is_ascii_alphabetic() || first == '_' => {
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        }
+        _ => Some(first.len_utf8()),
+    };
+    rest.split_at(end.unwrap_or(rest.len()))
+}

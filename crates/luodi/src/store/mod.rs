@@ -1,0 +1,468 @@
+//! The store: one SQL text, commands as closures, snapshots for reading.
+//!
+//! A change of any row is a [`Command`] given to [`Store::write`]; its closure gets a [`Tx`] and
+//! runs synchronously, together with others, in one group with one commit. Reading takes a
+//! [`Snapshot`]. Both answer questions through [`Query`], so a function of `queries.rs` takes
+//! `q: &dyn Query`.
+//!
+//! The closure is an `Fn`: an engine may run it again. So it decides from what it reads through
+//! its `Tx` only; time, ids and randomness come from the `Tx`; nothing outside the database is
+//! touched (that goes into [`Tx::after_commit`], a job or the outbox). Hashing of passwords,
+//! parsing and sealing of large files are done before.
+//!
+//! Deliberately lacks every domain, and the choice of who may do what.
+
+mod audit;
+mod error;
+mod idempotency;
+mod jobs;
+mod keys;
+mod lock;
+mod migrate;
+mod read;
+mod sqlite;
+mod stats;
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod value;
+mod writer;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc as channel};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+pub use self::audit::{ActorKind, ActorRef, Event};
+pub use self::error::StoreError;
+pub use self::idempotency::{IdempotencyKey, KEPT as ANSWERS_KEPT, Once};
+pub use self::jobs::{
+    ClaimedJob, DeadJob, Failed, Job, MAX_ATTEMPTS, Outgoing, Queue, dead as dead_jobs,
+    revive as revive_job,
+};
+pub use self::keys::{DataKey, Keys};
+pub use self::read::{Query, Row, Snapshot};
+pub use self::stats::Stats;
+pub use self::tx::{AfterCommit, Command, Tx, day_in_china};
+pub use self::value::{FromValue, Value, ValueRef, mismatch};
+pub use crate::params;
+
+use self::lock::FolderLock;
+use self::read::Readers;
+use self::writer::{Limits, Message, OnOpen, Request, Setup, Writer, closed, panicked};
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// The present, noted with migrations.
+    pub now: Timestamp,
+    /// Folder of the keys; `DIR/keys` where none is given.
+    pub keys: Option<PathBuf>,
+    /// Whether a commit waits for the disk. Only throw-away stores say no.
+    pub durable: bool,
+    /// Commands waiting at most; further callers wait for a place.
+    pub queue: usize,
+    /// Commands in one group at most.
+    pub group: usize,
+    /// Connections for reading at most.
+    pub readers: usize,
+    /// Page cache of each connection in KiB.
+    pub cache_kib: u32,
+    /// Page size of a new database in bytes.
+    pub page_size: u32,
+    /// Pages in the log after which it is moved into the database.
+    pub checkpoint_pages: u32,
+    /// Time between trials while writing is impossible.
+    pub probe_every: Duration,
+    on_open: Option<OnOpen>,
+}
+
+impl Options {
+    /// The usual options.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            keys: None,
+            durable: true,
+            queue: 1_024,
+            group: 256,
+            readers: 8,
+            cache_kib: 8 * 1_024,
+            page_size: 4_096,
+            checkpoint_pages: 8_192,
+            probe_every: Duration::from_secs(1),
+            on_open: None,
+        }
+    }
+}
+
+/// The store of one data folder. Clones share it; the last one closes it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    keys: Keys,
+    counters: Arc<stats::Counters>,
+    _lock: FolderLock,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.readers.close_idle();
+        self.writer.stop();
+    }
+}
+
+impl Store {
+    /// Opens the store of a data folder, making what is not there: `luodi.db`, `keys/`,
+    /// `attachments/`, `lock`; and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where a server holds the folder, [`StoreError::Migration`] where the
+    /// schema is not this program's, [`StoreError::Keys`] where the keys are missing or another
+    /// folder's, [`StoreError::Unavailable`] where files cannot be used.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
+        Self::open_with(dir, options, &migrate::embedded()?)
+    }
+
+    fn open_with(
+        dir: &Path,
+        options: &Options,
+        migrations: &[migrate::Migration],
+    ) -> Result<Self, StoreError> {
+        let unusable =
+            |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", dir.display()));
+        std::fs::create_dir_all(dir.join("attachments")).map_err(unusable)?;
+        let lock = FolderLock::take(dir)?;
+        let file = dir.join("luodi.db");
+        let settings = sqlite::Settings {
+            durable: options.durable,
+            page_size: options.page_size,
+            cache_kib: options.cache_kib,
+        };
+        let connection = sqlite::open_writer(&file, &settings)?;
+        migrate::run(&connection, migrations, options.now)?;
+        let keys = open_keys(
+            &connection,
+            &options.keys.clone().unwrap_or_else(|| dir.join("keys")),
+        )?;
+        let counters = Arc::new(stats::Counters::default());
+        let setup = Setup {
+            file: file.clone(),
+            settings: settings.clone(),
+            limits: Limits {
+                queue: options.queue,
+                group: options.group.max(1),
+                checkpoint_frames: options.checkpoint_pages,
+                probe_every: options.probe_every,
+            },
+            keys: keys.clone(),
+            shapes: audit::shapes(&connection)?,
+            counters: counters.clone(),
+            on_open: options.on_open.clone(),
+        };
+        let writer = Writer::start(setup, connection)?;
+        let readers = Readers::new(file, settings, options.readers);
+        let inner = Inner {
+            dir: dir.to_owned(),
+            writer,
+            readers,
+            keys,
+            counters,
+            _lock: lock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Opens a throw-away store for tests.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_temporary(now: Timestamp) -> Result<testing::TemporaryStore, StoreError> {
+        testing::TemporaryStore::open(now)
+    }
+
+    /// Runs a command and waits until it is on the disk. Dropping the future does not cancel a
+    /// command that is already waiting.
+    ///
+    /// # Errors
+    /// The refusal of the closure, or the store's own error in its type.
+    pub fn write<T, E, F>(
+        &self,
+        command: Command,
+        f: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
+    {
+        let queue = self.inner.writer.queue();
+        async move {
+            let (reply, answer) = oneshot::channel();
+            let reply = Box::new(move |result| {
+                // A caller that went away wants no answer.
+                let _ = reply.send(result);
+            });
+            let request = Message::Run(Request::new(command, f, reply));
+            queue.send(request).await.map_err(|_| closed())?;
+            answer.await.unwrap_or_else(|_| Err(E::from(closed())))
+        }
+    }
+
+    /// Runs a command from code that is not asynchronous.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// Where it is called on a thread that runs asynchronous tasks.
+    pub fn write_blocking<T, E, F>(&self, command: Command, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
+    {
+        let (reply, answer) = channel::sync_channel(1);
+        let reply = Box::new(move |result| {
+            let _ = reply.send(result);
+        });
+        let request = Message::Run(Request::new(command, f, reply));
+        self.inner
+            .writer
+            .queue()
+            .blocking_send(request)
+            .map_err(|_| closed())?;
+        answer.recv().unwrap_or_else(|_| Err(E::from(closed())))
+    }
+
+    /// Runs a command that is once in effect under its [`Command::once`] key: again with the same
+    /// key and content, it gives the stored answer and does nothing. Without a key it is
+    /// [`write`](Self::write). A refusal is not remembered.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`StoreError::KeyReused`] where the key had its effect with other
+    /// content or under another command.
+    pub fn write_once<T, E, F>(
+        &self,
+        command: Command,
+        f: F,
+    ) -> impl Future<Output = Result<Once<T>, E>> + Send + use<T, E, F>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
+    {
+        self.write(command, move |tx| idempotency::once(tx, || f(tx)))
+    }
+
+    /// [`write_once`](Self::write_once) from code that is not asynchronous.
+    ///
+    /// # Errors
+    /// As [`write_once`](Self::write_once).
+    ///
+    /// # Panics
+    /// As [`write_blocking`](Self::write_blocking).
+    pub fn write_once_blocking<T, E, F>(&self, command: Command, f: F) -> Result<Once<T>, E>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
+    {
+        self.write_blocking(command, move |tx| idempotency::once(tx, || f(tx)))
+    }
+
+    /// Reads one moment of the tables, on a thread for blocking work.
+    ///
+    /// # Errors
+    /// What the closure gives, or the store's own error in its type.
+    pub async fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let store = self.clone();
+        let reading = tokio::task::spawn_blocking(move || store.read_blocking(f));
+        reading.await.unwrap_or_else(|_| Err(E::from(closed())))
+    }
+
+    /// Reads one moment of the tables on this thread.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`StoreError::Panicked`] where the closure panics.
+    pub fn read_blocking<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
+    {
+        let Inner { readers, keys, .. } = &*self.inner;
+        catch_unwind(AssertUnwindSafe(|| readers.read(keys, f)))
+            .unwrap_or_else(|panic| Err(E::from(panicked("read", panic.as_ref()))))
+    }
+
+    /// Leases up to `limit` due jobs until `lease` from `now`; costs no write where none is due.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn claim_due_jobs(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        self.claim(Queue::Job, now, limit, lease).await
+    }
+
+    /// Leases up to `limit` messages of the outbox until `lease` from `now`.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn claim_outgoing(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        self.claim(Queue::Outbox, now, limit, lease).await
+    }
+
+    async fn claim(
+        &self,
+        queue: Queue,
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        if !self.read(move |q| jobs::any_due(q, queue, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.write(Command::new("store.claim", now), move |tx| {
+            jobs::claim(tx, queue, limit, lease)
+        })
+        .await
+    }
+
+    /// Ends a claimed job that has no effects in the store; one that has ends with
+    /// [`Tx::finish_job`] in their command.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]; the store's own.
+    pub async fn finish_job(&self, now: Timestamp, job: ClaimedJob) -> Result<(), StoreError> {
+        self.write(Command::new("store.finish", now), move |tx| {
+            tx.finish_job(&job)
+        })
+        .await
+    }
+
+    /// Notes a failed attempt: tried again later, at growing distances, until it is dead.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]; the store's own.
+    pub async fn fail_job(
+        &self,
+        now: Timestamp,
+        job: ClaimedJob,
+        error: String,
+    ) -> Result<Failed, StoreError> {
+        self.write(Command::new("store.fail", now), move |tx| {
+            tx.fail_job(&job, &error)
+        })
+        .await
+    }
+
+    /// Forgets old answers and jobs long ended, a bounded number of each, and says whether more
+    /// is left.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn sweep(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.write(Command::new("store.sweep", now), |tx| {
+            Ok(idempotency::sweep(tx)? | jobs::sweep(tx)?)
+        })
+        .await
+        .map(|swept: u64| swept > 0)
+    }
+
+    /// Whether commands are possible at present.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        self.inner.writer.writable()
+    }
+
+    /// What was counted since the store was opened.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.read()
+    }
+
+    /// The keys of the data folder.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// The folder of attachments.
+    #[must_use]
+    pub fn attachments(&self) -> PathBuf {
+        self.inner.dir.join("attachments")
+    }
+
+    /// Answers the commands that wait, refuses further ones and closes the database. Blocks.
+    pub fn shutdown(&self) {
+        self.inner.readers.close_idle();
+        self.inner.writer.stop();
+    }
+}
+
+/// Opens the key folder and compares it with what the database remembers of it.
+fn open_keys(connection: &rusqlite::Connection, dir: &Path) -> Result<Keys, StoreError> {
+    let mut remembered: Option<String> = None;
+    let sql = "SELECT value FROM meta WHERE name = 'master_key'";
+    sqlite::query(connection, sql, &[], &mut |row| {
+        remembered = Some(row.get(0)?);
+        Ok(())
+    })?;
+    if remembered.is_some() && !keys::present(dir) {
+        return Err(StoreError::Keys(format!(
+            "{} lacks the master key of this database",
+            dir.display()
+        )));
+    }
+    let keys = Keys::open(dir)?;
+    match remembered {
+        Some(print) if print == keys.fingerprint() => {}
+        Some(_) => {
+            return Err(StoreError::Keys(format!(
+                "{} belongs to another database",
+                dir.display()
+            )));
+        }
+        None => {
+            let sql = "INSERT INTO meta (name, value) VALUES ('master_key', ?1)";
+            sqlite::execute(connection, sql, &params![keys.fingerprint()])?;
+        }
+    }
+    Ok(keys)
+}

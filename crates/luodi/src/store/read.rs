@@ -1,0 +1,269 @@
+//! Reading: rows, the questions a transaction and a snapshot both answer, and the pool of readers.
+//!
+//! Deliberately lacks any way to change a row.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::keys::{DataKey, KeyRing, Keys};
+use super::value::{FromValue, Value};
+use super::{StoreError, sqlite};
+
+/// One row of an answer; columns count from 0.
+pub struct Row<'a> {
+    pub(super) inner: &'a rusqlite::Row<'a>,
+}
+
+impl Row<'_> {
+    /// Reads one column.
+    ///
+    /// # Errors
+    /// [`StoreError::Value`] where the column does not exist or holds another type.
+    pub fn get<T: FromValue>(&self, index: usize) -> Result<T, StoreError> {
+        T::from_value(sqlite::column(self.inner, index)?)
+            .map_err(|error| StoreError::Value(format!("column {index}: {error}")))
+    }
+}
+
+/// What a running transaction ([`super::Tx`]) and a [`Snapshot`] both can do: ask.
+///
+/// Functions of `queries.rs` take `q: &dyn Query`; `&tx` and `&snapshot` both convert to it.
+pub trait Query {
+    /// Runs one SELECT (in a transaction also a data statement with RETURNING) and shows each row
+    /// to `visit`. Use [`rows`](trait.Query.html#method.rows) and its sisters instead.
+    ///
+    /// # Errors
+    /// What the engine or `visit` reports.
+    fn each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// The keys of the data folder, for look-up hashes.
+    fn keys(&self) -> &Keys;
+
+    /// The data key of an owner, for opening many sealed values or a file.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyDestroyed`] after erasure, [`StoreError::NotFound`] where the owner never
+    /// had a key.
+    fn data_key(&self, owner: Uuid) -> Result<DataKey, StoreError>;
+}
+
+impl<'q> dyn Query + 'q {
+    /// All rows of a question, mapped.
+    ///
+    /// # Errors
+    /// What the engine or `map` reports.
+    pub fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl AsRef<[Value]>,
+        mut map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.each(sql, params.as_ref(), &mut |row| {
+            found.push(map(row)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first row of a question, or none.
+    ///
+    /// # Errors
+    /// What the engine or `map` reports.
+    pub fn row_opt<T>(
+        &self,
+        sql: &str,
+        params: impl AsRef<[Value]>,
+        mut map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut found = None;
+        self.each(sql, params.as_ref(), &mut |row| {
+            if found.is_none() {
+                found = Some(map(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first row of a question.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is none; what the engine or `map` reports.
+    pub fn row<T>(
+        &self,
+        sql: &str,
+        params: impl AsRef<[Value]>,
+        map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.row_opt(sql, params, map)?
+            .ok_or_else(|| StoreError::NotFound(sql.to_owned()))
+    }
+
+    /// Opens a sealed text of an owner.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyDestroyed`] after erasure, [`StoreError::Unsealable`] where the bytes are
+    /// another owner's or damaged.
+    pub fn open(&self, owner: Uuid, sealed: &[u8]) -> Result<String, StoreError> {
+        String::from_utf8(self.open_bytes(owner, sealed)?)
+            .map_err(|_| StoreError::Unsealable("the content is not text"))
+    }
+
+    /// Opens sealed bytes of an owner.
+    ///
+    /// # Errors
+    /// As [`open`](#method.open).
+    pub fn open_bytes(&self, owner: Uuid, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.data_key(owner)?.open(sealed)
+    }
+}
+
+/// One moment of the tables: everything read through it belongs together.
+pub struct Snapshot<'a> {
+    connection: &'a Connection,
+    keys: &'a Keys,
+    ring: RefCell<KeyRing>,
+}
+
+impl Query for Snapshot<'_> {
+    fn each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        sqlite::query(self.connection, sql, params, visit)
+    }
+
+    fn keys(&self) -> &Keys {
+        self.keys
+    }
+
+    fn data_key(&self, owner: Uuid) -> Result<DataKey, StoreError> {
+        if let Some(known) = self.ring.borrow().get(owner) {
+            return Ok(known);
+        }
+        let key = self
+            .keys
+            .load(self, owner)?
+            .ok_or_else(|| super::keys::missing(owner))?;
+        self.ring.borrow_mut().put(key.clone());
+        Ok(key)
+    }
+}
+
+impl<'a> Deref for Snapshot<'a> {
+    type Target = dyn Query + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        self
+    }
+}
+
+/// The readers' own connections: at most `limit`, opened when first needed.
+pub(super) struct Readers {
+    file: PathBuf,
+    settings: sqlite::Settings,
+    limit: usize,
+    state: Mutex<Idle>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Connection>,
+    lent: usize,
+}
+
+impl Readers {
+    pub(super) fn new(file: PathBuf, settings: sqlite::Settings, limit: usize) -> Self {
+        Self {
+            file,
+            settings,
+            limit: limit.max(1),
+            state: Mutex::default(),
+            returned: Condvar::new(),
+        }
+    }
+
+    /// Runs `f` on a snapshot; blocks while all connections are lent.
+    pub(super) fn read<T, E, F>(&self, keys: &Keys, f: F) -> Result<T, E>
+    where
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
+        E: From<StoreError>,
+    {
+        let mut loan = Loan {
+            readers: self,
+            connection: self.borrow_idle(),
+        };
+        let connection = match loan.connection.take() {
+            Some(idle) => idle,
+            None => sqlite::open_reader(&self.file, &self.settings)?,
+        };
+        sqlite::control(&connection, "BEGIN DEFERRED")?;
+        let answer = {
+            let ring = RefCell::default();
+            f(&Snapshot {
+                connection: &connection,
+                keys,
+                ring,
+            })
+        };
+        // A connection whose snapshot does not end is dropped, and with it the snapshot.
+        if sqlite::control(&connection, "COMMIT").is_ok() {
+            loan.connection = Some(connection);
+        }
+        answer
+    }
+
+    fn borrow_idle(&self) -> Option<Connection> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.lent >= self.limit {
+            state = self
+                .returned
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.lent += 1;
+        state.connections.pop()
+    }
+
+    /// Drops the idle connections, so that the last writer can tidy the log away.
+    pub(super) fn close_idle(&self) {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .connections
+            .clear();
+    }
+}
+
+/// A place in the pool, given back also when the reader's closure panics.
+struct Loan<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let mut state = self
+            .readers
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        state.lent -= 1;
+        state.connections.extend(self.connection.take());
+        self.readers.returned.notify_one();
+    }
+}

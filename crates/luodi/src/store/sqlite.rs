@@ -1,0 +1,232 @@
+//! The SQLite engine: how connections are opened, statements run, values and errors translated.
+//!
+//! The only file of the store that knows SQLite's codes. Deliberately lacks transactions as
+//! commands see them (`tx`, `writer`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef as Raw};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+
+use super::StoreError;
+use super::read::Row;
+use super::value::{Value, ValueRef};
+
+/// How connections are set up.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// Whether a commit waits for the disk. Only throw-away stores of tests say no.
+    pub(super) durable: bool,
+    /// Size of a page of a new database in bytes (a power of two from 512 to 65,536).
+    pub(super) page_size: u32,
+    /// Page cache of each connection in KiB.
+    pub(super) cache_kib: u32,
+}
+
+/// Statements kept prepared per connection.
+const STATEMENTS: usize = 512;
+/// How long a connection waits for a lock of a checkpoint or a recovery.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens the connection that writes, creating the database where there is none.
+pub(super) fn open_writer(file: &Path, settings: &Settings) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(|e| error(&e, "open"))?;
+    let synchronous = if settings.durable { "FULL" } else { "OFF" };
+    // secure_delete FAST: deleted content (a destroyed key) is overwritten wherever its page is
+    // written anyway. Checkpoints are made by the writer after it has answered.
+    let setup = format!(
+        "PRAGMA page_size = {};
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = {synchronous};
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA secure_delete = FAST;
+         PRAGMA foreign_keys = ON;",
+        settings.page_size
+    );
+    prepare(&connection, settings, &setup)?;
+    Ok(connection)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(file: &Path, settings: &Settings) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(|e| error(&e, "open"))?;
+    prepare(&connection, settings, "PRAGMA query_only = ON;")?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection, settings: &Settings, setup: &str) -> Result<(), StoreError> {
+    connection
+        .busy_timeout(BUSY)
+        .map_err(|e| error(&e, "busy_timeout"))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
+        .execute_batch(setup)
+        .map_err(|e| error(&e, setup))?;
+    let cache = format!(
+        "PRAGMA cache_size = -{}; PRAGMA temp_store = MEMORY;",
+        settings.cache_kib
+    );
+    connection
+        .execute_batch(&cache)
+        .map_err(|e| error(&e, &cache))
+}
+
+/// Runs a statement of transaction control.
+pub(super) fn control(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|e| error(&e, sql))?;
+    statement.execute([]).map(drop).map_err(|e| error(&e, sql))
+}
+
+/// Runs a data statement and gives the number of rows it changed.
+pub(super) fn execute(
+    connection: &Connection,
+    sql: &str,
+    params: &[Value],
+) -> Result<u64, StoreError> {
+    check(sql, params)?;
+    let mut statement = connection.prepare_cached(sql).map_err(|e| error(&e, sql))?;
+    let changed = statement
+        .execute(params_from_iter(params))
+        .map_err(|e| error(&e, sql))?;
+    Ok(changed as u64)
+}
+
+/// Runs a question and shows each row.
+pub(super) fn query(
+    connection: &Connection,
+    sql: &str,
+    params: &[Value],
+    visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    check(sql, params)?;
+    let mut statement = connection.prepare_cached(sql).map_err(|e| error(&e, sql))?;
+    let mut rows = statement
+        .query(params_from_iter(params))
+        .map_err(|e| error(&e, sql))?;
+    while let Some(row) = rows.next().map_err(|e| error(&e, sql))? {
+        visit(&Row { inner: row })?;
+    }
+    Ok(())
+}
+
+/// Lets through only questions and data statements, and no NUL: PostgreSQL has none in text.
+///
+/// Transaction control inside a command would break its group open.
+fn check(sql: &str, params: &[Value]) -> Result<(), StoreError> {
+    let word: String = sql
+        .trim_start()
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .collect();
+    const ALLOWED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    if !ALLOWED
+        .iter()
+        .any(|allowed| word.eq_ignore_ascii_case(allowed))
+    {
+        return Err(StoreError::Statement(format!("begins with {word:?}")));
+    }
+    for (index, value) in params.iter().enumerate() {
+        if matches!(value, Value::Text(text) if text.contains('\0')) {
+            return Err(StoreError::Value(format!(
+                "parameter {} holds a NUL character",
+                index + 1
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// One column of a row in our own terms.
+pub(super) fn column<'a>(
+    row: &'a rusqlite::Row<'_>,
+    index: usize,
+) -> Result<ValueRef<'a>, StoreError> {
+    let raw = row
+        .get_ref(index)
+        .map_err(|e| StoreError::Value(format!("column {index}: {e}")))?;
+    Ok(match raw {
+        Raw::Null => ValueRef::Null,
+        Raw::Integer(it) => ValueRef::Int(it),
+        Raw::Real(it) => ValueRef::Real(it),
+        Raw::Text(bytes) => ValueRef::Text(
+            std::str::from_utf8(bytes)
+                .map_err(|_| StoreError::Value(format!("column {index}: not UTF-8")))?,
+        ),
+        Raw::Blob(it) => ValueRef::Blob(it),
+    })
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => Raw::Null,
+            Value::Int(it) => Raw::Integer(*it),
+            Value::Real(it) => Raw::Real(*it),
+            Value::Text(it) => Raw::Text(it.as_bytes()),
+            Value::Blob(it) => Raw::Blob(it),
+        }))
+    }
+}
+
+/// Primary result codes that blame the disk or the file (sqlite.org/rescode.html).
+const DISK: [ErrorCode; 7] = [
+    ErrorCode::DiskFull,
+    ErrorCode::SystemIoFailure,
+    ErrorCode::ReadOnly,
+    ErrorCode::CannotOpen,
+    ErrorCode::OutOfMemory,
+    ErrorCode::DatabaseCorrupt,
+    ErrorCode::NotADatabase,
+];
+/// SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE.
+const UNIQUE: [i32; 2] = [1555, 2067];
+
+/// Translates an error of the engine.
+pub(super) fn error(error: &rusqlite::Error, sql: &str) -> StoreError {
+    let message = error.to_string();
+    let Some(failure) = error.sqlite_error() else {
+        return StoreError::Sqlite {
+            code: 0,
+            message,
+            sql: sql.to_owned(),
+        };
+    };
+    if DISK.contains(&failure.code) {
+        return StoreError::Unavailable(message);
+    }
+    if UNIQUE.contains(&failure.extended_code) {
+        return conflict(&message);
+    }
+    if failure.code == ErrorCode::ConstraintViolation {
+        return StoreError::Constraint(message);
+    }
+    StoreError::Sqlite {
+        code: failure.extended_code,
+        message,
+        sql: sql.to_owned(),
+    }
+}
+
+/// Reads table and columns out of `UNIQUE constraint failed: t.a, t.b`.
+fn conflict(message: &str) -> StoreError {
+    let names = message
+        .rsplit_once(": ")
+        .map_or(message, |(_, names)| names);
+    let mut table = String::new();
+    let mut columns = Vec::new();
+    for name in names.split(", ") {
+        match name.split_once('.') {
+            Some((of, column)) => {
+                of.clone_into(&mut table);
+                columns.push(column.to_owned());
+            }
+            None => columns.push(name.to_owned()),
+        }
+    }
+    StoreError::Conflict { table, columns }
+}

@@ -1,0 +1,384 @@
+//! A command and the transaction it runs in.
+//!
+//! Time, ids and randomness of a command are fixed before its first run: a second run of the same
+//! command sees the same. Deliberately lacks the engine (`sqlite`) and the group (`writer`).
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use rand::Rng;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rusqlite::Connection;
+use uuid::{Builder, Uuid};
+
+use super::audit::{self, Event, Pending, Shapes};
+use super::idempotency::IdempotencyKey;
+use super::jobs::{self, ClaimedJob, Failed, Job, Outgoing, Queue};
+use super::keys::{self, DataKey, KeyRing, Keys};
+use super::read::{Query, Row};
+use super::value::Value;
+use super::{StoreError, params, sqlite};
+
+/// China Standard Time: eight hours ahead of UTC, without summer time since 1992.
+const CHINA: Offset = Offset::constant(8);
+
+/// What a command is before it runs.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Stable name, such as `case.accept`.
+    pub name: &'static str,
+    /// When it was asked for, in whole milliseconds.
+    pub now: Timestamp,
+    /// Source of its ids and randomness.
+    pub seed: [u8; 32],
+    /// The key that makes it once in effect ([`super::Store::write_once`]).
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+impl Command {
+    /// A command asked for `now`, with a fresh seed from the operating system.
+    #[must_use]
+    pub fn new(name: &'static str, now: Timestamp) -> Self {
+        Self::seeded(name, now, fresh_seed())
+    }
+
+    /// A command with a given seed, for tests and simulations.
+    #[must_use]
+    pub fn seeded(name: &'static str, now: Timestamp, seed: [u8; 32]) -> Self {
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        Self {
+            name,
+            now,
+            seed,
+            idempotency: None,
+        }
+    }
+
+    /// The same command, once in effect under this key.
+    #[must_use]
+    pub fn once(mut self, key: IdempotencyKey) -> Self {
+        self.idempotency = Some(key);
+        self
+    }
+}
+
+/// The one place where commands get their randomness from.
+fn fresh_seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    rand::rng().fill_bytes(&mut seed);
+    seed
+}
+
+/// The day in China of an instant.
+#[must_use]
+pub fn day_in_china(at: Timestamp) -> Date {
+    CHINA.to_datetime(at).date()
+}
+
+/// Work for after the commit, such as waking a worker. It must be quick and cannot fail.
+pub type AfterCommit = Box<dyn FnOnce() + Send>;
+
+/// What the store lends to a running command.
+pub(super) struct Lent<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) keys: &'a Keys,
+    pub(super) shapes: &'a Shapes,
+}
+
+/// The transaction of one command.
+///
+/// Any error of the engine poisons it: later calls fail, and the command cannot succeed any more.
+pub struct Tx<'a> {
+    lent: Lent<'a>,
+    command: &'a Command,
+    poison: RefCell<Option<StoreError>>,
+    statements: Cell<u64>,
+    ids: RefCell<(u16, ChaCha20Rng)>,
+    random: RefCell<ChaCha20Rng>,
+    ring: RefCell<KeyRing>,
+    events: RefCell<Vec<Pending>>,
+    callbacks: RefCell<Vec<AfterCommit>>,
+}
+
+/// What is left of a transaction after its closure.
+pub(super) struct Ended {
+    pub(super) poison: Option<StoreError>,
+    pub(super) statements: u64,
+    pub(super) callbacks: Vec<AfterCommit>,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn begin(lent: Lent<'a>, command: &'a Command) -> Self {
+        let ids = ChaCha20Rng::from_seed(command.seed);
+        let mut random = ids.clone();
+        random.set_stream(1);
+        Self {
+            lent,
+            command,
+            poison: RefCell::default(),
+            statements: Cell::default(),
+            ids: RefCell::new((0, ids)),
+            random: RefCell::new(random),
+            ring: RefCell::default(),
+            events: RefCell::default(),
+            callbacks: RefCell::default(),
+        }
+    }
+
+    /// Runs one INSERT, UPDATE or DELETE and gives the number of rows it changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] for a taken unique key, and what else the engine reports. Any
+    /// error poisons the transaction.
+    pub fn execute(&self, sql: &str, params: impl AsRef<[Value]>) -> Result<u64, StoreError> {
+        self.guarded(|connection| sqlite::execute(connection, sql, params.as_ref()))
+    }
+
+    /// When the command was asked for, in whole milliseconds.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.command.now
+    }
+
+    /// The day of [`now`](Self::now) in China.
+    #[must_use]
+    pub fn today(&self) -> Date {
+        day_in_china(self.command.now)
+    }
+
+    /// Name of the command.
+    #[must_use]
+    pub fn command(&self) -> &'static str {
+        self.command.name
+    }
+
+    pub(super) fn idempotency(&self) -> Option<&'a IdempotencyKey> {
+        self.command.idempotency.as_ref()
+    }
+
+    /// A new id (UUIDv7): the k-th of a command is the same on each run, and ids of one command
+    /// ascend up to the 4,096th.
+    #[must_use]
+    pub fn new_id(&self) -> Uuid {
+        let mut ids = self.ids.borrow_mut();
+        let (count, source) = &mut *ids;
+        let mut bytes = [0; 10];
+        source.fill_bytes(&mut bytes);
+        // The 12 bits after the time (RFC 9562 rand_a) count the ids of the command.
+        let [high, low, ..] = &mut bytes;
+        [*high, *low] = count.to_be_bytes();
+        *count = count.saturating_add(1).min(0x0fff);
+        let milliseconds = u64::try_from(self.command.now.as_millisecond()).unwrap_or_default();
+        Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid()
+    }
+
+    /// Unpredictable bytes, the same on each run of the command.
+    #[must_use]
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.borrow_mut().fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Notes what the command did. The event and the digests of its rows are written after the
+    /// closure, from the rows as they are then.
+    pub fn event(&self, event: Event) -> Uuid {
+        let id = self.new_id();
+        self.events.borrow_mut().push(Pending { id, event });
+        id
+    }
+
+    /// Runs `f` once the command is committed, and never otherwise.
+    pub fn after_commit(&self, f: AfterCommit) {
+        self.callbacks.borrow_mut().push(f);
+    }
+
+    /// Plans a job. An open job of the same kind and key is set anew instead.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn enqueue_job(&self, job: &Job) -> Result<Uuid, StoreError> {
+        jobs::enqueue(self, Queue::Job, job)
+    }
+
+    /// Cancels the open job of this kind and key; says whether there was one.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn cancel_job(&self, kind: &str, key: &str) -> Result<bool, StoreError> {
+        jobs::cancel(self, Queue::Job, kind, key)
+    }
+
+    /// Ends a claimed job or message well, together with its effects.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] where it was claimed, ended or set anew meanwhile: pass it on, so
+    /// that the effects are undone.
+    pub fn finish_job(&self, job: &ClaimedJob) -> Result<(), StoreError> {
+        jobs::finish(self, job)
+    }
+
+    /// Notes a failed attempt of a claimed job or message.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] as for [`finish_job`](Self::finish_job).
+    pub fn fail_job(&self, job: &ClaimedJob, error: &str) -> Result<Failed, StoreError> {
+        jobs::fail(self, job, error)
+    }
+
+    /// Leaves a message for the outbox, due at once.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn send(&self, message: Outgoing) -> Result<Uuid, StoreError> {
+        let Outgoing { kind, payload } = message;
+        jobs::enqueue(
+            self,
+            Queue::Outbox,
+            &Job {
+                kind,
+                key: None,
+                payload,
+                due_at: self.now(),
+            },
+        )
+    }
+
+    /// The keys of the data folder, for look-up hashes.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        self.lent.keys
+    }
+
+    /// The data key of an owner, made at the first use.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyDestroyed`] after erasure.
+    pub fn ensure_key(&self, owner: Uuid) -> Result<DataKey, StoreError> {
+        match self.data_key(owner) {
+            Err(StoreError::NotFound(_)) => {
+                let key = self.lent.keys.create(self, owner)?;
+                self.ring.borrow_mut().put(key.clone());
+                Ok(key)
+            }
+            other => other,
+        }
+    }
+
+    /// Seals a personal text under the owner's key, which is made at the first use. The class
+    /// names what it is ("id_number", "telephone").
+    ///
+    /// # Errors
+    /// [`StoreError::KeyDestroyed`] after erasure.
+    pub fn seal(&self, owner: Uuid, class: &str, text: &str) -> Result<Vec<u8>, StoreError> {
+        self.seal_bytes(owner, class, text.as_bytes())
+    }
+
+    /// Seals bytes; large files are better sealed with [`DataKey::seal`] outside the command.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_bytes(
+        &self,
+        owner: Uuid,
+        class: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.ensure_key(owner)?.seal(class, bytes, self.random())
+    }
+
+    /// Destroys the data key of an owner: what it sealed cannot be read by anybody any more.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where the owner has no key.
+    pub fn destroy_key(&self, owner: Uuid) -> Result<(), StoreError> {
+        let changed = self.execute(
+            "UPDATE data_key SET wrapped = NULL, destroyed_at = ?1 WHERE owner_id = ?2",
+            params![self.now(), owner],
+        )?;
+        self.ring.borrow_mut().remove(owner);
+        if changed == 1 {
+            Ok(())
+        } else {
+            Err(keys::missing(owner))
+        }
+    }
+
+    /// Writes the events and refuses a poisoned transaction; called when the closure is content.
+    pub(super) fn conclude(&self) -> Result<(), StoreError> {
+        let events = self.events.take();
+        audit::write(self, self.lent.shapes, &events)?;
+        match &*self.poison.borrow() {
+            None => Ok(()),
+            Some(cause) => Err(poisoned(cause)),
+        }
+    }
+
+    pub(super) fn end(self) -> Ended {
+        Ended {
+            poison: self.poison.into_inner(),
+            statements: self.statements.get(),
+            callbacks: self.callbacks.into_inner(),
+        }
+    }
+
+    fn guarded<T>(
+        &self,
+        run: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(cause) = &*self.poison.borrow() {
+            return Err(poisoned(cause));
+        }
+        self.statements.set(self.statements.get() + 1);
+        run(self.lent.connection).inspect_err(|error| {
+            // A question inside the visit of another may have poisoned it already.
+            self.poison
+                .borrow_mut()
+                .get_or_insert_with(|| error.clone());
+        })
+    }
+}
+
+fn poisoned(cause: &StoreError) -> StoreError {
+    StoreError::Poisoned(cause.to_string())
+}
+
+impl Query for Tx<'_> {
+    fn each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.guarded(|connection| sqlite::query(connection, sql, params, visit))
+    }
+
+    fn keys(&self) -> &Keys {
+        self.lent.keys
+    }
+
+    fn data_key(&self, owner: Uuid) -> Result<DataKey, StoreError> {
+        if let Some(known) = self.ring.borrow().get(owner) {
+            return Ok(known);
+        }
+        let key = self
+            .lent
+            .keys
+            .load(self, owner)?
+            .ok_or_else(|| keys::missing(owner))?;
+        self.ring.borrow_mut().put(key.clone());
+        Ok(key)
+    }
+}
+
+impl<'a> Deref for Tx<'a> {
+    type Target = dyn Query + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        self
+    }
+}

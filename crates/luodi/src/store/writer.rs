@@ -1,0 +1,508 @@
+//! The writer: one thread, one connection, group commit.
+//!
+//! It takes all waiting commands, runs each in a savepoint inside one transaction, commits once
+//! and then answers all. Deliberately lacks retries: after any doubt the whole group fails, the
+//! connection is dropped and opened anew.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use super::audit::Shapes;
+use super::keys::Keys;
+use super::stats::Counters;
+use super::tx::{AfterCommit, Command, Ended, Lent, Tx};
+use super::value::Value;
+use super::{StoreError, sqlite};
+
+/// A closure that takes longer is logged by name.
+const SLOW: Duration = Duration::from_millis(20);
+/// Size of the probe: more than a group usually writes, so that writing does not flap.
+const PROBE_BYTES: usize = 128 * 1024;
+/// Frames in the log past which a checkpoint waits for readers instead of working around them.
+const STUBBORN: u32 = 8;
+
+/// How the writer works.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Commands waiting at most.
+    pub(super) queue: usize,
+    /// Commands in one group at most.
+    pub(super) group: usize,
+    /// Frames in the log after which a checkpoint is made.
+    pub(super) checkpoint_frames: u32,
+    /// Time between probes while writing is impossible.
+    pub(super) probe_every: Duration,
+}
+
+/// Called with each connection the writer opens; tests set limits and faults there.
+pub(super) type OnOpen = Arc<dyn Fn(&Connection) -> Result<(), StoreError> + Send + Sync>;
+
+/// What the writer works with.
+pub(super) struct Setup {
+    pub(super) file: PathBuf,
+    pub(super) settings: sqlite::Settings,
+    pub(super) limits: Limits,
+    pub(super) keys: Keys,
+    pub(super) shapes: Shapes,
+    pub(super) counters: Arc<Counters>,
+    pub(super) on_open: Option<OnOpen>,
+}
+
+impl Setup {
+    fn open(&self) -> Result<Connection, StoreError> {
+        let connection = sqlite::open_writer(&self.file, &self.settings)?;
+        if let Some(on_open) = &self.on_open {
+            on_open(&connection)?;
+        }
+        Ok(connection)
+    }
+}
+
+/// Whether the work of a command is to be kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    Undo,
+}
+
+/// A closure of unknown types that waits for its turn.
+trait Task: Send {
+    fn run(&mut self, tx: &Tx<'_>) -> Verdict;
+    /// Answers with what `run` found, or with the failure of the whole group.
+    fn answer(self: Box<Self>, failure: Option<StoreError>);
+}
+
+type Reply<T, E> = Box<dyn FnOnce(Result<T, E>) + Send>;
+
+struct Typed<T, E, F> {
+    closure: F,
+    outcome: Option<Result<T, E>>,
+    reply: Reply<T, E>,
+}
+
+impl<T, E, F> Task for Typed<T, E, F>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: Fn(&Tx<'_>) -> Result<T, E> + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> Verdict {
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx)));
+        let outcome = match ran {
+            Ok(Ok(value)) => tx.conclude().map(|()| value).map_err(E::from),
+            Ok(Err(refusal)) => Err(refusal),
+            Err(panic) => Err(E::from(panicked(tx.command(), panic.as_ref()))),
+        };
+        let verdict = if outcome.is_ok() {
+            Verdict::Keep
+        } else {
+            Verdict::Undo
+        };
+        self.outcome = Some(outcome);
+        verdict
+    }
+
+    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+        let outcome = match (failure, self.outcome) {
+            (None, Some(outcome)) => outcome,
+            (Some(failure), _) => Err(E::from(failure)),
+            (None, None) => Err(E::from(closed())),
+        };
+        (self.reply)(outcome);
+    }
+}
+
+/// The error for a closure that panicked.
+pub(super) fn panicked(command: &str, panic: &(dyn std::any::Any + Send)) -> StoreError {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    StoreError::Panicked {
+        command: command.to_owned(),
+        message,
+    }
+}
+
+pub(super) fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".into())
+}
+
+/// A command on its way to the writer.
+pub(super) struct Request {
+    command: Command,
+    task: Box<dyn Task>,
+}
+
+impl Request {
+    pub(super) fn new<T, E, F>(command: Command, closure: F, reply: Reply<T, E>) -> Self
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        Self {
+            command,
+            task: Box::new(Typed {
+                closure,
+                outcome: None,
+                reply,
+            }),
+        }
+    }
+}
+
+/// What stands in the queue.
+pub(super) enum Message {
+    Run(Request),
+    /// Wakes the writer to see that it is to stop.
+    Stop,
+}
+
+/// The handle of the writer thread.
+pub(super) struct Writer {
+    queue: Sender<Message>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    read_only: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Writer {
+    /// Starts the thread on a connection whose schema is up to date.
+    pub(super) fn start(setup: Setup, connection: Connection) -> Result<Self, StoreError> {
+        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        let timer = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(unavailable)?;
+        if let Some(on_open) = &setup.on_open {
+            on_open(&connection)?;
+        }
+        let shared = Arc::new(Shared::default());
+        let (queue, waiting) = mpsc::channel(setup.limits.queue.max(1));
+        let frames = frames(&connection).unwrap_or(0);
+        let worker = Worker {
+            setup,
+            connection: Some(connection),
+            shared: shared.clone(),
+            frames,
+            probed: clock(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || worker.work(waiting, &timer))
+            .map_err(unavailable)?;
+        Ok(Self {
+            queue,
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(super) fn queue(&self) -> Sender<Message> {
+        self.queue.clone()
+    }
+
+    pub(super) fn writable(&self) -> bool {
+        !self.shared.read_only.load(Ordering::Acquire)
+            && !self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// Answers what waits, closes the connection and ends the thread.
+    pub(super) fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        // A full queue needs no waking.
+        let _ = self.queue.try_send(Message::Stop);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the store measures how long its own work takes"
+)]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+/// Frames in the log.
+fn frames(connection: &Connection) -> Result<u32, StoreError> {
+    checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")
+}
+
+/// Runs a checkpoint and says how many frames the log holds.
+fn checkpoint(connection: &Connection, sql: &str) -> Result<u32, StoreError> {
+    let frames: i64 = connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(1)))
+        .map_err(|error| sqlite::error(&error, sql))?;
+    Ok(u32::try_from(frames).unwrap_or(0))
+}
+
+struct Worker {
+    setup: Setup,
+    connection: Option<Connection>,
+    shared: Arc<Shared>,
+    /// Frames in the log after the last group.
+    frames: u32,
+    /// When writing was last tried while it was impossible.
+    probed: Instant,
+}
+
+impl Worker {
+    fn work(mut self, mut queue: Receiver<Message>, timer: &tokio::runtime::Runtime) {
+        while let Some(first) = self.next(&mut queue, timer) {
+            let mut group = Vec::new();
+            let mut message = Some(first);
+            while let Some(current) = message {
+                match current {
+                    Message::Run(request) => group.push(request),
+                    Message::Stop => queue.close(),
+                }
+                message = if group.len() < self.setup.limits.group {
+                    queue.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            if self.shared.stopping.load(Ordering::Acquire) {
+                queue.close();
+            }
+            if !group.is_empty() {
+                self.group(group);
+            }
+        }
+    }
+
+    /// Waits for a message; while writing is impossible, tries now and then whether it works again.
+    fn next(
+        &mut self,
+        queue: &mut Receiver<Message>,
+        timer: &tokio::runtime::Runtime,
+    ) -> Option<Message> {
+        while self.shared.read_only.load(Ordering::Acquire) {
+            let wait = self.setup.limits.probe_every.max(Duration::from_millis(1));
+            let received = timer.block_on(async { tokio::time::timeout(wait, queue.recv()).await });
+            match received {
+                Ok(message) => return message,
+                Err(_) => self.recover(),
+            }
+        }
+        queue.blocking_recv()
+    }
+
+    fn group(&mut self, mut group: Vec<Request>) {
+        if self.shared.read_only.load(Ordering::Acquire)
+            && self.probed.elapsed() >= self.setup.limits.probe_every
+        {
+            self.recover();
+        }
+        let callbacks = match self.attempt(&mut group) {
+            Ok(callbacks) => callbacks,
+            Err(error) => {
+                let error = self.give_up(&error);
+                group
+                    .into_iter()
+                    .for_each(|request| request.task.answer(Some(error.clone())));
+                return;
+            }
+        };
+        self.count(&group);
+        for callback in callbacks {
+            // The command is committed: whatever its callback does, it stays so.
+            if catch_unwind(AssertUnwindSafe(callback)).is_err() {
+                tracing::error!("work after a commit panicked");
+            }
+        }
+        group
+            .into_iter()
+            .for_each(|request| request.task.answer(None));
+        self.tidy();
+    }
+
+    /// Runs and commits a group. An error means that nothing of the group may be believed.
+    fn attempt(&self, group: &mut [Request]) -> Result<Vec<AfterCommit>, StoreError> {
+        let connection = match &self.connection {
+            Some(connection) if !self.shared.read_only.load(Ordering::Acquire) => connection,
+            _ => return Err(StoreError::ReadOnly("writing has not returned yet".into())),
+        };
+        sqlite::control(connection, "BEGIN IMMEDIATE")?;
+        let mut callbacks = Vec::new();
+        let mut kept = false;
+        for request in group {
+            if let Some(wanted) = self.run_one(connection, request)? {
+                kept = true;
+                callbacks.extend(wanted);
+            }
+        }
+        sqlite::control(connection, if kept { "COMMIT" } else { "ROLLBACK" })?;
+        Ok(callbacks)
+    }
+
+    /// Runs one command in its savepoint; `None` where it was undone.
+    fn run_one(
+        &self,
+        connection: &Connection,
+        request: &mut Request,
+    ) -> Result<Option<Vec<AfterCommit>>, StoreError> {
+        sqlite::control(connection, "SAVEPOINT command")?;
+        let Setup {
+            keys,
+            shapes,
+            counters,
+            ..
+        } = &self.setup;
+        let tx = Tx::begin(
+            Lent {
+                connection,
+                keys,
+                shapes,
+            },
+            &request.command,
+        );
+        let started = clock();
+        let verdict = request.task.run(&tx);
+        let took = started.elapsed();
+        let Ended {
+            poison,
+            statements,
+            callbacks,
+        } = tx.end();
+        counters.statements(statements);
+        if took > SLOW {
+            let milliseconds = took.as_millis();
+            let command = request.command.name;
+            tracing::warn!(
+                command,
+                milliseconds,
+                "slow command {command}: {milliseconds} ms"
+            );
+        }
+        if connection.is_autocommit() {
+            let cause =
+                poison.map_or_else(|| "no error was reported".to_owned(), |it| it.to_string());
+            return Err(StoreError::GroupLost(cause));
+        }
+        if let Some(disk) = poison.filter(StoreError::is_disk) {
+            return Err(disk);
+        }
+        if verdict == Verdict::Undo {
+            sqlite::control(connection, "ROLLBACK TO command")?;
+        }
+        sqlite::control(connection, "RELEASE command")?;
+        Ok((verdict == Verdict::Keep).then_some(callbacks))
+    }
+
+    /// Drops the connection after a failed group and tries to begin anew. Gives the answer for the
+    /// group.
+    fn give_up(&mut self, error: &StoreError) -> StoreError {
+        let refused = matches!(error, StoreError::ReadOnly(_));
+        if !refused {
+            tracing::error!("a group of commands failed: {error}");
+            self.connection = None;
+            self.shared.read_only.store(true, Ordering::Release);
+            self.recover();
+        }
+        match error {
+            StoreError::ReadOnly(why) | StoreError::Unavailable(why) => {
+                StoreError::ReadOnly(why.clone())
+            }
+            StoreError::GroupLost(why) => StoreError::GroupLost(why.clone()),
+            other => StoreError::GroupLost(other.to_string()),
+        }
+    }
+
+    /// Opens the database anew and finds out by a real commit whether it can be written.
+    fn recover(&mut self) {
+        self.probed = clock();
+        self.connection = None;
+        let opened = self
+            .setup
+            .open()
+            .and_then(|connection| probe(&connection).map(|()| connection));
+        match opened {
+            Ok(connection) => {
+                self.frames = frames(&connection).unwrap_or(0);
+                self.connection = Some(connection);
+                self.shared.read_only.store(false, Ordering::Release);
+                tracing::info!("the store can be written");
+            }
+            Err(error) => tracing::warn!("the store is read-only: {error}"),
+        }
+    }
+
+    fn count(&mut self, group: &[Request]) {
+        self.setup.counters.group(group.len());
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let Ok(now) = frames(connection) else { return };
+        // A log that was begun anew since holds this group's frames only.
+        let written = now.checked_sub(self.frames).unwrap_or(now);
+        self.frames = now;
+        self.setup
+            .counters
+            .frames(written, self.setup.settings.page_size);
+    }
+
+    /// Moves the log into the database once it is long enough.
+    fn tidy(&mut self) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let limit = self.setup.limits.checkpoint_frames;
+        if self.frames < limit {
+            return;
+        }
+        let patient = self.frames >= limit.saturating_mul(STUBBORN);
+        let mode = if patient {
+            "PRAGMA wal_checkpoint(RESTART)"
+        } else {
+            "PRAGMA wal_checkpoint(PASSIVE)"
+        };
+        if let Err(error) = checkpoint(connection, mode) {
+            // Everything is still in the log: only a connection in doubt is replaced.
+            tracing::warn!("checkpoint failed: {error}");
+            if error.is_disk() {
+                self.shared.read_only.store(true, Ordering::Release);
+                self.recover();
+            }
+        }
+    }
+}
+
+/// Grows and shrinks a row by [`PROBE_BYTES`], each in a commit of its own.
+fn probe(connection: &Connection) -> Result<(), StoreError> {
+    for text in ["x".repeat(PROBE_BYTES), String::new()] {
+        sqlite::control(connection, "BEGIN IMMEDIATE")?;
+        sqlite::execute(
+            connection,
+            "UPDATE meta SET value = ?1 WHERE name = 'probe'",
+            &[Value::Text(text)],
+        )?;
+        sqlite::control(connection, "COMMIT")?;
+    }
+    Ok(())
+}
