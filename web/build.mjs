@@ -1,7 +1,7 @@
 // Builds what the browser loads into dist/: luodi.css, luodi.js and the pictures of static/.
 // Tabler is cut down to the classes that templates and Rust sources really use, so a page may use
 // any Tabler class and pays only for what is used. The limits at the foot keep the pages light.
-import { mkdir, readFile, readdir, rm, writeFile, copyFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import path from "node:path";
@@ -17,6 +17,13 @@ const LIMIT_CSS_BYTES = 30_000;
 const LIMIT_JS_BYTES = 20_000;
 // Chromium of two years ago and its contemporaries.
 const TARGET = ["chrome120", "firefox121", "safari17"];
+
+/** Writes a file of dist/ only where it changed: the binary embeds it and would be built anew. */
+async function put(name, content) {
+  const file = path.join(dist, name);
+  const before = await readFile(file).catch(() => null);
+  if (before === null || !before.equals(Buffer.from(content))) await writeFile(file, content);
+}
 
 /** Rules the pages can never meet: dark theme and right-to-left. */
 function dropUnused(css) {
@@ -62,7 +69,6 @@ async function buildCss() {
   // Fonts and pictures of other hosts would be refused by the Content-Security-Policy: fail here instead.
   const outside = code.match(/url\((?!["']?data:|["']?[\w.-]+\.svg["']?\))[^)]{0,80}/);
   if (outside) throw new Error(`luodi.css loads from outside: ${outside[0]}`);
-  await writeFile(path.join(dist, "luodi.css"), code);
   return code;
 }
 
@@ -77,9 +83,7 @@ async function buildJs() {
     legalComments: "none",
     write: false,
   });
-  const code = outputFiles[0].text;
-  await writeFile(path.join(dist, "luodi.js"), code);
-  return code;
+  return outputFiles[0].text;
 }
 
 function check(name, text, limit) {
@@ -88,10 +92,14 @@ function check(name, text, limit) {
   if (bytes > limit) throw new Error(`${name} is ${bytes} bytes compressed, more than ${limit}`);
 }
 
-await rm(dist, { recursive: true, force: true });
-await mkdir(dist, { recursive: true });
+const built = { "luodi.css": await buildCss(), "luodi.js": await buildJs() };
 for (const name of await readdir(path.join(here, "static"))) {
-  await copyFile(path.join(here, "static", name), path.join(dist, name));
+  built[name] = await readFile(path.join(here, "static", name));
 }
-check("luodi.css", await buildCss(), LIMIT_CSS_BYTES);
-check("luodi.js", await buildJs(), LIMIT_JS_BYTES);
+check("luodi.css", built["luodi.css"], LIMIT_CSS_BYTES);
+check("luodi.js", built["luodi.js"], LIMIT_JS_BYTES);
+await mkdir(dist, { recursive: true });
+for (const name of await readdir(dist)) {
+  if (!(name in built)) await rm(path.join(dist, name), { recursive: true });
+}
+for (const [name, content] of Object.entries(built)) await put(name, content);

@@ -115,12 +115,13 @@ function keep(form) {
   });
 }
 
-/** A draft that was sent is done with as soon as a page of the same account comes without its form. */
+/** A draft that was sent is done with once a good page of the same account comes without its form. */
 function forget(shown) {
   const mine = `${PREFIX}${account()}:`;
+  const refused = performance.getEntriesByType("navigation")[0]?.responseStatus >= 400;
   for (const key of allKeys()) {
     const draft = read(key);
-    const arrived = draft?.sent && key.startsWith(mine) && !shown.has(key) && document.body.dataset.page !== "error";
+    const arrived = draft?.sent && key.startsWith(mine) && !shown.has(key) && !refused;
     if (!draft || arrived) localStorage.removeItem(key);
   }
 }

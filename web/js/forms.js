@@ -40,6 +40,7 @@ function onClick(event) {
   const button = event.target.closest("button, a");
   if (!button) return;
   if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) event.preventDefault();
+  else if ("print" in button.dataset) window.print();
   else if ("copy" in button.dataset || "copyFrom" in button.dataset) copy(button);
 }
 
@@ -77,5 +78,6 @@ export function helpForms() {
   document.addEventListener("change", onChange);
   document.addEventListener("submit", onSubmit);
   window.addEventListener("pageshow", onPageShow);
+  document.querySelector("[data-print]")?.removeAttribute("hidden");
   document.getElementById("errors")?.focus();
 }
