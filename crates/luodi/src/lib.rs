@@ -1,3 +1,9 @@
-//! Luodi, the application: the store, the web shell and one folder per domain.
+//! Luodi (落地): from an investment project's lead to full production, and from a policy's text to
+//! money. One binary; `docs/ARCHITECTURE.md` is the map.
 
+pub mod access;
+pub mod ids;
+pub mod refusal;
+pub mod router;
 pub mod store;
+pub mod web;

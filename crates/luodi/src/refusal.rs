@@ -1,0 +1,113 @@
+//! What a command answers when it does not do what was asked: a refusal that says what to do next,
+//! or a fault of the store. HTTP appears in neither; `web::error` translates at the edge.
+
+use std::borrow::Cow;
+
+use crate::store::StoreError;
+
+/// Why a refusal came about; decides the HTTP status at the edge and the exit code of the CLI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The input breaks a rule; the user can mend it.
+    Invalid,
+    /// The actor may not do this.
+    Forbidden,
+    /// There is no such thing, or the actor may not know of it.
+    NotFound,
+    /// Somebody else was faster, or the thing is no longer in the state the page showed.
+    Conflict,
+    /// Too many attempts; try again later.
+    TooMany,
+}
+
+/// One field that breaks one rule.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FieldError {
+    /// The key of the field as posted; dots lead into groups.
+    pub field: String,
+    /// The rule broken: stable kebab-case code, e.g. `required`, `id-number-check-character`.
+    pub rule: Cow<'static, str>,
+    /// What is wrong and what to do, in Chinese.
+    pub message: String,
+}
+
+/// A command that was not carried out. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Refusal {
+    /// What sort of refusal.
+    pub kind: Kind,
+    /// Stable code, never renamed; listed in `docs/refusals.md`.
+    pub code: &'static str,
+    /// What happened and what to do next, in Chinese.
+    pub message: String,
+    /// The fields at fault, in the order of the form.
+    pub fields: Vec<FieldError>,
+}
+
+impl Refusal {
+    fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, code, message: message.into(), fields: Vec::new() }
+    }
+
+    /// The input breaks a rule that concerns no single field.
+    pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, code, message)
+    }
+
+    /// The actor may not do this.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Forbidden, code, message)
+    }
+
+    /// There is no such thing for this actor.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, "not-found", message)
+    }
+
+    /// The thing has changed since the page was shown.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, code, message)
+    }
+
+    /// Too many attempts.
+    pub fn too_many(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::TooMany, code, message)
+    }
+
+    /// One field breaks one rule.
+    pub fn field(
+        field: impl Into<String>,
+        rule: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let message = message.into();
+        let mut refusal = Self::new(Kind::Invalid, "invalid-fields", message.clone());
+        refusal.fields.push(FieldError { field: field.into(), rule: rule.into(), message });
+        refusal
+    }
+
+    /// Several fields break rules. Must not be empty.
+    pub fn fields(fields: Vec<FieldError>) -> Self {
+        debug_assert!(!fields.is_empty(), "a refusal by fields names at least one");
+        let message = match fields.as_slice() {
+            [one] => one.message.clone(),
+            many => format!("有 {} 处需要改正,改好后再提交。", many.len()),
+        };
+        Self { kind: Kind::Invalid, code: "invalid-fields", message, fields }
+    }
+}
+
+/// A refusal, or a fault of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command was not carried out; the user can act on it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store could not do it; the user can only try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What commands and queries of the domains return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,214 @@
+//! The one place where refusals and faults become HTTP: status, page, and what goes to the log.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+
+use super::{Page, Visit};
+use crate::refusal::{Error, FieldError, Kind, Refusal};
+use crate::store::StoreError;
+
+/// What went wrong with a request.
+#[derive(Debug)]
+pub enum WebError {
+    /// A refusal, with the typed fields where a form was posted.
+    Refused {
+        /// What and what to do.
+        refusal: Box<Refusal>,
+        /// What the visitor typed.
+        kept: Vec<(String, String)>,
+        /// Whose page it is.
+        visit: Option<Box<Visit>>,
+    },
+    /// The session ended while a form was being filled in.
+    LogInAgain {
+        /// What the visitor typed.
+        kept: Vec<(String, String)>,
+    },
+    /// A fault of the program or its surroundings; the public text says nothing of it.
+    Fault {
+        /// For the log.
+        context: String,
+        /// The store cannot write at present.
+        read_only: bool,
+        /// Whose page it is.
+        visit: Option<Box<Visit>>,
+    },
+    /// An answer that is already made.
+    Done(Box<Response>),
+}
+
+impl WebError {
+    /// The actor may not do this.
+    pub fn forbidden() -> Self {
+        Refusal::forbidden("forbidden", "您的账号没有办理这件事的权限。需要时请联系本单位的系统管理员。").into()
+    }
+
+    /// There is no such page, or not for this actor.
+    pub fn not_found() -> Self {
+        Refusal::not_found("没有这个页面,或者您无权查看。请从首页或工作台重新进入。").into()
+    }
+
+    /// A fault, told to the log only.
+    pub fn fault(context: impl std::fmt::Display) -> Self {
+        Self::Fault { context: context.to_string(), read_only: false, visit: None }
+    }
+
+    /// A refusal of a posted form, with what was typed.
+    pub fn kept(refusal: Refusal, kept: Vec<(String, String)>) -> Self {
+        Self::Refused { refusal: Box::new(refusal), kept, visit: None }
+    }
+
+    /// The refusal, where it is one: handlers show it in their form.
+    ///
+    /// # Errors
+    /// Gives the error back where it is none.
+    pub fn into_refusal(self) -> Result<Refusal, WebError> {
+        match self {
+            Self::Refused { refusal, .. } => Ok(*refusal),
+            other => Err(other),
+        }
+    }
+
+    /// Says whose page the error is shown on.
+    #[must_use]
+    pub fn with_visit(self, to: &Visit) -> Self {
+        match self {
+            Self::Refused { refusal, kept, .. } => {
+                Self::Refused { refusal, kept, visit: Some(Box::new(to.clone())) }
+            }
+            Self::Fault { context, read_only, .. } => {
+                Self::Fault { context, read_only, visit: Some(Box::new(to.clone())) }
+            }
+            Self::LogInAgain { kept } => {
+                let page = Page::bare("请重新登录", Some(to));
+                let template = LogInAgain { page, kept: &kept, path: to.path.clone() };
+                let html = template.render().unwrap_or_default();
+                Self::Done(Box::new((StatusCode::UNAUTHORIZED, Html(html)).into_response()))
+            }
+            done @ Self::Done(_) => done,
+        }
+    }
+}
+
+impl From<Refusal> for WebError {
+    fn from(refusal: Refusal) -> Self {
+        Self::kept(refusal, Vec::new())
+    }
+}
+
+impl From<Error> for WebError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => refusal.into(),
+            Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for WebError {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::KeyReused { .. } = &error {
+            return Refusal::conflict(
+                "key-reused",
+                "这张表单已经提交并生效,但这次的内容与第一次不同。请打开最新页面,看第一次的结果后再决定。",
+            )
+            .into();
+        }
+        let read_only = error.is_unavailable();
+        Self::Fault { context: error.to_string(), read_only, visit: None }
+    }
+}
+
+impl From<askama::Error> for WebError {
+    fn from(error: askama::Error) -> Self {
+        Self::fault(format!("template: {error}"))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "web/error.html")]
+struct ErrorPage<'a> {
+    page: Page,
+    heading: &'a str,
+    message: &'a str,
+    fields: &'a [FieldError],
+    kept: &'a [(String, String)],
+}
+
+#[derive(Template)]
+#[template(path = "web/log_in_again.html")]
+struct LogInAgain<'a> {
+    page: Page,
+    kept: &'a [(String, String)],
+    path: String,
+}
+
+/// Status and heading of a refusal.
+fn status(kind: Kind) -> (StatusCode, &'static str) {
+    match kind {
+        Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "请改正后再提交"),
+        Kind::Forbidden => (StatusCode::FORBIDDEN, "没有权限"),
+        Kind::NotFound => (StatusCode::NOT_FOUND, "找不到"),
+        Kind::Conflict => (StatusCode::CONFLICT, "已被更新"),
+        Kind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "请稍后再试"),
+    }
+}
+
+impl IntoResponse for WebError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused { refusal, kept, visit } => {
+                let (status, heading) = status(refusal.kind);
+                let template = ErrorPage {
+                    page: Page::bare(heading, visit.as_deref()),
+                    heading,
+                    message: &refusal.message,
+                    fields: &refusal.fields,
+                    kept: &kept,
+                };
+                page(status, &template)
+            }
+            Self::Fault { context, read_only, visit } => {
+                let code = uuid_like(&context);
+                tracing::error!(%code, %context, "fault: {context}");
+                let message = if read_only {
+                    "系统暂时只读:可以查看,暂不能提交。您填写的内容还在上一页,请稍后重试。".to_owned()
+                } else {
+                    format!("系统没有完成这次操作,内容没有改变。请重试;仍不行时把编号 {code} 告诉系统管理员。")
+                };
+                let status = if read_only {
+                    StatusCode::SERVICE_UNAVAILABLE
+                } else {
+                    StatusCode::INTERNAL_SERVER_ERROR
+                };
+                let template = ErrorPage {
+                    page: Page::bare("出了问题", visit.as_deref()),
+                    heading: "出了问题",
+                    message: &message,
+                    fields: &[],
+                    kept: &[],
+                };
+                page(status, &template)
+            }
+            Self::LogInAgain { kept } => {
+                Self::kept(Refusal::forbidden("session", "登录已过期,请重新登录。"), kept).into_response()
+            }
+            Self::Done(response) => *response,
+        }
+    }
+}
+
+/// A short number that leads from the page to the line in the log.
+fn uuid_like(context: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(context.as_bytes());
+    digest.iter().take(4).map(|byte| format!("{byte:02X}")).collect()
+}
+
+fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

@@ -1,0 +1,98 @@
+//! Lists leave as Excel workbooks and CSV; a cell that a spreadsheet would run as a formula is
+//! written as text.
+
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use rust_xlsxwriter::{Format, Workbook};
+use vocab::Fen;
+
+use super::WebError;
+use super::visit::percent;
+
+/// One cell of an exported list.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    /// Text, also codes that look like numbers.
+    Text(String),
+    /// A count or a measured figure.
+    Number(f64),
+    /// Money, shown in yuan.
+    Money(Fen),
+    /// Nothing.
+    Empty,
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Cell::Text(text)
+    }
+}
+
+impl From<Fen> for Cell {
+    fn from(fen: Fen) -> Self {
+        Cell::Money(fen)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(number: f64) -> Self {
+        Cell::Number(number)
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Cell::Empty, Into::into)
+    }
+}
+
+/// A workbook of one sheet with a header row.
+///
+/// # Errors
+/// A fault where the workbook cannot be written (more than 1,048,576 rows).
+pub fn xlsx(name: &str, headers: &[&str], rows: &[Vec<Cell>]) -> Result<Response, WebError> {
+    let bytes = workbook(headers, rows).map_err(WebError::fault)?;
+    let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    Ok(download(&format!("{name}.xlsx"), kind, bytes))
+}
+
+fn workbook(
+    headers: &[&str],
+    rows: &[Vec<Cell>],
+) -> Result<Vec<u8>, rust_xlsxwriter::XlsxError> {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet_with_constant_memory();
+    let bold = Format::new().set_bold();
+    let money = Format::new().set_num_format("#,##0.00");
+    for (column, header) in (0u16..).zip(headers) {
+        sheet.set_column_width(column, 18)?;
+        sheet.write_with_format(0, column, *header, &bold)?;
+    }
+    for (line, row) in (1u32..).zip(rows) {
+        for (column, cell) in (0u16..).zip(row) {
+            match cell {
+                Cell::Text(text) => sheet.write_string(line, column, text)?,
+                Cell::Number(number) => sheet.write_number(line, column, *number)?,
+                // A spreadsheet holds doubles: exact to the fen up to 90 trillion yuan.
+                Cell::Money(fen) => {
+                    sheet.write_number_with_format(line, column, fen.0 as f64 / 100.0, &money)?
+                }
+                Cell::Empty => continue,
+            };
+        }
+    }
+    book.save_to_buffer()
+}
+
+/// Bytes as a file to keep, never to show.
+pub fn download(file_name: &str, media_type: &str, bytes: Vec<u8>) -> Response {
+    let disposition = format!("attachment; filename*=UTF-8''{}", percent(file_name).replace('/', "_"));
+    let headers = [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, disposition)];
+    (headers, bytes).into_response()
+}

@@ -1,0 +1,60 @@
+//! The shell of all pages: application state, the visitor, posted forms, page frame, errors,
+//! assets and the accept loop. It knows no domain.
+
+mod assets;
+mod clock;
+mod error;
+pub mod export;
+pub mod filters;
+mod lang;
+mod page;
+mod posted;
+mod route;
+mod serve;
+mod visit;
+
+pub use assets::{asset, healthz, readyz};
+pub use clock::Clock;
+pub use error::WebError;
+pub use lang::Lang;
+pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
+pub use posted::{Posted, Upload};
+pub use route::{Route, get, mount, post};
+pub use serve::{Limits, serve};
+pub use visit::{SessionLookup, Visit};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::store::Store;
+
+/// What every handler gets: the store, the clock and the facts of this installation.
+#[derive(Clone)]
+pub struct App {
+    /// The database, keys and attachments.
+    pub store: Store,
+    /// The only clock.
+    pub clock: Clock,
+    /// The facts that do not change while the program runs.
+    pub site: Arc<Site>,
+    /// How a session cookie becomes an actor; given by the account domain.
+    pub sessions: Arc<dyn SessionLookup>,
+}
+
+/// The facts of this installation.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The city's name, as in 温州市.
+    pub city: String,
+    /// The city's region code.
+    pub region: vocab::RegionCode,
+    /// A demonstration: marked on every page, accounts listed at log-in.
+    pub demo: bool,
+    /// Served over TLS: cookies get the `__Host-` prefix and `Secure`.
+    pub secure: bool,
+    /// The data folder.
+    pub data: PathBuf,
+}
+
+/// What a handler answers.
+pub type Answer = Result<axum::response::Response, WebError>;

@@ -1,0 +1,238 @@
+//! The frame of every page: title, navigation, who is logged in, what was said, and the hidden
+//! fields every form carries.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse};
+
+use super::{Answer, App, Lang, Visit};
+use crate::access::Role;
+
+/// A message left by the previous page.
+#[derive(Clone, Debug)]
+pub struct Flash {
+    /// `success`, `warning` or `danger`.
+    pub kind: &'static str,
+    /// The text.
+    pub text: String,
+}
+
+/// An entry of the navigation.
+#[derive(Clone, Debug)]
+pub struct NavItem {
+    /// Where it leads.
+    pub href: &'static str,
+    /// What it says.
+    pub label: String,
+    /// The page shown now lies under it.
+    pub current: bool,
+}
+
+/// Who is logged in, as the header shows it.
+#[derive(Clone, Debug)]
+pub struct UserBox {
+    /// Name of the account.
+    pub name: String,
+    /// Department, or empty.
+    pub department: String,
+    /// Roles in Chinese.
+    pub roles_zh: String,
+    /// Where the user's work begins.
+    pub home: &'static str,
+}
+
+/// A step of the way back.
+#[derive(Clone, Debug)]
+pub struct Crumb {
+    /// Where it leads.
+    pub href: String,
+    /// What it says.
+    pub label: String,
+}
+
+/// Everything the layouts need.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// `zh-CN` or `en`.
+    pub lang: &'static str,
+    /// Title of the page.
+    pub title: String,
+    /// The city's name.
+    pub city: String,
+    /// Marked as a demonstration.
+    pub demo: bool,
+    /// Who is logged in.
+    pub user: Option<UserBox>,
+    /// The token for forms.
+    pub csrf: String,
+    /// A fresh idempotency key for the forms of this page.
+    pub key: String,
+    /// The navigation for this visitor.
+    pub nav: Vec<NavItem>,
+    /// What the previous page left to say.
+    pub flash: Vec<Flash>,
+    /// Writing is impossible at present.
+    pub read_only: bool,
+    /// The path shown, without its query.
+    pub path: String,
+    words: Lang,
+}
+
+impl Page {
+    /// The frame for a visitor.
+    pub fn new(app: &App, visit: &Visit, title: impl Into<String>) -> Self {
+        Self {
+            city: app.site.city.clone(),
+            demo: app.site.demo,
+            read_only: !app.store.writable(),
+            ..Self::bare(title, Some(visit))
+        }
+    }
+
+    /// The frame where the application is not at hand: errors.
+    pub(super) fn bare(title: impl Into<String>, visit: Option<&Visit>) -> Self {
+        let words = visit.map_or(Lang::ZH, |visit| visit.lang);
+        let path = visit.map_or_else(String::new, |visit| visit.path_only().to_owned());
+        Self {
+            lang: words.code(),
+            title: title.into(),
+            city: String::new(),
+            demo: false,
+            user: visit.and_then(user_box),
+            csrf: visit.map_or_else(String::new, |visit| visit.csrf.clone()),
+            key: crate::store::secret(),
+            nav: visit.map_or_else(Vec::new, |visit| nav(visit, words, &path)),
+            flash: visit.map_or_else(Vec::new, |visit| visit.flash.clone()),
+            read_only: false,
+            path,
+            words,
+        }
+    }
+
+    /// The public text of a key in the visitor's language.
+    pub fn t(&self, key: &str) -> String {
+        self.words.text(key)
+    }
+
+    /// Whether the page is shown in English.
+    pub fn english(&self) -> bool {
+        self.words.is_english()
+    }
+}
+
+fn user_box(visit: &Visit) -> Option<UserBox> {
+    let actor = visit.actor.as_ref()?;
+    let roles: Vec<&str> = actor.roles.iter().map(Role::zh).collect();
+    Some(UserBox {
+        name: actor.name.clone(),
+        department: actor.department_name.clone(),
+        roles_zh: roles.join("、"),
+        home: if actor.party.is_some() { "/my" } else { "/work" },
+    })
+}
+
+/// Public entries for strangers, work entries by role for the others.
+fn nav(visit: &Visit, words: Lang, path: &str) -> Vec<NavItem> {
+    use Role::*;
+    let entry = |href: &'static str, label: String| NavItem {
+        href,
+        label,
+        current: path == href || (href != "/" && path.starts_with(href)),
+    };
+    let Some(actor) = &visit.actor else {
+        return vec![
+            entry("/items", words.text("nav.items")),
+            entry("/notices", words.text("nav.notices")),
+            entry("/articles", words.text("nav.articles")),
+        ];
+    };
+    if actor.party.is_some() {
+        return [("/my", "我的办件"), ("/items", "办事"), ("/notices", "公示"), ("/articles", "动态")]
+            .map(|(href, label)| entry(href, label.to_owned()))
+            .into();
+    }
+    const STAFF: &[(&str, &str, &[Role])] = &[
+        ("/work", "工作台", &[]),
+        ("/cases", "办件", &[WindowClerk, CaseHandler, Reviewer, Approver, Finance, Leader]),
+        ("/parties", "主体", &[WindowClerk, CaseHandler, Reviewer, Approver, Finance]),
+        ("/batches", "批次", &[CaseHandler, Reviewer, Approver, Finance, Leader]),
+        ("/objections", "异议", &[CaseHandler, Reviewer, Approver]),
+        ("/budgets", "资金", &[Finance, Approver, Leader]),
+        ("/overview", "概览", &[Leader, Approver, Finance]),
+        ("/desk/articles", "文章", &[Editor]),
+        ("/accounts", "账号", &[SystemAdmin, SecurityAdmin]),
+        ("/log", "日志", &[AuditAdmin]),
+    ];
+    STAFF
+        .iter()
+        .filter(|(_, _, roles)| roles.is_empty() || actor.roles.any(roles))
+        .map(|(href, label, _)| entry(href, (*label).to_owned()))
+        .collect()
+}
+
+impl Visit {
+    /// Renders a page.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered is a fault.
+    pub fn show(&self, template: &impl Template) -> Answer {
+        self.show_with(StatusCode::OK, template)
+    }
+
+    /// Renders a page with another status, such as a form with its errors.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered is a fault.
+    pub fn show_with(&self, status: StatusCode, template: &impl Template) -> Answer {
+        Ok((status, Html(template.render()?)).into_response())
+    }
+}
+
+/// Where a long list stands: the page shown, how many there are, and the links.
+#[derive(Clone, Debug)]
+pub struct Pager {
+    /// The page shown, from 1.
+    pub number: u32,
+    /// How many rows there are in all.
+    pub total: u64,
+    /// Rows on a page.
+    pub size: u32,
+    /// The address without the page number, ending in `?` or `&`.
+    pub base: String,
+}
+
+impl Pager {
+    /// Where page `number` (from 1) of a list stands. `query` is the query string without `page`.
+    pub fn new(path: &str, query: &str, number: u32, size: u32, total: u64) -> Self {
+        let kept: Vec<&str> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("page="))
+            .collect();
+        let base = if kept.is_empty() {
+            format!("{path}?")
+        } else {
+            format!("{path}?{}&", kept.join("&"))
+        };
+        Self { number: number.max(1), total, size, base }
+    }
+
+    /// How many pages there are, at least one.
+    pub fn pages(&self) -> u64 {
+        self.total.div_ceil(u64::from(self.size)).max(1)
+    }
+
+    /// Rows to skip.
+    pub fn offset(&self) -> i64 {
+        i64::from(self.number - 1) * i64::from(self.size)
+    }
+
+    /// The page before, if there is one.
+    pub fn previous(&self) -> Option<u32> {
+        (self.number > 1).then(|| self.number - 1)
+    }
+
+    /// The page after, if there is one.
+    pub fn next(&self) -> Option<u32> {
+        (u64::from(self.number) < self.pages()).then(|| self.number + 1)
+    }
+}

@@ -1,0 +1,219 @@
+//! A posted form: fields and files within limits, the CSRF token checked, the idempotency key
+//! taken. Nothing the user typed is lost: a refused handler shows the fields again.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::header::CONTENT_TYPE;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{App, Visit, WebError};
+use crate::refusal::Refusal;
+use crate::store::IdempotencyKey;
+
+/// The largest form without files, in bytes.
+const FORM_BYTES: usize = 2 << 20;
+/// The largest single file, in bytes.
+pub const FILE_BYTES: usize = 20 << 20;
+/// The largest form with files, in bytes.
+pub(super) const MULTIPART_BYTES: usize = 64 << 20;
+/// The most fields and files of a form.
+const PARTS: usize = 2_000;
+
+/// A file of a posted form, held in memory until the command has checked it.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// The field it came in.
+    pub field: String,
+    /// The name the visitor's machine gave it; never used as a path.
+    pub file_name: String,
+    /// The content.
+    pub bytes: Bytes,
+}
+
+/// A form as posted.
+#[derive(Clone, Debug, Default)]
+pub struct Posted {
+    fields: Vec<(String, String)>,
+    uploads: Vec<Upload>,
+    key: String,
+    scope: String,
+    path: String,
+}
+
+impl Posted {
+    /// The value of a field, trimmed; empty where it is missing.
+    pub fn get(&self, name: &str) -> &str {
+        self.fields.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// Every value of a field.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.fields.iter().filter(|(key, _)| key == name).map(|(_, v)| v.as_str()).collect()
+    }
+
+    /// Fields in the order posted, without the token and the key.
+    pub fn fields(&self) -> &[(String, String)] {
+        &self.fields
+    }
+
+    /// Files in the order posted; empty file fields are left out.
+    pub fn uploads(&self) -> &[Upload] {
+        &self.uploads
+    }
+
+    /// The version of the thing the page showed.
+    ///
+    /// # Errors
+    /// Refuses where the field is missing or no number.
+    pub fn version(&self, name: &str) -> Result<i64, Refusal> {
+        self.get(name).parse().map_err(|_| {
+            Refusal::field(name, "version", "页面缺少版本号,请刷新页面后再提交。")
+        })
+    }
+
+    /// An id in a field.
+    ///
+    /// # Errors
+    /// Refuses where the field is missing or no id.
+    pub fn id<T: std::str::FromStr>(&self, name: &str) -> Result<T, Refusal> {
+        self.get(name)
+            .parse()
+            .map_err(|_| Refusal::field(name, "id", "没有选中有效的记录,请重新选择。"))
+    }
+
+    /// The key under which the effect of this form is remembered, with the digest of its content.
+    pub fn key(&self) -> IdempotencyKey {
+        let mut hash = Sha256::new();
+        for (name, value) in &self.fields {
+            feed(&mut hash, name.as_bytes());
+            feed(&mut hash, value.as_bytes());
+        }
+        for upload in &self.uploads {
+            feed(&mut hash, upload.field.as_bytes());
+            feed(&mut hash, upload.file_name.as_bytes());
+            feed(&mut hash, &upload.bytes);
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        IdempotencyKey { key: self.key.clone(), scope: format!("{} {}", self.scope, self.path), digest }
+    }
+
+    /// A form made by a test or taken up again.
+    pub fn from_fields(fields: Vec<(String, String)>) -> Self {
+        Self { fields, ..Self::default() }
+    }
+}
+
+/// Length first, so that two fields cannot run together.
+fn feed(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}
+
+impl FromRequest<App> for Posted {
+    type Rejection = WebError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, WebError> {
+        let visit = request.extensions().get::<Visit>().cloned();
+        let Some(visit) = visit else {
+            return Err(Refusal::forbidden("no-rule", "这个地址没有登记权限规则。").into());
+        };
+        let mut posted =
+            read(app, request).await.map_err(|error| error.with_visit(&visit))?;
+        posted.check_token(&visit).map_err(|error| error.with_visit(&visit))?;
+        posted.key = posted.take("idempotency_key");
+        if posted.key.is_empty() || posted.key.len() > 100 {
+            let refusal = Refusal::field(
+                "idempotency_key",
+                "required",
+                "表单缺少防重复提交标识,请刷新页面后再提交。",
+            );
+            return Err(WebError::from(refusal).with_visit(&visit));
+        }
+        posted.scope = match &visit.actor {
+            Some(actor) => actor.account_id().to_string(),
+            None => "public".to_owned(),
+        };
+        posted.path = visit.path_only().to_owned();
+        Ok(posted)
+    }
+}
+
+impl Posted {
+    fn take(&mut self, name: &str) -> String {
+        match self.fields.iter().position(|(key, _)| key == name) {
+            Some(at) => self.fields.remove(at).1,
+            None => String::new(),
+        }
+    }
+
+    fn check_token(&mut self, visit: &Visit) -> Result<(), WebError> {
+        let token = self.take("csrf");
+        let same: bool = token.as_bytes().ct_eq(visit.csrf.as_bytes()).into();
+        if same && !visit.csrf.is_empty() {
+            return Ok(());
+        }
+        let refusal = Refusal::forbidden(
+            "csrf",
+            "页面的安全标识已失效(可能在另一个窗口重新登录过)。请返回刷新页面后再提交。",
+        );
+        Err(WebError::kept(refusal, std::mem::take(&mut self.fields)))
+    }
+}
+
+async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
+        let multipart = Multipart::from_request(request, app)
+            .await
+            .map_err(|error| Refusal::invalid("form", format!("表单无法读取:{error}。")))?;
+        return read_multipart(multipart).await;
+    }
+    let bytes = axum::body::to_bytes(request.into_body(), FORM_BYTES)
+        .await
+        .map_err(|_| Refusal::invalid("form-size", "表单超过 2 MB,请缩短文字后再提交。"))?;
+    let mut posted = Posted::default();
+    for (name, value) in form_urlencoded::parse(&bytes).take(PARTS) {
+        posted.fields.push((name.into_owned(), clean(&value)));
+    }
+    Ok(posted)
+}
+
+async fn read_multipart(mut multipart: Multipart) -> Result<Posted, WebError> {
+    let broken = |error: axum::extract::multipart::MultipartError| {
+        Refusal::invalid("form", format!("表单没有完整收到,请重新提交。({error})"))
+    };
+    let mut posted = Posted::default();
+    for _ in 0..PARTS {
+        let Some(part) = multipart.next_field().await.map_err(broken)? else { break };
+        let field = part.name().unwrap_or_default().to_owned();
+        let file_name = part.file_name().map(str::to_owned);
+        let bytes = part.bytes().await.map_err(broken)?;
+        match file_name {
+            Some(name) if name.is_empty() && bytes.is_empty() => {}
+            Some(name) if bytes.len() > FILE_BYTES => {
+                let message = format!("「{name}」超过 20 MB,请压缩或拆分后再上传。");
+                return Err(Refusal::field(field, "file-size", message).into());
+            }
+            Some(file_name) => posted.uploads.push(Upload { field, file_name, bytes }),
+            None => posted.fields.push((field, clean(&String::from_utf8_lossy(&bytes)))),
+        }
+    }
+    Ok(posted)
+}
+
+/// Line ends as the form means them, and no NUL, which no store keeps.
+fn clean(value: &str) -> String {
+    value.replace("\r\n", "\n").replace('\0', "")
+}
+
+/// Reads what a stranger posted, so that it can be shown again after log-in. Files are named only.
+pub(super) async fn keep(
+    app: &App,
+    visit: &Visit,
+    request: Request,
+) -> Result<Vec<(String, String)>, WebError> {
+    let mut posted = read(app, request).await.map_err(|error| error.with_visit(visit))?;
+    posted.take("csrf");
+    Ok(posted.fields)
+}

@@ -1,0 +1,91 @@
+//! A route cannot be written down without its rule: method, path, who may enter, handler.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, on};
+
+use super::{App, Visit, WebError};
+use crate::access::Rule;
+
+/// One door of the house.
+pub struct Route {
+    /// GET or POST.
+    pub method: Method,
+    /// The path with `{parameters}`.
+    pub path: &'static str,
+    /// Who may enter.
+    pub rule: Rule,
+    handler: MethodRouter<App>,
+}
+
+/// A page or file to read.
+pub fn get<H, T>(path: &'static str, rule: Rule, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    Route { method: Method::GET, path, rule, handler: on(axum::routing::MethodFilter::GET, handler) }
+}
+
+/// A form that changes something. Its handler takes [`super::Posted`], which checks the CSRF token.
+pub fn post<H, T>(path: &'static str, rule: Rule, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    Route {
+        method: Method::POST,
+        path,
+        rule,
+        handler: on(axum::routing::MethodFilter::POST, handler),
+    }
+}
+
+/// Hangs the routes into one router, each behind its rule.
+pub fn mount(app: &App, routes: Vec<Route>) -> Router {
+    let router = routes.into_iter().fold(Router::new(), |router, route| {
+        let guard = from_fn_with_state((app.clone(), route.rule), guard);
+        router.route(route.path, route.handler.layer(guard))
+    });
+    router.fallback(not_found).with_state(app.clone())
+}
+
+async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: Next) -> Response {
+    match Visit::open(&app, request).await {
+        Ok((visit, mut request)) => {
+            if rule.admits(visit.actor.as_ref()) {
+                request.extensions_mut().insert(visit.clone());
+                let response = next.run(request).await;
+                visit.finish(response)
+            } else {
+                refuse(&app, visit, request).await
+            }
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// A stranger is asked to log in, with the text of a posted form kept; others are told no.
+async fn refuse(app: &App, visit: Visit, request: Request) -> Response {
+    if visit.actor.is_some() {
+        return WebError::forbidden().with_visit(&visit).into_response();
+    }
+    if request.method() == Method::POST {
+        return match super::posted::keep(app, &visit, request).await {
+            Ok(kept) => WebError::LogInAgain { kept }.with_visit(&visit).into_response(),
+            Err(error) => error.with_visit(&visit).into_response(),
+        };
+    }
+    visit.to_log_in().into_response()
+}
+
+async fn not_found(State(app): State<App>, request: Request) -> Response {
+    match Visit::open(&app, request).await {
+        Ok((visit, _)) => WebError::not_found().with_visit(&visit).into_response(),
+        Err(error) => error.into_response(),
+    }
+}

@@ -1,0 +1,142 @@
+//! The accept loop: HTTP/1.1 with time-outs on headers and idle connections, limits on
+//! connections and bodies, security headers on every answer, and a drain at shutdown.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::posted::MULTIPART_BYTES;
+use super::visit::Peer;
+
+/// Limits of the edge.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections open at once; further ones wait in the system's queue.
+    pub connections: usize,
+    /// Time to send all headers of a request, which also bounds an idle connection.
+    pub header_timeout: Duration,
+    /// Time for a whole answer.
+    pub answer_timeout: Duration,
+    /// Time open connections get to finish at shutdown.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            header_timeout: Duration::from_secs(20),
+            answer_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(9),
+        }
+    }
+}
+
+/// No inline script or style, nothing from elsewhere, no frames, forms only to this site.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'; object-src 'none'";
+
+fn layered(router: Router, limits: Limits) -> Router {
+    let header = |name: &'static str, value: &'static str| {
+        SetResponseHeaderLayer::overriding(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    };
+    let unless_set = SetResponseHeaderLayer::if_not_present(
+        HeaderName::from_static("cache-control"),
+        HeaderValue::from_static("no-store"),
+    );
+    router.layer(
+        ServiceBuilder::new()
+            .layer(header("content-security-policy", CONTENT_SECURITY_POLICY))
+            .layer(header("x-content-type-options", "nosniff"))
+            .layer(header("referrer-policy", "same-origin"))
+            .layer(header("cross-origin-opener-policy", "same-origin"))
+            .layer(unless_set)
+            .layer(CompressionLayer::new())
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::GATEWAY_TIMEOUT,
+                limits.answer_timeout,
+            ))
+            .layer(CatchPanicLayer::new())
+            .layer(RequestBodyLimitLayer::new(MULTIPART_BYTES))
+            .layer(DefaultBodyLimit::disable()),
+    )
+}
+
+/// Serves until `stop` resolves, then lets open requests finish.
+///
+/// # Errors
+/// Gives the error of a listener that can no longer accept.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let router = layered(router, limits);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors or a connection reset in the queue: others may do better.
+                    tracing::warn!(%error, "accept failed: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let peer = Peer(peer.ip().to_string());
+        let service = router.clone().layer(axum::middleware::map_request(
+            move |mut request: Request<Body>| {
+                let peer = peer.clone();
+                async move {
+                    request.extensions_mut().insert(peer);
+                    request
+                }
+            },
+        ));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended: {error}");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(limits.drain) => tracing::warn!("connections cut after the drain"),
+    }
+    Ok(())
+}

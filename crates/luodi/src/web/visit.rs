@@ -1,0 +1,212 @@
+//! The visitor of one request: who it is, when it is, in what language, what was said last time.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::clock::civil_date;
+use super::{App, Flash, Lang, WebError};
+use crate::access::Actor;
+use crate::refusal::Refusal;
+
+/// A session as the shell needs it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who is logged in.
+    pub actor: Actor,
+    /// The token every form of this session carries.
+    pub csrf: String,
+}
+
+/// How a session's secret becomes a session; the account domain answers.
+pub trait SessionLookup: Send + Sync {
+    /// The session of this cookie value, if it is alive.
+    fn find<'a>(
+        &'a self,
+        app: &'a App,
+        token: &'a str,
+        now: Timestamp,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Session>, WebError>> + Send + 'a>>;
+}
+
+/// Everything a handler may know about its visitor.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// Who is logged in, if anybody.
+    pub actor: Option<Actor>,
+    /// The session's CSRF token; for strangers one bound to a cookie of their own.
+    pub csrf: String,
+    /// The one reading of the clock.
+    pub now: Timestamp,
+    /// The language of public pages.
+    pub lang: Lang,
+    /// The path asked for, with its query.
+    pub path: String,
+    /// The address the connection came from.
+    pub address: String,
+    /// What the previous page left to say.
+    pub flash: Vec<Flash>,
+    /// The session's secret, for logging out.
+    pub token: Option<String>,
+    set_stranger: Option<String>,
+    secure: bool,
+}
+
+/// The peer's address, put into the request by the accept loop.
+#[derive(Clone, Debug)]
+pub struct Peer(pub String);
+
+impl Visit {
+    pub(super) async fn open(app: &App, request: Request) -> Result<(Self, Request), WebError> {
+        let now = app.clock.now();
+        let headers = request.headers();
+        let token = cookie(headers, session_cookie(app.site.secure));
+        let session = match &token {
+            Some(token) => app.sessions.find(app, token, now).await?,
+            None => None,
+        };
+        let stranger = cookie(headers, STRANGER).filter(|token| token.len() == 43);
+        let set_stranger = (session.is_none() && stranger.is_none()).then(crate::store::secret);
+        let csrf = match (&session, &stranger, &set_stranger) {
+            (Some(session), ..) => session.csrf.clone(),
+            (None, Some(token), _) | (None, None, Some(token)) => token.clone(),
+            (None, None, None) => String::new(),
+        };
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned());
+        let visit = Self {
+            actor: session.map(|session| session.actor),
+            csrf,
+            now,
+            lang: Lang::of(headers, request.uri().query()),
+            address: request.extensions().get::<Peer>().map_or_else(String::new, |p| p.0.clone()),
+            flash: cookie(headers, FLASH).map_or_else(Vec::new, |text| read_flash(&text)),
+            path,
+            token,
+            set_stranger,
+            secure: app.site.secure,
+        };
+        Ok((visit, request))
+    }
+
+    /// The logged-in actor; a stranger is refused.
+    pub fn actor(&self) -> Result<&Actor, WebError> {
+        self.actor.as_ref().ok_or_else(WebError::forbidden)
+    }
+
+    /// Today's civil date in Asia/Shanghai.
+    pub fn today(&self) -> Date {
+        civil_date(self.now)
+    }
+
+    /// The path without its query.
+    pub fn path_only(&self) -> &str {
+        self.path.split('?').next().unwrap_or("/")
+    }
+
+    /// Goes to `location` (a path of this site), saying `text` there.
+    pub fn redirect(&self, location: &str, text: &str) -> Response {
+        let flash = if text.is_empty() { String::new() } else { flash_cookie(text) };
+        let mut response = redirect_to(location);
+        if let (false, Ok(value)) = (flash.is_empty(), HeaderValue::from_str(&flash)) {
+            response.headers_mut().append(SET_COOKIE, value);
+        }
+        response
+    }
+
+    pub(super) fn to_log_in(&self) -> Response {
+        let next = percent(&self.path);
+        redirect_to(&format!("/login?next={next}"))
+    }
+
+    /// Cookies that any answer to this visit carries.
+    pub(super) fn finish(&self, mut response: Response) -> Response {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let mut cookies = Vec::new();
+        if let Some(token) = &self.set_stranger {
+            cookies.push(format!("{STRANGER}={token}; Path=/; HttpOnly; SameSite=Lax{secure}"));
+        }
+        if !self.flash.is_empty() && !response.status().is_redirection() {
+            cookies.push(format!("{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+        }
+        if let Some(lang) = self.lang.to_set() {
+            cookies.push(format!("lang={lang}; Path=/; Max-Age=31536000; SameSite=Lax{secure}"));
+        }
+        for cookie in cookies {
+            if let Ok(value) = HeaderValue::from_str(&cookie) {
+                response.headers_mut().append(SET_COOKIE, value);
+            }
+        }
+        response
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visit {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebError> {
+        let visit = parts.extensions.get::<Visit>().cloned();
+        visit.ok_or_else(|| Refusal::forbidden("no-rule", "这个地址没有登记权限规则。").into())
+    }
+}
+
+const STRANGER: &str = "luodi_visitor";
+const FLASH: &str = "luodi_flash";
+
+/// The name of the session's cookie.
+pub fn session_cookie(secure: bool) -> &'static str {
+    if secure { "__Host-luodi" } else { "luodi" }
+}
+
+/// The value of a cookie.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).find_map(|line| {
+        line.split(';').find_map(|pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name && !value.is_empty()).then(|| value.to_owned())
+        })
+    })
+}
+
+fn flash_cookie(text: &str) -> String {
+    let value = URL_SAFE_NO_PAD.encode(text.chars().take(400).collect::<String>());
+    format!("{FLASH}={value}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax")
+}
+
+fn read_flash(value: &str) -> Vec<Flash> {
+    let text = URL_SAFE_NO_PAD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.into_iter().map(|text| Flash { kind: "success", text }).collect()
+}
+
+fn redirect_to(location: &str) -> Response {
+    let local = location.starts_with('/') && !location.starts_with("//") && !location.contains('\\');
+    let location = if local { location } else { "/" };
+    match HeaderValue::from_str(location) {
+        Ok(value) => (StatusCode::SEE_OTHER, [(LOCATION, value)]).into_response(),
+        Err(_) => (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response(),
+    }
+}
+
+/// Percent-encodes everything that is not unreserved.
+pub fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
