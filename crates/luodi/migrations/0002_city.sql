@@ -121,7 +121,8 @@ CREATE TABLE item (
   UNIQUE (code, region_code)
 );
 
--- A case (办件) = one item at one version + a process state.
+-- A case (办件) = one item at one version + a process state. Names of party and item as they were
+-- when it was submitted.
 CREATE TABLE casework (
   id BYTEA PRIMARY KEY,
   number TEXT NOT NULL UNIQUE,
@@ -130,6 +131,9 @@ CREATE TABLE casework (
   region_code TEXT NOT NULL,
   department_id BYTEA NOT NULL REFERENCES department (id),
   party_id BYTEA NOT NULL REFERENCES party (id),
+  party_kind TEXT NOT NULL,
+  party_name TEXT NOT NULL,
+  item_name TEXT NOT NULL,
   title TEXT NOT NULL,
   channel TEXT NOT NULL,
   period TEXT NOT NULL,
@@ -479,12 +483,15 @@ CREATE TABLE draft (
   id BYTEA PRIMARY KEY,
   account_id BYTEA NOT NULL REFERENCES account (id),
   item_id BYTEA NOT NULL REFERENCES item (id),
-  party_id BYTEA,
+  party_id BYTEA NOT NULL REFERENCES party (id),
   body_sealed BYTEA NOT NULL,
+  state TEXT NOT NULL,
+  case_id BYTEA,
   updated_at BIGINT NOT NULL,
-  version BIGINT NOT NULL
+  version BIGINT NOT NULL,
+  last_event BYTEA
 );
-CREATE INDEX draft_account ON draft (account_id, item_id);
+CREATE INDEX draft_account ON draft (account_id, item_id, state);
 
 -- Facts about this installation: its city, whether it is a demonstration, when it began.
 CREATE TABLE city (

@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use vocab::RegionCode;
 
-use crate::store::{FromValue, StoreError, Value};
+use crate::store::{FromValue, StoreError, Value, ValueRef};
 
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -37,7 +38,7 @@ macro_rules! id {
         }
 
         impl FromValue for $name {
-            fn from_value(value: Value) -> Result<Self, StoreError> {
+            fn from_value(value: ValueRef<'_>) -> Result<Self, StoreError> {
                 Uuid::from_value(value).map(Self)
             }
         }
@@ -81,4 +82,17 @@ id! {
     ArticleId,
     /// A draft of an application.
     DraftId,
+}
+
+impl From<RegionCode> for Value {
+    fn from(code: RegionCode) -> Value {
+        Value::from(code.to_string())
+    }
+}
+
+impl FromValue for RegionCode {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        let text = String::from_value(value)?;
+        RegionCode::parse(&text).map_err(|_| crate::store::mismatch("a region code", value))
+    }
 }

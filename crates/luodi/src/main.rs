@@ -1,1 +1,3 @@
+//! The one binary of Luodi. Everything it does is in the library.
+
 fn main() {}

@@ -47,7 +47,12 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), fields: Vec::new() }
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+        }
     }
 
     /// The input breaks a rule that concerns no single field.
@@ -83,7 +88,11 @@ impl Refusal {
     ) -> Self {
         let message = message.into();
         let mut refusal = Self::new(Kind::Invalid, "invalid-fields", message.clone());
-        refusal.fields.push(FieldError { field: field.into(), rule: rule.into(), message });
+        refusal.fields.push(FieldError {
+            field: field.into(),
+            rule: rule.into(),
+            message,
+        });
         refusal
     }
 
@@ -94,7 +103,12 @@ impl Refusal {
             [one] => one.message.clone(),
             many => format!("有 {} 处需要改正,改好后再提交。", many.len()),
         };
-        Self { kind: Kind::Invalid, code: "invalid-fields", message, fields }
+        Self {
+            kind: Kind::Invalid,
+            code: "invalid-fields",
+            message,
+            fields,
+        }
     }
 }
 

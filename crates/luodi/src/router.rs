@@ -10,8 +10,7 @@ pub fn routes() -> Vec<Route> {
         get("/healthz", Rule::Public, web::healthz),
         get("/readyz", Rule::Public, web::readyz),
     ];
-    for domain in [
-    ] as [fn() -> Vec<Route>; 0] {
+    for domain in [] as [fn() -> Vec<Route>; 0] {
         routes.extend(domain());
     }
     routes

@@ -5,7 +5,7 @@ use vocab::RegionCode;
 
 use super::{Role, Roles};
 use crate::ids::{AccountId, DepartmentId, PartyId};
-use crate::store::ActorRef;
+use crate::store::{self, ActorRef};
 
 /// What stands behind an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum ActorKind {
 pub struct Actor {
     /// Account, console or program.
     pub kind: ActorKind,
+    /// Log-in name, `console:<OS user>` or `system`: how the audit log names the actor.
+    pub login: String,
     /// The name shown beside what was done.
     pub name: String,
     /// The roles held.
@@ -42,6 +44,7 @@ impl Actor {
     pub fn system(region: RegionCode) -> Self {
         Self {
             kind: ActorKind::System,
+            login: "system".to_owned(),
             name: "系统".to_owned(),
             roles: Roles::default(),
             department: None,
@@ -53,7 +56,13 @@ impl Actor {
 
     /// The operator at the console, as `console:<OS user>`.
     pub fn console(user: &str, region: RegionCode) -> Self {
-        Self { kind: ActorKind::Console, name: format!("console:{user}"), ..Self::system(region) }
+        let login = format!("console:{user}");
+        Self {
+            kind: ActorKind::Console,
+            name: login.clone(),
+            login,
+            ..Self::system(region)
+        }
     }
 
     /// The account's id; nil for the program and the console.
@@ -76,10 +85,15 @@ impl Actor {
 
     /// How the audit log names this actor.
     pub fn to_ref(&self) -> ActorRef {
-        match self.kind {
-            ActorKind::Account(id) => ActorRef::account(id.0, &self.name),
-            ActorKind::Console => ActorRef::console(&self.name),
-            ActorKind::System => ActorRef::system(),
+        let (kind, id) = match self.kind {
+            ActorKind::Account(id) => (store::ActorKind::Account, Some(id.0)),
+            ActorKind::Console => (store::ActorKind::Console, None),
+            ActorKind::System => (store::ActorKind::System, None),
+        };
+        ActorRef {
+            kind,
+            id,
+            label: self.login.clone(),
         }
     }
 

@@ -10,7 +10,7 @@ mod scope;
 
 pub use actor::{Actor, ActorKind};
 pub use role::{Role, Roles};
-pub use scope::{Scope, ScopeColumns, may_see, visible_where};
+pub use scope::{Scope, ScopeColumns, code_range, may_see, visible_where};
 
 /// What a route asks of its visitor before its handler runs. Row-level permission comes after,
 /// in the handler's query or command.

@@ -75,12 +75,19 @@ impl Roles {
 
     /// The roles held, in the order of [`Role::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Role> {
-        Role::ALL.iter().copied().filter(move |role| self.has(*role))
+        Role::ALL
+            .iter()
+            .copied()
+            .filter(move |role| self.has(*role))
     }
 }
 
 impl FromIterator<Role> for Roles {
     fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Self {
-        Self(roles.into_iter().fold(0, |set, role| set | (1 << role as u32)))
+        Self(
+            roles
+                .into_iter()
+                .fold(0, |set, role| set | (1 << role as u32)),
+        )
     }
 }

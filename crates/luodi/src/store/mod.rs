@@ -19,6 +19,7 @@ mod jobs;
 mod keys;
 mod lock;
 mod migrate;
+mod random;
 mod read;
 mod sqlite;
 mod stats;
@@ -48,6 +49,7 @@ pub use self::jobs::{
     revive as revive_job,
 };
 pub use self::keys::{DataKey, Keys};
+pub use self::random::{random, secret};
 pub use self::read::{Query, Row, Snapshot};
 pub use self::stats::Stats;
 pub use self::tx::{AfterCommit, Command, Tx, day_in_china};

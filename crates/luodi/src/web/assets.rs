@@ -10,7 +10,6 @@ use super::{Answer, WebError};
 
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
-#[exclude = "*.json"]
 struct Dist;
 
 /// Gives a bundled file. The path is `VERSION/NAME`; the version only breaks caches.
@@ -25,7 +24,10 @@ pub async fn asset(Path((_, name)): Path<(String, String)>) -> Answer {
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
     Ok((headers, file.data).into_response())
 }
 
@@ -33,7 +35,14 @@ pub async fn asset(Path((_, name)): Path<(String, String)>) -> Answer {
 pub(super) fn href(name: &str) -> String {
     let version = Dist::get(name).map_or_else(
         || "none".to_owned(),
-        |file| file.metadata.sha256_hash().iter().take(6).map(|b| format!("{b:02x}")).collect(),
+        |file| {
+            file.metadata
+                .sha256_hash()
+                .iter()
+                .take(6)
+                .map(|b| format!("{b:02x}"))
+                .collect()
+        },
     );
     format!("/assets/{version}/{name}")
 }

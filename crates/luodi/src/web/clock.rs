@@ -29,7 +29,10 @@ impl Clock {
     }
 
     /// Now, to the millisecond.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
     pub fn now(&self) -> Timestamp {
         let now = match &self.0 {
             Some(clock) => Timestamp::from_millisecond(clock.load(Ordering::Relaxed)),
@@ -40,16 +43,11 @@ impl Clock {
 
     /// Today's civil date in Asia/Shanghai.
     pub fn today(&self) -> Date {
-        civil_date(self.now())
+        crate::store::day_in_china(self.now())
     }
 }
 
-/// The civil date of an instant in Asia/Shanghai (UTC+8 without summer time since 1992).
-pub fn civil_date(instant: Timestamp) -> Date {
-    civil(instant).date()
-}
-
 /// Date and time of day of an instant in Asia/Shanghai.
-pub fn civil(instant: Timestamp) -> jiff::civil::DateTime {
+pub(super) fn civil(instant: Timestamp) -> jiff::civil::DateTime {
     jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_datetime(instant)
 }

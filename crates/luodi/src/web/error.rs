@@ -41,7 +41,11 @@ pub enum WebError {
 impl WebError {
     /// The actor may not do this.
     pub fn forbidden() -> Self {
-        Refusal::forbidden("forbidden", "您的账号没有办理这件事的权限。需要时请联系本单位的系统管理员。").into()
+        Refusal::forbidden(
+            "forbidden",
+            "您的账号没有办理这件事的权限。需要时请联系本单位的系统管理员。",
+        )
+        .into()
     }
 
     /// There is no such page, or not for this actor.
@@ -51,12 +55,20 @@ impl WebError {
 
     /// A fault, told to the log only.
     pub fn fault(context: impl std::fmt::Display) -> Self {
-        Self::Fault { context: context.to_string(), read_only: false, visit: None }
+        Self::Fault {
+            context: context.to_string(),
+            read_only: false,
+            visit: None,
+        }
     }
 
     /// A refusal of a posted form, with what was typed.
     pub fn kept(refusal: Refusal, kept: Vec<(String, String)>) -> Self {
-        Self::Refused { refusal: Box::new(refusal), kept, visit: None }
+        Self::Refused {
+            refusal: Box::new(refusal),
+            kept,
+            visit: None,
+        }
     }
 
     /// The refusal, where it is one: handlers show it in their form.
@@ -74,17 +86,29 @@ impl WebError {
     #[must_use]
     pub fn with_visit(self, to: &Visit) -> Self {
         match self {
-            Self::Refused { refusal, kept, .. } => {
-                Self::Refused { refusal, kept, visit: Some(Box::new(to.clone())) }
-            }
-            Self::Fault { context, read_only, .. } => {
-                Self::Fault { context, read_only, visit: Some(Box::new(to.clone())) }
-            }
+            Self::Refused { refusal, kept, .. } => Self::Refused {
+                refusal,
+                kept,
+                visit: Some(Box::new(to.clone())),
+            },
+            Self::Fault {
+                context, read_only, ..
+            } => Self::Fault {
+                context,
+                read_only,
+                visit: Some(Box::new(to.clone())),
+            },
             Self::LogInAgain { kept } => {
                 let page = Page::bare("请重新登录", Some(to));
-                let template = LogInAgain { page, kept: &kept, path: to.path.clone() };
+                let template = LogInAgain {
+                    page,
+                    kept: &kept,
+                    path: to.path.clone(),
+                };
                 let html = template.render().unwrap_or_default();
-                Self::Done(Box::new((StatusCode::UNAUTHORIZED, Html(html)).into_response()))
+                Self::Done(Box::new(
+                    (StatusCode::UNAUTHORIZED, Html(html)).into_response(),
+                ))
             }
             done @ Self::Done(_) => done,
         }
@@ -115,8 +139,12 @@ impl From<StoreError> for WebError {
             )
             .into();
         }
-        let read_only = error.is_unavailable();
-        Self::Fault { context: error.to_string(), read_only, visit: None }
+        let read_only = matches!(error, StoreError::ReadOnly(_) | StoreError::Unavailable(_));
+        Self::Fault {
+            context: error.to_string(),
+            read_only,
+            visit: None,
+        }
     }
 }
 
@@ -158,7 +186,11 @@ fn status(kind: Kind) -> (StatusCode, &'static str) {
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
         match self {
-            Self::Refused { refusal, kept, visit } => {
+            Self::Refused {
+                refusal,
+                kept,
+                visit,
+            } => {
                 let (status, heading) = status(refusal.kind);
                 let template = ErrorPage {
                     page: Page::bare(heading, visit.as_deref()),
@@ -169,13 +201,20 @@ impl IntoResponse for WebError {
                 };
                 page(status, &template)
             }
-            Self::Fault { context, read_only, visit } => {
+            Self::Fault {
+                context,
+                read_only,
+                visit,
+            } => {
                 let code = uuid_like(&context);
                 tracing::error!(%code, %context, "fault: {context}");
                 let message = if read_only {
-                    "系统暂时只读:可以查看,暂不能提交。您填写的内容还在上一页,请稍后重试。".to_owned()
+                    "系统暂时只读:可以查看,暂不能提交。您填写的内容还在上一页,请稍后重试。"
+                        .to_owned()
                 } else {
-                    format!("系统没有完成这次操作,内容没有改变。请重试;仍不行时把编号 {code} 告诉系统管理员。")
+                    format!(
+                        "系统没有完成这次操作,内容没有改变。请重试;仍不行时把编号 {code} 告诉系统管理员。"
+                    )
                 };
                 let status = if read_only {
                     StatusCode::SERVICE_UNAVAILABLE
@@ -191,9 +230,11 @@ impl IntoResponse for WebError {
                 };
                 page(status, &template)
             }
-            Self::LogInAgain { kept } => {
-                Self::kept(Refusal::forbidden("session", "登录已过期,请重新登录。"), kept).into_response()
-            }
+            Self::LogInAgain { kept } => Self::kept(
+                Refusal::forbidden("session", "登录已过期,请重新登录。"),
+                kept,
+            )
+            .into_response(),
             Self::Done(response) => *response,
         }
     }
@@ -203,7 +244,11 @@ impl IntoResponse for WebError {
 fn uuid_like(context: &str) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(context.as_bytes());
-    digest.iter().take(4).map(|byte| format!("{byte:02X}")).collect()
+    digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02X}"))
+        .collect()
 }
 
 fn page(status: StatusCode, template: &impl Template) -> Response {

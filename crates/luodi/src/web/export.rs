@@ -6,8 +6,7 @@ use axum::response::{IntoResponse, Response};
 use rust_xlsxwriter::{Format, Workbook};
 use vocab::Fen;
 
-use super::WebError;
-use super::visit::percent;
+use super::{WebError, percent};
 
 /// One cell of an exported list.
 #[derive(Clone, Debug)]
@@ -62,12 +61,9 @@ pub fn xlsx(name: &str, headers: &[&str], rows: &[Vec<Cell>]) -> Result<Response
     Ok(download(&format!("{name}.xlsx"), kind, bytes))
 }
 
-fn workbook(
-    headers: &[&str],
-    rows: &[Vec<Cell>],
-) -> Result<Vec<u8>, rust_xlsxwriter::XlsxError> {
+fn workbook(headers: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>, rust_xlsxwriter::XlsxError> {
     let mut book = Workbook::new();
-    let sheet = book.add_worksheet_with_constant_memory();
+    let sheet = book.add_worksheet_with_constant_memory()?;
     let bold = Format::new().set_bold();
     let money = Format::new().set_num_format("#,##0.00");
     for (column, header) in (0u16..).zip(headers) {
@@ -92,7 +88,13 @@ fn workbook(
 
 /// Bytes as a file to keep, never to show.
 pub fn download(file_name: &str, media_type: &str, bytes: Vec<u8>) -> Response {
-    let disposition = format!("attachment; filename*=UTF-8''{}", percent(file_name).replace('/', "_"));
-    let headers = [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, disposition)];
+    let disposition = format!(
+        "attachment; filename*=UTF-8''{}",
+        percent(file_name).replace('/', "_")
+    );
+    let headers = [
+        (CONTENT_TYPE, media_type.to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ];
     (headers, bytes).into_response()
 }

@@ -31,7 +31,12 @@ pub fn fen_raw(value: impl Into<AnyFen>, _: &dyn Values) -> Shown {
 /// A date as people say it: `11月27日(周五)`.
 #[askama::filter_fn]
 pub fn date_zh(date: &Date, _: &dyn Values) -> Shown {
-    Ok(format!("{}月{}日({})", date.month(), date.day(), vocab::weekday_zh(*date)))
+    Ok(format!(
+        "{}月{}日({})",
+        date.month(),
+        date.day(),
+        vocab::weekday_zh(*date)
+    ))
 }
 
 /// Month and day: `11-27`.
@@ -54,8 +59,12 @@ pub fn time_short(at: &Timestamp, _: &dyn Values) -> Shown {
 
 /// The region's name; the code where it is unknown.
 #[askama::filter_fn]
-pub fn region(code: &str, _: &dyn Values) -> Shown {
-    Ok(vocab::region::find(code).map_or_else(|| code.to_owned(), |region| region.name.to_owned()))
+pub fn region(code: impl std::fmt::Display, _: &dyn Values) -> Shown {
+    let code = code.to_string();
+    let region = vocab::RegionCode::parse(&code)
+        .ok()
+        .and_then(vocab::region::find);
+    Ok(region.map_or(code, |region| region.name.to_owned()))
 }
 
 /// The address of a bundled file.
@@ -68,7 +77,9 @@ pub fn asset(name: &str, _: &dyn Values) -> Shown {
 #[askama::filter_fn]
 pub fn count(value: impl Into<AnyCount>, _: &dyn Values) -> Shown {
     let digits = value.into().0.to_string();
-    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |rest| ("-", rest));
+    let (sign, digits) = digits
+        .strip_prefix('-')
+        .map_or(("", digits.as_str()), |rest| ("-", rest));
     let mut out = String::from(sign);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -94,7 +105,8 @@ macro_rules! any {
 }
 
 any!(AnyFen, |fen| AnyFen(fen); Fen);
-any!(AnyFen, |fen| AnyFen(*fen); &Fen, &&Fen);
+any!(AnyFen, |fen| AnyFen(*fen); &Fen);
+any!(AnyFen, |fen| AnyFen(**fen); &&Fen);
 any!(AnyFen, |fen| AnyFen(Fen(fen)); i64);
 any!(AnyFen, |fen| AnyFen(Fen(*fen)); &i64);
 

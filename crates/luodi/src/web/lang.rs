@@ -25,21 +25,35 @@ fn read(text: &str) -> HashMap<String, String> {
 
 impl Lang {
     /// Chinese.
-    pub const ZH: Lang = Lang { english: false, asked: false };
+    pub const ZH: Lang = Lang {
+        english: false,
+        asked: false,
+    };
     /// English.
-    pub const EN: Lang = Lang { english: true, asked: false };
+    pub const EN: Lang = Lang {
+        english: true,
+        asked: false,
+    };
 
     /// The language asked for by `?lang=`, else by the cookie, else Chinese.
     pub(super) fn of(headers: &HeaderMap, query: Option<&str>) -> Self {
         let asked = query.and_then(|query| {
-            query.split('&').find_map(|pair| pair.strip_prefix("lang=")).map(|lang| lang == "en")
+            query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix("lang="))
+                .map(|lang| lang == "en")
         });
         let kept = || {
-            headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok()).any(|line| {
-                line.split(';').any(|pair| pair.trim() == "lang=en")
-            })
+            headers
+                .get_all(COOKIE)
+                .iter()
+                .filter_map(|line| line.to_str().ok())
+                .any(|line| line.split(';').any(|pair| pair.trim() == "lang=en"))
         };
-        Self { english: asked.unwrap_or_else(kept), asked: asked.is_some() }
+        Self {
+            english: asked.unwrap_or_else(kept),
+            asked: asked.is_some(),
+        }
     }
 
     /// The value for the `lang` attribute.
@@ -59,7 +73,11 @@ impl Lang {
     /// The text of a key; the key itself where it is missing, which a test refuses.
     pub fn text(self, key: &str) -> String {
         let table = if self.english { &*EN } else { &*ZH };
-        table.get(key).or_else(|| ZH.get(key)).cloned().unwrap_or_else(|| key.to_owned())
+        table
+            .get(key)
+            .or_else(|| ZH.get(key))
+            .cloned()
+            .unwrap_or_else(|| key.to_owned())
     }
 }
 

@@ -18,10 +18,10 @@ pub use clock::Clock;
 pub use error::WebError;
 pub use lang::Lang;
 pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
-pub use posted::{Posted, Upload};
+pub use posted::{FILE_BYTES, Posted, Upload};
 pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
-pub use visit::{SessionLookup, Visit};
+pub use visit::{Session, SessionLookup, Visit, percent, session_cookie};
 
 use std::path::PathBuf;
 use std::sync::Arc;

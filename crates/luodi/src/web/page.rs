@@ -127,7 +127,11 @@ fn user_box(visit: &Visit) -> Option<UserBox> {
         name: actor.name.clone(),
         department: actor.department_name.clone(),
         roles_zh: roles.join("、"),
-        home: if actor.party.is_some() { "/my" } else { "/work" },
+        home: if actor.party.is_some() {
+            "/my"
+        } else {
+            "/work"
+        },
     })
 }
 
@@ -147,15 +151,39 @@ fn nav(visit: &Visit, words: Lang, path: &str) -> Vec<NavItem> {
         ];
     };
     if actor.party.is_some() {
-        return [("/my", "我的办件"), ("/items", "办事"), ("/notices", "公示"), ("/articles", "动态")]
-            .map(|(href, label)| entry(href, label.to_owned()))
-            .into();
+        return [
+            ("/my", "我的办件"),
+            ("/items", "办事"),
+            ("/notices", "公示"),
+            ("/articles", "动态"),
+        ]
+        .map(|(href, label)| entry(href, label.to_owned()))
+        .into();
     }
     const STAFF: &[(&str, &str, &[Role])] = &[
         ("/work", "工作台", &[]),
-        ("/cases", "办件", &[WindowClerk, CaseHandler, Reviewer, Approver, Finance, Leader]),
-        ("/parties", "主体", &[WindowClerk, CaseHandler, Reviewer, Approver, Finance]),
-        ("/batches", "批次", &[CaseHandler, Reviewer, Approver, Finance, Leader]),
+        (
+            "/cases",
+            "办件",
+            &[
+                WindowClerk,
+                CaseHandler,
+                Reviewer,
+                Approver,
+                Finance,
+                Leader,
+            ],
+        ),
+        (
+            "/parties",
+            "主体",
+            &[WindowClerk, CaseHandler, Reviewer, Approver, Finance],
+        ),
+        (
+            "/batches",
+            "批次",
+            &[CaseHandler, Reviewer, Approver, Finance, Leader],
+        ),
         ("/objections", "异议", &[CaseHandler, Reviewer, Approver]),
         ("/budgets", "资金", &[Finance, Approver, Leader]),
         ("/overview", "概览", &[Leader, Approver, Finance]),
@@ -213,7 +241,12 @@ impl Pager {
         } else {
             format!("{path}?{}&", kept.join("&"))
         };
-        Self { number: number.max(1), total, size, base }
+        Self {
+            number: number.max(1),
+            total,
+            size,
+            base,
+        }
     }
 
     /// How many pages there are, at least one.

@@ -44,12 +44,19 @@ pub struct Posted {
 impl Posted {
     /// The value of a field, trimmed; empty where it is missing.
     pub fn get(&self, name: &str) -> &str {
-        self.fields.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
+        self.fields
+            .iter()
+            .find(|(key, _)| key == name)
+            .map_or("", |(_, value)| value.trim())
     }
 
     /// Every value of a field.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.fields.iter().filter(|(key, _)| key == name).map(|(_, v)| v.as_str()).collect()
+        self.fields
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, v)| v.as_str())
+            .collect()
     }
 
     /// Fields in the order posted, without the token and the key.
@@ -67,9 +74,9 @@ impl Posted {
     /// # Errors
     /// Refuses where the field is missing or no number.
     pub fn version(&self, name: &str) -> Result<i64, Refusal> {
-        self.get(name).parse().map_err(|_| {
-            Refusal::field(name, "version", "页面缺少版本号,请刷新页面后再提交。")
-        })
+        self.get(name)
+            .parse()
+            .map_err(|_| Refusal::field(name, "version", "页面缺少版本号,请刷新页面后再提交。"))
     }
 
     /// An id in a field.
@@ -95,12 +102,19 @@ impl Posted {
             feed(&mut hash, &upload.bytes);
         }
         let digest: [u8; 32] = hash.finalize().into();
-        IdempotencyKey { key: self.key.clone(), scope: format!("{} {}", self.scope, self.path), digest }
+        IdempotencyKey {
+            key: self.key.clone(),
+            scope: format!("{} {}", self.scope, self.path),
+            digest,
+        }
     }
 
     /// A form made by a test or taken up again.
     pub fn from_fields(fields: Vec<(String, String)>) -> Self {
-        Self { fields, ..Self::default() }
+        Self {
+            fields,
+            ..Self::default()
+        }
     }
 }
 
@@ -118,9 +132,12 @@ impl FromRequest<App> for Posted {
         let Some(visit) = visit else {
             return Err(Refusal::forbidden("no-rule", "这个地址没有登记权限规则。").into());
         };
-        let mut posted =
-            read(app, request).await.map_err(|error| error.with_visit(&visit))?;
-        posted.check_token(&visit).map_err(|error| error.with_visit(&visit))?;
+        let mut posted = read(app, request)
+            .await
+            .map_err(|error| error.with_visit(&visit))?;
+        posted
+            .check_token(&visit)
+            .map_err(|error| error.with_visit(&visit))?;
         posted.key = posted.take("idempotency_key");
         if posted.key.is_empty() || posted.key.len() > 100 {
             let refusal = Refusal::field(
@@ -162,7 +179,10 @@ impl Posted {
 }
 
 async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
         let multipart = Multipart::from_request(request, app)
             .await
@@ -185,7 +205,9 @@ async fn read_multipart(mut multipart: Multipart) -> Result<Posted, WebError> {
     };
     let mut posted = Posted::default();
     for _ in 0..PARTS {
-        let Some(part) = multipart.next_field().await.map_err(broken)? else { break };
+        let Some(part) = multipart.next_field().await.map_err(broken)? else {
+            break;
+        };
         let field = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(str::to_owned);
         let bytes = part.bytes().await.map_err(broken)?;
@@ -195,8 +217,14 @@ async fn read_multipart(mut multipart: Multipart) -> Result<Posted, WebError> {
                 let message = format!("「{name}」超过 20 MB,请压缩或拆分后再上传。");
                 return Err(Refusal::field(field, "file-size", message).into());
             }
-            Some(file_name) => posted.uploads.push(Upload { field, file_name, bytes }),
-            None => posted.fields.push((field, clean(&String::from_utf8_lossy(&bytes)))),
+            Some(file_name) => posted.uploads.push(Upload {
+                field,
+                file_name,
+                bytes,
+            }),
+            None => posted
+                .fields
+                .push((field, clean(&String::from_utf8_lossy(&bytes)))),
         }
     }
     Ok(posted)
@@ -213,7 +241,9 @@ pub(super) async fn keep(
     visit: &Visit,
     request: Request,
 ) -> Result<Vec<(String, String)>, WebError> {
-    let mut posted = read(app, request).await.map_err(|error| error.with_visit(visit))?;
+    let mut posted = read(app, request)
+        .await
+        .map_err(|error| error.with_visit(visit))?;
     posted.take("csrf");
     Ok(posted.fields)
 }

@@ -28,7 +28,12 @@ where
     H: Handler<T, App>,
     T: 'static,
 {
-    Route { method: Method::GET, path, rule, handler: on(axum::routing::MethodFilter::GET, handler) }
+    Route {
+        method: Method::GET,
+        path,
+        rule,
+        handler: on(axum::routing::MethodFilter::GET, handler),
+    }
 }
 
 /// A form that changes something. Its handler takes [`super::Posted`], which checks the CSRF token.
@@ -76,7 +81,9 @@ async fn refuse(app: &App, visit: Visit, request: Request) -> Response {
     }
     if request.method() == Method::POST {
         return match super::posted::keep(app, &visit, request).await {
-            Ok(kept) => WebError::LogInAgain { kept }.with_visit(&visit).into_response(),
+            Ok(kept) => WebError::LogInAgain { kept }
+                .with_visit(&visit)
+                .into_response(),
             Err(error) => error.with_visit(&visit).into_response(),
         };
     }

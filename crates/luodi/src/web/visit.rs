@@ -13,7 +13,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::clock::civil_date;
 use super::{App, Flash, Lang, WebError};
 use crate::access::Actor;
 use crate::refusal::Refusal;
@@ -63,7 +62,7 @@ pub struct Visit {
 
 /// The peer's address, put into the request by the accept loop.
 #[derive(Clone, Debug)]
-pub struct Peer(pub String);
+pub(super) struct Peer(pub(super) String);
 
 impl Visit {
     pub(super) async fn open(app: &App, request: Request) -> Result<(Self, Request), WebError> {
@@ -90,7 +89,10 @@ impl Visit {
             csrf,
             now,
             lang: Lang::of(headers, request.uri().query()),
-            address: request.extensions().get::<Peer>().map_or_else(String::new, |p| p.0.clone()),
+            address: request
+                .extensions()
+                .get::<Peer>()
+                .map_or_else(String::new, |p| p.0.clone()),
             flash: cookie(headers, FLASH).map_or_else(Vec::new, |text| read_flash(&text)),
             path,
             token,
@@ -107,7 +109,7 @@ impl Visit {
 
     /// Today's civil date in Asia/Shanghai.
     pub fn today(&self) -> Date {
-        civil_date(self.now)
+        crate::store::day_in_china(self.now)
     }
 
     /// The path without its query.
@@ -117,7 +119,11 @@ impl Visit {
 
     /// Goes to `location` (a path of this site), saying `text` there.
     pub fn redirect(&self, location: &str, text: &str) -> Response {
-        let flash = if text.is_empty() { String::new() } else { flash_cookie(text) };
+        let flash = if text.is_empty() {
+            String::new()
+        } else {
+            flash_cookie(text)
+        };
         let mut response = redirect_to(location);
         if let (false, Ok(value)) = (flash.is_empty(), HeaderValue::from_str(&flash)) {
             response.headers_mut().append(SET_COOKIE, value);
@@ -135,13 +141,19 @@ impl Visit {
         let secure = if self.secure { "; Secure" } else { "" };
         let mut cookies = Vec::new();
         if let Some(token) = &self.set_stranger {
-            cookies.push(format!("{STRANGER}={token}; Path=/; HttpOnly; SameSite=Lax{secure}"));
+            cookies.push(format!(
+                "{STRANGER}={token}; Path=/; HttpOnly; SameSite=Lax{secure}"
+            ));
         }
         if !self.flash.is_empty() && !response.status().is_redirection() {
-            cookies.push(format!("{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+            cookies.push(format!(
+                "{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+            ));
         }
         if let Some(lang) = self.lang.to_set() {
-            cookies.push(format!("lang={lang}; Path=/; Max-Age=31536000; SameSite=Lax{secure}"));
+            cookies.push(format!(
+                "lang={lang}; Path=/; Max-Age=31536000; SameSite=Lax{secure}"
+            ));
         }
         for cookie in cookies {
             if let Ok(value) = HeaderValue::from_str(&cookie) {
@@ -171,12 +183,16 @@ pub fn session_cookie(secure: bool) -> &'static str {
 
 /// The value of a cookie.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).find_map(|line| {
-        line.split(';').find_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name && !value.is_empty()).then(|| value.to_owned())
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .find_map(|line| {
+            line.split(';').find_map(|pair| {
+                let (key, value) = pair.trim().split_once('=')?;
+                (key == name && !value.is_empty()).then(|| value.to_owned())
+            })
         })
-    })
 }
 
 fn flash_cookie(text: &str) -> String {
@@ -185,12 +201,21 @@ fn flash_cookie(text: &str) -> String {
 }
 
 fn read_flash(value: &str) -> Vec<Flash> {
-    let text = URL_SAFE_NO_PAD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    text.into_iter().map(|text| Flash { kind: "success", text }).collect()
+    let text = URL_SAFE_NO_PAD
+        .decode(value)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    text.into_iter()
+        .map(|text| Flash {
+            kind: "success",
+            text,
+        })
+        .collect()
 }
 
 fn redirect_to(location: &str) -> Response {
-    let local = location.starts_with('/') && !location.starts_with("//") && !location.contains('\\');
+    let local =
+        location.starts_with('/') && !location.starts_with("//") && !location.contains('\\');
     let location = if local { location } else { "/" };
     match HeaderValue::from_str(location) {
         Ok(value) => (StatusCode::SEE_OTHER, [(LOCATION, value)]).into_response(),

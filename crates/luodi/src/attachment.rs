@@ -1,0 +1,347 @@
+//! Files attached to drafts, cases and objections: checked by size, type and content, sealed under
+//! their owner's key, named by a keyed hash, and safe on disk before the row that names them.
+//!
+//! It lacks pages: a file is reached through the thing it belongs to, whose domain knows who may.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::ids::{AttachmentId, DraftId};
+use crate::params;
+use crate::refusal::{Error, FieldError, Refusal, Result};
+use crate::store::{Command, DataKey, Query, Store, StoreError, Tx};
+use crate::web::Upload;
+
+/// What may be attached: extension, media type, and the types by content that it may have.
+const TYPES: &[(&str, &str, &[&str])] = &[
+    ("pdf", "application/pdf", &["application/pdf"]),
+    ("jpg", "image/jpeg", &["image/jpeg"]),
+    ("jpeg", "image/jpeg", &["image/jpeg"]),
+    ("png", "image/png", &["image/png"]),
+    ("webp", "image/webp", &["image/webp"]),
+    ("ofd", "application/ofd", &["application/zip"]),
+    (
+        "docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        &["application/vnd.openxmlformats-officedocument.wordprocessingml.document"],
+    ),
+    (
+        "xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"],
+    ),
+];
+
+/// The most files one thing may have.
+const FILES_PER_SUBJECT: usize = 60;
+
+/// A file that is safe on disk and not yet named by a row.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The slot (材料) it is for.
+    pub slot: String,
+    /// The name shown.
+    pub file_name: String,
+    /// Media type by extension and content.
+    pub media_type: &'static str,
+    /// Size of the plain content.
+    pub size_bytes: u64,
+    /// Name on disk.
+    content_name: String,
+    owner: Uuid,
+}
+
+/// A file as lists show it.
+#[derive(Clone, Debug)]
+pub struct Attachment {
+    /// Id.
+    pub id: AttachmentId,
+    /// Whose key seals it.
+    pub owner: Uuid,
+    /// What it belongs to.
+    pub subject: Uuid,
+    /// The slot it is for.
+    pub slot: String,
+    /// The name shown.
+    pub file_name: String,
+    /// Media type.
+    pub media_type: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// Who uploaded it.
+    pub uploaded_by: String,
+    /// When.
+    pub uploaded_at: Timestamp,
+    content_name: String,
+}
+
+impl Attachment {
+    /// The size as people read it.
+    pub fn size(&self) -> String {
+        match self.size_bytes {
+            small @ 0..1_024 => format!("{small} B"),
+            middle @ 1_024..1_048_576 => format!("{} KB", middle.div_ceil(1_024)),
+            large => format!("{}.{} MB", large >> 20, ((large & 0xF_FFFF) * 10) >> 20),
+        }
+    }
+
+    /// Whether a browser shows it as a picture.
+    pub fn is_picture(&self) -> bool {
+        self.media_type.starts_with("image/")
+    }
+}
+
+/// Checks name, size and content of an upload. `types` are the extensions its slot accepts; empty
+/// means all.
+///
+/// # Errors
+/// The field's error: a type that is not accepted, content that is not what the name says, an
+/// empty file.
+pub fn check(upload: &Upload, types: &[String]) -> Result<&'static str, FieldError> {
+    let wrong = |rule: &'static str, message: String| FieldError {
+        field: upload.field.clone(),
+        rule: rule.into(),
+        message,
+    };
+    let name = &upload.file_name;
+    let extension = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
+    let known = TYPES.iter().find(|(end, ..)| *end == extension);
+    let accepted = known.filter(|_| types.is_empty() || types.contains(&extension));
+    let Some((_, media_type, contents)) = accepted else {
+        let list = if types.is_empty() { "pdf、jpg、png、docx、xlsx、ofd".to_owned() } else { types.join("、") };
+        return Err(wrong("file-type", format!("「{name}」的类型不能上传,请转换为 {list} 后再上传。")));
+    };
+    if upload.bytes.is_empty() {
+        return Err(wrong("file-empty", format!("「{name}」是空文件,请重新选择。")));
+    }
+    let found = infer::get(&upload.bytes).map(|kind| kind.mime_type());
+    if !found.is_some_and(|found| contents.contains(&found)) {
+        let message = format!("「{name}」的内容与扩展名 .{extension} 不符(可能改过名或已损坏),请上传原始文件。");
+        return Err(wrong("file-content", message));
+    }
+    Ok(media_type)
+}
+
+/// Checks an upload, seals it under the owner's key and makes it safe on disk. Blocking.
+///
+/// # Errors
+/// Refused as [`check`]; a fault where the disk does not take it.
+pub fn keep(
+    store: &Store,
+    now: Timestamp,
+    owner: Uuid,
+    slot: &str,
+    upload: &Upload,
+    types: &[String],
+) -> Result<Kept> {
+    let media_type = check(upload, types).map_err(|error| Refusal::fields(vec![error]))?;
+    let key = store.write_blocking::<DataKey, StoreError, _>(Command::new("attachment.key", now), move |tx| {
+        tx.ensure_key(owner)
+    })?;
+    let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
+    let name = store.keys().lookup("attachment", &format!("{owner} {}", hex(&digest)));
+    let content_name = hex(&name);
+    let sealed = key.seal("file", &upload.bytes, crate::store::random())?;
+    write_synced(&path(store, &content_name), &sealed).map_err(disk)?;
+    Ok(Kept {
+        slot: slot.to_owned(),
+        file_name: upload.file_name.chars().take(200).collect(),
+        media_type,
+        size_bytes: upload.bytes.len() as u64,
+        content_name,
+        owner,
+    })
+}
+
+/// The content of a file. Blocking.
+///
+/// # Errors
+/// A fault where the file is missing or damaged, or its owner's key was destroyed.
+pub fn read(store: &Store, file: &Attachment) -> Result<Vec<u8>> {
+    let sealed = fs::read(path(store, &file.content_name)).map_err(disk)?;
+    let owner = file.owner;
+    let key = store.read_blocking::<DataKey, StoreError, _>(move |q| q.data_key(owner))?;
+    Ok(key.open(&sealed)?)
+}
+
+fn path(store: &Store, content_name: &str) -> PathBuf {
+    let folder = content_name.get(..2).unwrap_or("00");
+    store.attachments().join(folder).join(content_name)
+}
+
+/// Written under another name, synced, renamed, and the folder synced: there whole or not at all.
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut part = path.to_owned();
+    part.set_extension(format!("{}.part", crate::store::secret()));
+    let mut file = File::create_new(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    File::open(folder)?.sync_all()?;
+    if let Some(above) = folder.parent() {
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn disk(error: std::io::Error) -> Error {
+    Error::Store(StoreError::Unavailable(format!("attachment: {error}")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names a kept file for a subject, e.g. `("draft", id)`. The same content in the same slot is
+/// named once.
+///
+/// # Errors
+/// Refused where the subject has too many files.
+pub fn add(tx: &Tx, by: &str, subject: (&'static str, Uuid), kept: &Kept) -> Result<AttachmentId> {
+    let present = of_subject(tx, subject.1)?;
+    let twin = present.iter().find(|f| f.content_name == kept.content_name && f.slot == kept.slot);
+    if let Some(twin) = twin {
+        return Ok(twin.id);
+    }
+    if present.len() >= FILES_PER_SUBJECT {
+        let message = format!("最多上传 {FILES_PER_SUBJECT} 个文件,请合并后再上传。");
+        return Err(Refusal::field(kept.slot.clone(), "too-many-files", message).into());
+    }
+    let id = AttachmentId(tx.new_id());
+    tx.execute(
+        "INSERT INTO attachment (id, owner_id, subject_kind, subject_id, slot, file_name, media_type, \
+         size_bytes, content_name, uploaded_by, uploaded_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            id, kept.owner, subject.0, subject.1, &kept.slot, &kept.file_name, kept.media_type,
+            kept.size_bytes as i64, &kept.content_name, by, tx.now()
+        ],
+    )?;
+    Ok(id)
+}
+
+/// Takes a file out of its subject's list; row and content stay.
+///
+/// # Errors
+/// Refused as not found where the subject has no such file.
+pub fn take_out(tx: &Tx, subject: Uuid, id: AttachmentId) -> Result<()> {
+    let taken = tx.execute(
+        "UPDATE attachment SET replaced_at = ?3 WHERE id = ?1 AND subject_id = ?2 AND replaced_at IS NULL",
+        params![id, subject, tx.now()],
+    )?;
+    if taken == 1 {
+        return Ok(());
+    }
+    Err(Refusal::not_found("这个文件已经不在材料清单里,请刷新页面。").into())
+}
+
+/// The files of a subject, in the order of upload.
+///
+/// # Errors
+/// A fault of the store.
+pub fn of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, StoreError> {
+    q.rows(
+        "SELECT id, owner_id, subject_id, slot, file_name, media_type, size_bytes, uploaded_by, \
+         uploaded_at, content_name FROM attachment \
+         WHERE subject_id = ?1 AND replaced_at IS NULL ORDER BY uploaded_at, id",
+        params![subject],
+        |row| {
+            Ok(Attachment {
+                id: row.get(0)?,
+                owner: row.get(1)?,
+                subject: row.get(2)?,
+                slot: row.get(3)?,
+                file_name: row.get(4)?,
+                media_type: row.get(5)?,
+                size_bytes: row.get(6)?,
+                uploaded_by: row.get(7)?,
+                uploaded_at: row.get(8)?,
+                content_name: row.get(9)?,
+            })
+        },
+    )
+}
+
+/// Hands every file of a subject over to another, e.g. from a draft to its case.
+///
+/// # Errors
+/// A fault of the store.
+pub fn hand_over(tx: &Tx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE attachment SET subject_id = ?2, subject_kind = 'case' WHERE subject_id = ?1",
+        params![from, to],
+    )?;
+    Ok(())
+}
+
+/// Refuses where a required slot (name of the field, name shown) of a draft has no file.
+///
+/// # Errors
+/// Refused with a field error for each missing paper.
+pub fn require_slots(tx: &Tx, draft: Option<DraftId>, slots: &[(String, String)]) -> Result<()> {
+    match draft {
+        Some(draft) => require_slots_of(tx, draft.0, slots),
+        None => require(&[], slots),
+    }
+}
+
+/// As [`require_slots`], for any subject.
+///
+/// # Errors
+/// Refused with a field error for each missing paper.
+pub fn require_slots_of(q: &dyn Query, subject: Uuid, slots: &[(String, String)]) -> Result<()> {
+    require(&of_subject(q, subject)?, slots)
+}
+
+fn require(present: &[Attachment], slots: &[(String, String)]) -> Result<()> {
+    let missing: Vec<FieldError> = slots
+        .iter()
+        .filter(|(slot, _)| !present.iter().any(|file| file.slot == *slot))
+        .map(|(slot, name)| FieldError {
+            field: slot.clone(),
+            rule: "required".into(),
+            message: format!("缺少材料「{name}」,请上传后再提交。"),
+        })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::fields(missing).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upload(name: &str, bytes: &'static [u8]) -> Upload {
+        Upload { field: "paper".into(), file_name: name.into(), bytes: bytes.into() }
+    }
+
+    #[track_caller]
+    fn refused(name: &str, bytes: &'static [u8], types: &[&str], rule: &str) {
+        let types: Vec<String> = types.iter().map(|end| (*end).to_owned()).collect();
+        let error = check(&upload(name, bytes), &types).unwrap_err();
+        assert_eq!((error.field.as_str(), error.rule.as_ref()), ("paper", rule));
+        assert!(error.message.contains(name));
+    }
+
+    const ZIP: &[u8] = b"PK\x03\x04\x14\0\0\0\0\0";
+
+    #[test]
+    fn content_must_be_what_the_name_says() {
+        assert_eq!(check(&upload("a.PDF", b"%PDF-1.7\n"), &[]).unwrap(), "application/pdf");
+        refused("a.pdf", ZIP, &[], "file-content");
+        refused("a.pdf", b"<html></html>", &[], "file-content");
+        refused("a.svg", b"<svg/>", &[], "file-type");
+        refused("a", b"%PDF-1.7\n", &[], "file-type");
+        refused("a.pdf", b"", &[], "file-empty");
+        refused("a.pdf", b"%PDF-1.7\n", &["png"], "file-type");
+    }
+}

@@ -1,0 +1,34 @@
+//! What the rules of an item may ask about a case: the form's values, what tasks brought in, and
+//! the outcome just given. Statistics of other cases are named in the item.
+
+use policy::feel::{Context, Value};
+use serde_json::Value as Json;
+
+use super::queries::{CaseRow, TaskRow};
+use crate::form::{Form, Values};
+use crate::item::Package;
+use crate::refusal::Result;
+use crate::store::Query;
+
+/// The form's values with personal ones opened. Reads the party's key.
+pub(super) fn open_form(q: &dyn Query, form: &Form, case: &CaseRow) -> Result<Values> {
+    Ok(form.open(&case.form, &|sealed| q.open(case.party.0, sealed))?)
+}
+
+/// The context in which conditions, policies and checks of the item are evaluated. Later tasks'
+/// values stand over earlier ones.
+pub(super) fn context(package: &Package, values: &Values, tasks: &[TaskRow], outcome: &str) -> Context {
+    let mut context = package.form.feel_context(values);
+    for task in tasks {
+        let form = package.item.tasks.get(&task.node).and_then(|spec| spec.form.as_ref());
+        let form = form.and_then(|name| package.forms.get(name));
+        if let (Some(form), Some(Json::Object(data))) = (form, &task.data) {
+            let entered = form.feel_context(&Values::from_json(data.clone()));
+            for (name, value) in entered.iter() {
+                context.insert(name, value.clone());
+            }
+        }
+    }
+    context.insert("outcome", Value::from(outcome));
+    context
+}

@@ -1,0 +1,59 @@
+//! Timers of cases: a job whose time has come gives the process its input.
+
+use process::{ActivityId, Input};
+use serde_json::json;
+
+use super::clock;
+use super::engine::Run;
+use super::facts;
+use super::queries::{load_case, tasks_of};
+use crate::access::Actor;
+use crate::ids::CaseId;
+use crate::item;
+use crate::refusal::{Refusal, Result};
+use crate::store::{Event, Tx};
+
+/// A timer of a case fires. A case that has moved on meanwhile is left as it is.
+///
+/// # Errors
+/// Refused where the payload names no case; a fault of the store.
+pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
+    let case = payload.get("case").and_then(|id| id.as_str()).and_then(|id| id.parse::<CaseId>().ok());
+    let activity = payload.get("activity").and_then(serde_json::Value::as_u64);
+    let (Some(case), Some(activity)) = (case, activity.and_then(|n| u32::try_from(n).ok())) else {
+        return Err(Refusal::invalid("timer-payload", "定时任务的内容无法识别。").into());
+    };
+    let case = load_case(tx, case)?;
+    let package = item::load(tx, &case.item_hash)?;
+    let state: process::State = serde_json::from_str(&case.process_state).unwrap_or_default();
+    if case.ended_at.is_some() || state.activity(ActivityId(activity)).is_none() {
+        return Ok(());
+    }
+    let actor = Actor::system(case.region);
+    let values = facts::open_form(tx, &package.form, &case)?;
+    let context = facts::context(&package, &values, &tasks_of(tx, case.id)?, "");
+    let id = case.id;
+    let mut run = Run { tx, package: &package, case, context };
+    run.advance(Input::TimerFired { activity: ActivityId(activity) })?;
+    run.save()?;
+    let ended = run.case.ended_at.is_some();
+    if ended {
+        super::commands::close_open_suspensions(tx, &actor, id)?;
+    }
+    clock::refresh(tx, id)?;
+    let detail = json!({ "activity": activity, "state": &run.case.state });
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "case.timer",
+        subject: ("casework", id.0),
+        detail,
+        rows: vec![("casework", id.0)],
+    });
+    if ended {
+        super::commands::release_claim(tx, id)?;
+        let title = format!("办件已关闭:{}", run.case.title);
+        let body = format!("办件号 {}:补正期限已到,没有收到补正材料。可重新申报。", run.case.number);
+        crate::party::notify(tx, run.case.party, Some(id), &title, &body)?;
+    }
+    Ok(())
+}

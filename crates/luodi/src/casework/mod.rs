@@ -1,0 +1,39 @@
+//! Casework (办件): one service item at one version, and a process state.
+//!
+//! Owns the tables `casework`, `task`, `suspension`, `correction`, `inspection`, `case_duty`,
+//! `case_claim`, `case_value` and `draft`. What a procedure looks like is data of the item; this
+//! domain carries out the effects of `process::step` in the command's transaction. It lacks money
+//! (see `fund`) and publication (see `notice`): their commands end the tasks of role `batch`.
+
+mod apply;
+mod clock;
+mod commands;
+mod duty;
+mod engine;
+mod facts;
+mod jobs;
+mod pages;
+mod queries;
+mod show;
+pub mod state;
+mod work;
+
+pub use clock::{ClockView, case_clock, left_view};
+pub use commands::{
+    Completed, Completion, Submission, answer_correction, complete_by_batch, complete_task, resume,
+    submit, suspend, withdraw,
+};
+pub use duty::{Duty, check_duty, record_duty};
+pub use jobs::work_timer;
+pub use queries::{CaseRow, ListedCase, find_case, of_party, proposed_cases};
+
+use crate::web::Route;
+
+/// The routes of this domain.
+pub fn routes() -> Vec<Route> {
+    let mut routes = apply::routes();
+    routes.extend(pages::routes());
+    routes.extend(show::routes());
+    routes.extend(work::routes());
+    routes
+}

@@ -1,0 +1,474 @@
+//! Read models of cases: one case, lists of cases, the worklist. Permission is part of every
+//! question: a row outside the actor's scope is as if it were not there.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use vocab::{Fen, RegionCode};
+
+use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see, visible_where};
+use crate::ids::{AccountId, BankAccountId, CaseId, DepartmentId, ItemId, PartyId, TaskId};
+use crate::params;
+use crate::refusal::{Refusal, Result};
+use crate::store::{Query, Row, StoreError, Value};
+
+/// A case as its row holds it.
+#[derive(Clone, Debug)]
+pub struct CaseRow {
+    /// Id.
+    pub id: CaseId,
+    /// Number shown to people.
+    pub number: String,
+    /// The item as offered in the region.
+    pub item: ItemId,
+    /// The package the case is frozen at.
+    pub item_hash: String,
+    /// Region.
+    pub region: RegionCode,
+    /// Department that decides.
+    pub department: DepartmentId,
+    /// Applicant.
+    pub party: PartyId,
+    /// `enterprise` or `person`.
+    pub party_kind: String,
+    /// The applicant's name at submission.
+    pub party_name: String,
+    /// The item's name.
+    pub item_name: String,
+    /// Title made from the form.
+    pub title: String,
+    /// `online` or `window`.
+    pub channel: String,
+    /// Batch period, such as 2026Q3; empty where the item has none.
+    pub period: String,
+    /// State as the item names it.
+    pub state: String,
+    /// Where the process stands.
+    pub process_state: String,
+    /// Form values, personal ones sealed.
+    pub form: serde_json::Value,
+    /// Version of the form alone.
+    pub form_version: i64,
+    /// The account the money goes to.
+    pub bank_account: Option<BankAccountId>,
+    /// Who submitted.
+    pub submitted_by: AccountId,
+    /// When.
+    pub submitted_at: Timestamp,
+    /// Day of acceptance.
+    pub accepted_on: Option<Date>,
+    /// Due at 24:00 of this day.
+    pub due_on: Option<Date>,
+    /// The promised limit.
+    pub limit_working_days: u32,
+    /// Computed amount.
+    pub amount: Option<Fen>,
+    /// Why this amount.
+    pub explanation: Option<serde_json::Value>,
+    /// When the case ended.
+    pub ended_at: Option<Timestamp>,
+    /// Version of the case.
+    pub version: i64,
+}
+
+impl CaseRow {
+    /// Where the case belongs.
+    pub fn scope(&self) -> Scope {
+        Scope {
+            region: self.region,
+            department: Some(self.department),
+            party: Some(self.party),
+        }
+    }
+}
+
+const CASE_COLUMNS: &str = "id, number, item_id, item_hash, region_code, department_id, party_id, title, \
+     channel, period, state, process_state, form, form_version, bank_account_id, submitted_by, \
+     submitted_at, accepted_on, due_on, limit_working_days, amount_fen, explanation, ended_at, version, \
+     party_kind, party_name, item_name";
+
+fn case_row(row: &Row<'_>) -> Result<CaseRow, StoreError> {
+    Ok(CaseRow {
+        id: row.get(0)?,
+        number: row.get(1)?,
+        item: row.get(2)?,
+        item_hash: row.get(3)?,
+        region: row.get(4)?,
+        department: row.get(5)?,
+        party: row.get(6)?,
+        title: row.get(7)?,
+        channel: row.get(8)?,
+        period: row.get(9)?,
+        state: row.get(10)?,
+        process_state: row.get(11)?,
+        form: row.get(12)?,
+        form_version: row.get(13)?,
+        bank_account: row.get(14)?,
+        submitted_by: row.get(15)?,
+        submitted_at: row.get(16)?,
+        accepted_on: row.get(17)?,
+        due_on: row.get(18)?,
+        limit_working_days: row.get(19)?,
+        amount: row.get(20)?,
+        explanation: row.get(21)?,
+        ended_at: row.get(22)?,
+        version: row.get(23)?,
+        party_kind: row.get(24)?,
+        party_name: row.get(25)?,
+        item_name: row.get(26)?,
+    })
+}
+
+/// The case, if the actor may see it.
+///
+/// # Errors
+/// Refused as not found where there is none or it is not the actor's to see.
+pub fn find_case(q: &dyn Query, actor: &Actor, id: CaseId) -> Result<CaseRow> {
+    let found = load_case(q, id)?;
+    if may_see(actor, &found.scope()) {
+        Ok(found)
+    } else {
+        Err(no_case())
+    }
+}
+
+/// The case, whoever asks: for commands that check permission themselves.
+pub(super) fn load_case(q: &dyn Query, id: CaseId) -> Result<CaseRow> {
+    let sql = format!("SELECT {CASE_COLUMNS} FROM casework WHERE id = ?1");
+    q.row_opt(&sql, params![id], case_row)?.ok_or_else(no_case)
+}
+
+fn no_case() -> crate::refusal::Error {
+    Refusal::not_found("没有这个办件,或者您无权查看。请从工作台重新进入。").into()
+}
+
+/// A task as its row holds it.
+#[derive(Clone, Debug)]
+pub struct TaskRow {
+    /// Id.
+    pub id: TaskId,
+    /// The case.
+    pub case: CaseId,
+    /// Number of the activity in the process state.
+    pub activity: u32,
+    /// The user task of the process.
+    pub node: String,
+    /// Its name.
+    pub name: String,
+    /// Role that does it.
+    pub role: String,
+    /// `open`, `done` or `cancelled`.
+    pub state: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was completed.
+    pub completed_at: Option<Timestamp>,
+    /// Who completed it.
+    pub completed_by: Option<String>,
+    /// What came out.
+    pub outcome: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Values of the task's form.
+    pub data: Option<serde_json::Value>,
+    /// Version.
+    pub version: i64,
+}
+
+const TASK_COLUMNS: &str = "id, case_id, activity, node, name, role, state, created_at, completed_at, \
+     completed_by_label, outcome, reason, data, version";
+
+fn task_row(row: &Row<'_>) -> Result<TaskRow, StoreError> {
+    Ok(TaskRow {
+        id: row.get(0)?,
+        case: row.get(1)?,
+        activity: row.get(2)?,
+        node: row.get(3)?,
+        name: row.get(4)?,
+        role: row.get(5)?,
+        state: row.get(6)?,
+        created_at: row.get(7)?,
+        completed_at: row.get(8)?,
+        completed_by: row.get(9)?,
+        outcome: row.get(10)?,
+        reason: row.get(11)?,
+        data: row.get(12)?,
+        version: row.get(13)?,
+    })
+}
+
+/// A task by its id.
+pub(super) fn load_task(q: &dyn Query, id: TaskId) -> Result<TaskRow> {
+    let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE id = ?1");
+    q.row_opt(&sql, params![id], task_row)?
+        .ok_or_else(|| Refusal::not_found("没有这项任务,可能已由系统收回。请刷新页面。").into())
+}
+
+/// Every task of a case, oldest first.
+pub(super) fn tasks_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, StoreError> {
+    let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 ORDER BY created_at, id");
+    q.rows(&sql, params![case], task_row)
+}
+
+/// The open task of a case at a node of its process.
+pub(super) fn open_task_at(q: &dyn Query, case: CaseId, node: &str) -> Result<Option<TaskRow>, StoreError> {
+    let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND node = ?2 AND state = 'open'");
+    q.row_opt(&sql, params![case, node], task_row)
+}
+
+/// A row of a list of cases.
+#[derive(Clone, Debug)]
+pub struct ListedCase {
+    /// Id.
+    pub id: CaseId,
+    /// Number.
+    pub number: String,
+    /// Title.
+    pub title: String,
+    /// Applicant's name.
+    pub party_name: String,
+    /// Applicant.
+    pub party: PartyId,
+    /// Item's name.
+    pub item_name: String,
+    /// Region.
+    pub region: String,
+    /// Batch period.
+    pub period: String,
+    /// State.
+    pub state: String,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// Due date.
+    pub due_on: Option<Date>,
+    /// The clock stands.
+    pub suspended: bool,
+    /// The limit.
+    pub limit_working_days: u32,
+    /// Amount.
+    pub amount: Option<Fen>,
+    /// The case has ended.
+    pub ended: bool,
+}
+
+/// What a list of cases is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct CaseFilter {
+    /// Part of number, title or applicant's name.
+    pub text: String,
+    /// One state.
+    pub state: String,
+    /// One batch period.
+    pub period: String,
+    /// A region and what lies in it.
+    pub region: String,
+    /// Only cases with an open task of these roles.
+    pub roles: Option<Vec<&'static str>>,
+    /// Only red, only amber …: due on or before this day.
+    pub due_by: Option<Date>,
+    /// Only ended (`Some(true)`) or only running cases.
+    pub ended: Option<bool>,
+    /// Order: `due`, `submitted`, `amount`.
+    pub sort: String,
+}
+
+const LIST_FROM: &str = "FROM casework c WHERE ";
+
+const LIST_COLUMNS: &str = "c.id, c.number, c.title, c.party_name, c.party_id, c.item_name, c.region_code, c.period, \
+     c.state, c.submitted_at, c.due_on, c.suspended, c.limit_working_days, c.amount_fen, c.ended_at ";
+
+fn listed(row: &Row<'_>) -> Result<ListedCase, StoreError> {
+    Ok(ListedCase {
+        id: row.get(0)?,
+        number: row.get(1)?,
+        title: row.get(2)?,
+        party_name: row.get(3)?,
+        party: row.get(4)?,
+        item_name: row.get(5)?,
+        region: row.get(6)?,
+        period: row.get(7)?,
+        state: row.get(8)?,
+        submitted_at: row.get(9)?,
+        due_on: row.get(10)?,
+        suspended: row.get(11)?,
+        limit_working_days: row.get(12)?,
+        amount: row.get(13)?,
+        ended: row.get::<Option<i64>>(14)?.is_some(),
+    })
+}
+
+impl CaseFilter {
+    /// The condition behind WHERE, with its values.
+    fn condition(&self, actor: &Actor) -> (String, Vec<Value>) {
+        let mut values = Vec::new();
+        let columns = ScopeColumns {
+            region: "c.region_code",
+            department: Some("c.department_id"),
+            party: Some("c.party_id"),
+        };
+        let mut sql = visible_where(actor, columns, &mut values);
+        let mut and = |condition: &str, value: Value| {
+            values.push(value);
+            sql.push_str(" AND ");
+            sql.push_str(&condition.replace("??", &format!("?{}", values.len())));
+        };
+        if !self.text.is_empty() {
+            let like = Value::from(format!("%{}%", escape_like(&self.text)));
+            and(
+                "(c.number LIKE ?? ESCAPE '!' OR c.title LIKE ?? ESCAPE '!' OR c.party_name LIKE ?? ESCAPE '!')",
+                like,
+            );
+        }
+        if !self.state.is_empty() {
+            and("c.state = ??", Value::from(self.state.as_str()));
+        }
+        if !self.period.is_empty() {
+            and("c.period = ??", Value::from(self.period.as_str()));
+        }
+        if let Ok(region) = RegionCode::parse(&self.region) {
+            let (low, high) = code_range(region);
+            and("c.region_code >= ??", Value::from(low));
+            and("c.region_code <= ??", Value::from(high));
+        }
+        if let Some(day) = self.due_by {
+            and("c.due_on <= ??", Value::from(day));
+        }
+        for role in self.roles.iter().flatten().take(1) {
+            and(
+                "EXISTS (SELECT 1 FROM task t WHERE t.case_id = c.id AND t.state = 'open' AND t.role = ??)",
+                Value::from(*role),
+            );
+        }
+        match self.ended {
+            Some(true) => sql.push_str(" AND c.ended_at IS NOT NULL"),
+            Some(false) => sql.push_str(" AND c.ended_at IS NULL"),
+            None => {}
+        }
+        (sql, values)
+    }
+
+    fn order(&self) -> &'static str {
+        match self.sort.as_str() {
+            "amount" => " ORDER BY c.amount_fen DESC NULLS LAST, c.id",
+            "submitted" => " ORDER BY c.submitted_at DESC, c.id",
+            _ => " ORDER BY c.due_on ASC NULLS LAST, c.submitted_at, c.id",
+        }
+    }
+}
+
+/// Text for LIKE with `!` as escape.
+fn escape_like(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
+/// How many cases the filter finds, and the sum of their amounts.
+pub(super) fn count_cases(q: &dyn Query, actor: &Actor, filter: &CaseFilter) -> Result<(u64, Fen), StoreError> {
+    let (condition, values) = filter.condition(actor);
+    let sql = format!(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(c.amount_fen), 0) AS BIGINT) {LIST_FROM}{condition}"
+    );
+    q.row(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The cases the filter finds, in its order.
+pub(super) fn list_cases(
+    q: &dyn Query,
+    actor: &Actor,
+    filter: &CaseFilter,
+    limit: u32,
+    offset: i64,
+) -> Result<Vec<ListedCase>, StoreError> {
+    let (condition, mut values) = filter.condition(actor);
+    values.push(Value::from(limit));
+    values.push(Value::from(offset));
+    let sql = format!(
+        "SELECT {LIST_COLUMNS} {LIST_FROM}{condition}{} LIMIT ?{} OFFSET ?{}",
+        filter.order(),
+        values.len() - 1,
+        values.len()
+    );
+    q.rows(&sql, values, listed)
+}
+
+/// How many cases stand in each state, for filter chips.
+pub(super) fn count_by_state(
+    q: &dyn Query,
+    actor: &Actor,
+    filter: &CaseFilter,
+) -> Result<Vec<(String, u64)>, StoreError> {
+    let open = CaseFilter { state: String::new(), ..filter.clone() };
+    let (condition, values) = open.condition(actor);
+    let sql = format!("SELECT c.state, COUNT(*) {LIST_FROM}{condition} GROUP BY c.state ORDER BY c.state");
+    q.rows(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The cases of one party that the actor may see, newest first.
+///
+/// # Errors
+/// A fault of the store.
+pub fn of_party(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<Vec<ListedCase>, StoreError> {
+    let mut values = Vec::new();
+    let columns = ScopeColumns {
+        region: "c.region_code",
+        department: Some("c.department_id"),
+        party: Some("c.party_id"),
+    };
+    let condition = visible_where(actor, columns, &mut values);
+    values.push(Value::from(party));
+    let sql = format!(
+        "SELECT {LIST_COLUMNS} {LIST_FROM}{condition} AND c.party_id = ?{} \
+         ORDER BY c.submitted_at DESC, c.id LIMIT 500",
+        values.len()
+    );
+    q.rows(&sql, values, listed)
+}
+
+/// A case that waits to enter a batch.
+#[derive(Clone, Debug)]
+pub struct ProposedCase {
+    /// The case.
+    pub id: CaseId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// The beneficiary.
+    pub party: PartyId,
+    /// `enterprise` or `person`.
+    pub party_kind: String,
+    /// The beneficiary's name, unmasked.
+    pub party_name: String,
+    /// The amount decided.
+    pub amount: Fen,
+    /// The account the money goes to.
+    pub bank_account: Option<BankAccountId>,
+}
+
+/// Approved cases of an item and period whose open task is `node` (role batch), oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub fn proposed_cases(
+    q: &dyn Query,
+    item: ItemId,
+    period: &str,
+    node: &str,
+) -> Result<Vec<ProposedCase>, StoreError> {
+    q.rows(
+        "SELECT c.id, c.number, c.title, c.party_id, c.party_kind, c.party_name, c.amount_fen, \
+         c.bank_account_id FROM casework c JOIN task t ON t.case_id = c.id AND t.state = 'open' AND t.node = ?3 \
+         WHERE c.item_id = ?1 AND c.period = ?2 AND c.amount_fen > 0 ORDER BY c.number",
+        params![item, period, node],
+        |row| {
+            Ok(ProposedCase {
+                id: row.get(0)?,
+                number: row.get(1)?,
+                title: row.get(2)?,
+                party: row.get(3)?,
+                party_kind: row.get(4)?,
+                party_name: row.get(5)?,
+                amount: row.get(6)?,
+                bank_account: row.get(7)?,
+            })
+        },
+    )
+}
