@@ -115,22 +115,27 @@ function keep(form) {
   });
 }
 
-/** A draft that was sent is done with once a good page of the same account comes without its form. */
-function forget(shown) {
-  const mine = `${PREFIX}${account()}:`;
-  const refused = performance.getEntriesByType("navigation")[0]?.responseStatus >= 400;
+/** Whether this page shows that the form sent last did not arrive: refused, logged out, or gone back to. */
+function sendingFailed() {
+  const arrival = performance.getEntriesByType("navigation")[0];
+  return location.pathname === "/login" || arrival?.responseStatus >= 400 || arrival?.type === "back_forward";
+}
+
+/** Sent drafts are open again after a failure, and done with on any other page of their account. */
+function settle() {
+  const failed = sendingFailed();
   for (const key of allKeys()) {
     const draft = read(key);
-    const arrived = draft?.sent && key.startsWith(mine) && !shown.has(key) && !refused;
-    if (!draft || arrived) localStorage.removeItem(key);
+    if (!draft) localStorage.removeItem(key);
+    else if (draft.sent && failed) write(key, { ...draft, sent: false });
+    else if (draft.sent && account() && key.startsWith(`${PREFIX}${account()}:`)) localStorage.removeItem(key);
   }
 }
 
 export function keepDrafts() {
+  settle();
   if (!account()) return;
-  const forms = [...document.querySelectorAll("form[data-draft]")];
-  forget(new Set(forms.map(storageKey)));
-  forms.forEach(keep);
+  document.querySelectorAll("form[data-draft]").forEach(keep);
   // Leaving for good: nothing of this account stays on a shared computer.
   document.querySelector("form[data-logout]")?.addEventListener("submit", () => {
     allKeys().filter((key) => key.startsWith(`${PREFIX}${account()}:`)).forEach((key) => localStorage.removeItem(key));
