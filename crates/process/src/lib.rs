@@ -50,7 +50,11 @@ mod step;
 mod timer;
 
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod notation;
+#[cfg(test)]
+mod properties;
 
 pub use diagram::{Bounds, Diagram, Edge, Point, Shape};
 pub use error::{ConditionError, StepError};

@@ -6,7 +6,7 @@
 //! `reminding nag accept PT1H`.
 //!
 //! Run: `input => effects | state`. An input names a node that waits, `start` or `cancel`;
-//! `[ok paid]` lists the conditions that hold, a condition named `broken` fails. Effects: `+` task,
+//! `[ok; paid]` lists the conditions that hold, a condition named `broken` fails. Effects: `+` task,
 //! `-` task cancelled, `!` call, `?` call cancelled, `~` timer (`@` its task), `/` timer cancelled,
 //! `.` end reached, `over`, `over!` by terminating. State: activities, tokens in `<>`, or its phase.
 
@@ -130,7 +130,11 @@ impl Conditions for Holding<'_> {
 
 /// Plays the run from the beginning; every line's effects and state must be as written.
 pub(crate) fn check(model: &str, run: &str) {
-    let definition = definition(model);
+    check_definition(&definition(model), run);
+}
+
+/// [`check`] for a model that is already read.
+pub(crate) fn check_definition(definition: &Definition, run: &str) {
     let mut state = State::new();
     let mut played = String::new();
     let lines = run.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -139,24 +143,20 @@ pub(crate) fn check(model: &str, run: &str) {
         let (input, _) = line
             .split_once(" => ")
             .unwrap_or_else(|| panic!("no => in {line}"));
-        let outcome = match play(&definition, &state, input) {
+        let outcome = match play(definition, &state, input) {
             Ok((next, effects)) => {
                 state = next;
                 let effects: Vec<String> = effects
                     .iter()
-                    .map(|effect| show_effect(&definition, effect))
+                    .map(|effect| show_effect(definition, effect))
                     .collect();
-                format!(
-                    "{} | {}",
-                    effects.join(" "),
-                    show_state(&definition, &state)
-                )
+                format!("{} | {}", effects.join(" "), show_state(definition, &state))
             }
             Err(error) => format!("{}: {error}", error.code()),
         };
         writeln!(played, "{input} => {}", outcome.trim_start()).unwrap();
     }
-    assert_eq!(played, expected, "{model}");
+    assert_eq!(played, expected);
 }
 
 /// Takes one input as written in a run.
@@ -174,7 +174,7 @@ pub(crate) fn play(
         "cancel" => Input::Cancel,
         name => input_at(definition, state, name),
     };
-    let mut conditions = Holding(holding.split_whitespace().collect());
+    let mut conditions = Holding(holding.split(';').map(str::trim).collect());
     let step = step(definition, state, input, &mut conditions)?;
     Ok((step.state, step.effects))
 }

@@ -56,7 +56,7 @@ const CHOICE: &str = "start s
 fn an_exclusive_gateway_takes_the_first_condition_that_holds() {
     check(
         CHOICE,
-        "start => +a#1 | a#1\na [high low] => +b#2 | b#2\nb => .e over | ended",
+        "start => +a#1 | a#1\na [high; low] => +b#2 | b#2\nb => .e over | ended",
     );
     check(
         CHOICE,
@@ -211,7 +211,7 @@ fn an_inclusive_join_waits_for_what_was_sent() {
     check(INCLUSIVE, "start => +c#1 | c#1\nc => +last#2 | last#2");
     check(
         INCLUSIVE,
-        "start [x y] => +a#1 +b#2 | a#1 b#2
+        "start [x; y] => +a#1 +b#2 | a#1 b#2
          a => | b#2 <a>j>
          b => +d#3 | d#3 <a>j>
          d => +last#4 | last#4
@@ -235,7 +235,7 @@ fn an_inclusive_join_knows_that_a_branch_went_elsewhere() {
          g -> j : back
          g -> away : *
          j -> e",
-        "start [x y] => +a#1 +b#2 | a#1 b#2
+        "start [x; y] => +a#1 +b#2 | a#1 b#2
          a => | b#2 <a>j>
          b => .away .e over | ended",
     );
@@ -257,10 +257,56 @@ fn an_inclusive_join_waits_for_the_way_past_a_timer() {
         j -> e";
     check(
         model,
-        "start [x y] => +a#1 +b#2 ~t#3@2 | a#1 b#2 t#3
+        "start [x; y] => +a#1 +b#2 ~t#3@2 | a#1 b#2 t#3
          a => | b#2 t#3 <a>j>
          t => -b#2 +late#4 | late#4 <a>j>
          late => .e over | ended",
+    );
+}
+
+#[test]
+fn an_inclusive_join_waits_for_a_timer_that_has_not_begun() {
+    check(
+        "start s
+         user a b c
+         or f j
+         interrupting t b P5D
+         end e away
+         s -> f
+         f -> a : x
+         f -> c : y
+         a -> j
+         c -> b -> away
+         t -> j
+         j -> e",
+        "start [x; y] => +a#1 +c#2 | a#1 c#2
+         a => | c#2 <a>j>
+         c => +b#3 ~t#4@3 | b#3 t#4 <a>j>
+         b => /t#4 .away .e over | ended",
+    );
+}
+
+#[test]
+fn an_inclusive_join_does_not_wait_for_what_may_as_well_come_where_it_has() {
+    check(
+        "start s
+         user a b t last
+         and p
+         xor x g
+         or f j
+         end e
+         s -> p
+         p -> x -> f
+         p -> t -> g
+         g -> x : again
+         g -> e : *
+         f -> a : x
+         f -> b : *
+         a -> j
+         b -> j
+         j -> last -> e",
+        "start [x] => +t#1 +a#2 | t#1 a#2
+         a => +last#3 | t#1 last#3",
     );
 }
 
