@@ -122,8 +122,9 @@ impl State {
         self.waiting.get(place)
     }
 
-    /// The same marking with activities numbered anew by node: two states from which the same can
-    /// happen become equal, however many activities each has seen. For exploring, not for storing.
+    /// The same marking with activities numbered anew by node: states from which the same can
+    /// happen become equal, however many activities each has seen. (Where one task is open twice
+    /// with different timers left, two numberings may remain.) For exploring, not for storing.
     #[must_use]
     pub fn renumbered(&self) -> State {
         let mut order: Vec<&Waiting> = self.waiting.iter().collect();
