@@ -28,7 +28,7 @@ run: release
 test: web browser nextest
 	cargo fmt --all --check
 	if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo nextest run --workspace --no-tests=pass; \
+	  cargo nextest run --workspace --no-tests=pass --no-fail-fast; \
 	else \
 	  cargo test --workspace --lib --bins --tests; \
 	fi
