@@ -2,6 +2,7 @@
 //! money. One binary; `docs/ARCHITECTURE.md` is the map.
 
 pub mod access;
+pub mod account;
 pub mod ids;
 pub mod refusal;
 pub mod router;

@@ -123,6 +123,62 @@ fn bind(params: &mut Vec<Value>, value: impl Into<Value>) -> String {
     format!("?{}", params.len())
 }
 
+/// Whether the actor may see a party (主体): an applicant his own; staff who take part in casework
+/// those registered in their region, whatever their department, because a party has none.
+pub fn may_see_party(actor: &Actor, party: PartyId, region: RegionCode) -> bool {
+    match reach(actor) {
+        Reach::Everything => true,
+        Reach::OwnParty(own) => own == party,
+        Reach::Region | Reach::Department(_) => is_within(region, actor.region),
+        Reach::Nothing => false,
+    }
+}
+
+/// [`may_see_party`] as SQL, over the columns of a query that hold a party's id and region.
+pub fn parties_where(
+    actor: &Actor,
+    party: &'static str,
+    region: &'static str,
+    params: &mut Vec<Value>,
+) -> String {
+    let columns = ScopeColumns {
+        region,
+        department: None,
+        party: Some(party),
+    };
+    match reach(actor) {
+        Reach::Everything => "1 = 1".to_owned(),
+        Reach::OwnParty(own) => format!("{party} = {}", bind(params, own)),
+        Reach::Region | Reach::Department(_) => within(actor, columns, params),
+        Reach::Nothing => "1 = 0".to_owned(),
+    }
+}
+
+/// Roles that keep accounts.
+const KEEP_ACCOUNTS: &[Role] = &[Role::SystemAdmin, Role::SecurityAdmin];
+
+/// Whether the actor keeps the accounts and departments of a region.
+pub fn may_administer(actor: &Actor, region: RegionCode) -> bool {
+    match actor.kind {
+        ActorKind::System | ActorKind::Console => true,
+        ActorKind::Account(_) => actor.roles.any(KEEP_ACCOUNTS) && is_within(region, actor.region),
+    }
+}
+
+/// [`may_administer`] as SQL, over the column that holds a region code.
+pub fn administered_where(actor: &Actor, region: &'static str, params: &mut Vec<Value>) -> String {
+    let columns = ScopeColumns {
+        region,
+        department: None,
+        party: None,
+    };
+    match actor.kind {
+        ActorKind::System | ActorKind::Console => "1 = 1".to_owned(),
+        ActorKind::Account(_) if actor.roles.any(KEEP_ACCOUNTS) => within(actor, columns, params),
+        ActorKind::Account(_) => "1 = 0".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

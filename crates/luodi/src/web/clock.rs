@@ -48,6 +48,6 @@ impl Clock {
 }
 
 /// Date and time of day of an instant in Asia/Shanghai.
-pub(super) fn civil(instant: Timestamp) -> jiff::civil::DateTime {
+pub fn civil(instant: Timestamp) -> jiff::civil::DateTime {
     jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_datetime(instant)
 }

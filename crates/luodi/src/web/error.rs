@@ -4,6 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
+use super::filters;
 use super::{Page, Visit};
 use crate::refusal::{Error, FieldError, Kind, Refusal};
 use crate::store::StoreError;
@@ -66,7 +67,7 @@ impl WebError {
     pub fn kept(refusal: Refusal, kept: Vec<(String, String)>) -> Self {
         Self::Refused {
             refusal: Box::new(refusal),
-            kept,
+            kept: showable(kept),
             visit: None,
         }
     }
@@ -100,6 +101,7 @@ impl WebError {
             },
             Self::LogInAgain { kept } => {
                 let page = Page::bare("请重新登录", Some(to));
+                let kept = showable(kept);
                 let template = LogInAgain {
                     page,
                     kept: &kept,
@@ -170,6 +172,14 @@ struct LogInAgain<'a> {
     page: Page,
     kept: &'a [(String, String)],
     path: String,
+}
+
+/// What was typed, without what is no text of the visitor and without passwords.
+fn showable(mut kept: Vec<(String, String)>) -> Vec<(String, String)> {
+    kept.retain(|(name, _)| {
+        name != "csrf" && name != "idempotency_key" && !name.contains("password")
+    });
+    kept
 }
 
 /// Status and heading of a refusal.

@@ -94,4 +94,32 @@ mod tests {
         assert!(!zh.is_empty());
         assert_eq!(zh, en);
     }
+
+    /// The keys that the templates in a folder ask for by `page.t("…")`.
+    fn asked_for(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                asked_for(&entry.path(), found);
+                continue;
+            }
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let keys = text
+                .split("page.t(\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            found.extend(keys.map(str::to_owned));
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_template_has_a_text() {
+        let mut keys = Vec::new();
+        asked_for(
+            &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates"),
+            &mut keys,
+        );
+        assert!(!keys.is_empty());
+        keys.retain(|key| !ZH.contains_key(key));
+        assert_eq!(keys, Vec::<String>::new());
+    }
 }

@@ -2,10 +2,12 @@
 //! assets and the accept loop. It knows no domain.
 
 mod assets;
+mod attempts;
 mod clock;
 mod error;
 pub mod export;
 pub mod filters;
+pub mod form;
 mod lang;
 mod page;
 mod posted;
@@ -14,7 +16,8 @@ mod serve;
 mod visit;
 
 pub use assets::{asset, healthz, readyz};
-pub use clock::Clock;
+pub use attempts::{Attempts, Rate};
+pub use clock::{Clock, civil};
 pub use error::WebError;
 pub use lang::Lang;
 pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
@@ -39,6 +42,8 @@ pub struct App {
     pub site: Arc<Site>,
     /// How a session cookie becomes an actor; given by the account domain.
     pub sessions: Arc<dyn SessionLookup>,
+    /// How often one address may try what strangers may do.
+    pub attempts: Arc<Attempts>,
 }
 
 /// The facts of this installation.

@@ -81,10 +81,13 @@ async fn refuse(app: &App, visit: Visit, request: Request) -> Response {
     }
     if request.method() == Method::POST {
         return match super::posted::keep(app, &visit, request).await {
-            Ok(kept) => WebError::LogInAgain { kept }
-                .with_visit(&visit)
-                .into_response(),
-            Err(error) => error.with_visit(&visit).into_response(),
+            // Finished like any answer: the form to log in again needs the stranger's cookie.
+            Ok(kept) => visit.finish(
+                WebError::LogInAgain { kept }
+                    .with_visit(&visit)
+                    .into_response(),
+            ),
+            Err(error) => visit.finish(error.with_visit(&visit).into_response()),
         };
     }
     visit.to_log_in().into_response()

@@ -1,0 +1,532 @@
+//! What changes accounts, roles and departments, each with its audit event.
+//!
+//! It lacks hashing, which is done before a command begins, and sessions at log-in and log-out.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use vocab::RegionCode;
+
+use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
+use crate::ids::{AccountId, DepartmentId, PartyId};
+use crate::params;
+use crate::refusal::{FieldError, Refusal, Result};
+use crate::store::{Event, Query, Tx};
+
+use super::queries::roles_of;
+use super::session::{close_all, token_hash};
+use super::{ADMINISTRATORS, AccountState, check_roles, password};
+
+/// A one-time password is good for so long.
+const ONE_TIME: SignedDuration = SignedDuration::from_hours(72);
+
+/// A department to be entered.
+#[derive(Clone, Debug)]
+pub struct NewDepartment {
+    /// Short code, unique in the city; stands in numbers of papers.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// The county or city it works for.
+    pub region: RegionCode,
+}
+
+/// Enters a department.
+///
+/// # Errors
+/// Refuses another than the system administrator of the region, an empty field, a taken code.
+pub fn create_department(tx: &Tx<'_>, actor: &Actor, new: &NewDepartment) -> Result<DepartmentId> {
+    administrator(actor, Role::SystemAdmin, new.region)?;
+    let mut wrong = Vec::new();
+    require(&mut wrong, "code", &new.code, 20, "部门代码");
+    require(&mut wrong, "name", &new.name, 60, "部门名称");
+    refuse_if(wrong)?;
+    let taken = "SELECT 1 FROM department WHERE code = ?1";
+    if tx
+        .row_opt(taken, params![&new.code], |r| r.get::<i64>(0))?
+        .is_some()
+    {
+        return Err(Refusal::field("code", "taken", "这个部门代码已被使用，请换一个。").into());
+    }
+    let id = DepartmentId(tx.new_id());
+    tx.execute(
+        "INSERT INTO department (id, code, name, region_code) VALUES (?1, ?2, ?3, ?4)",
+        params![id, &new.code, &new.name, new.region],
+    )?;
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "department.create",
+        subject: ("department", id.0),
+        detail: json!({ "code": new.code, "name": new.name, "region": new.region.to_string() }),
+        rows: vec![("department", id.0)],
+    });
+    Ok(id)
+}
+
+/// An account to be opened.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The log-in name: 3 to 40 small letters, digits, `.`, `_`, `-`.
+    pub login: String,
+    /// The person's or unit's name, shown beside what was done.
+    pub name: String,
+    /// Made by [`password::hash`].
+    pub password_hash: String,
+    /// The password was handed over and must be changed at the first log-in.
+    pub one_time: bool,
+    /// The roles held from the start; the system administrator gives none.
+    pub roles: Roles,
+    /// The department of staff.
+    pub department: Option<DepartmentId>,
+    /// The region whose rows may be seen.
+    pub region: RegionCode,
+    /// The party an applicant acts for.
+    pub party: Option<PartyId>,
+    /// The public password of an account of a demonstration.
+    pub demo: Option<String>,
+}
+
+/// Opens an account.
+///
+/// The system administrator opens accounts of staff without a role, the security administrator
+/// gives roles afterwards; the window opens accounts of applicants; the console and the program
+/// may do both at once.
+///
+/// # Errors
+/// Refuses others, a bad or taken log-in name, roles that do not go together, a department of
+/// another region.
+pub fn create_account(tx: &Tx<'_>, actor: &Actor, new: &NewAccount) -> Result<AccountId> {
+    may_create(actor, new)?;
+    let login = new.login.trim().to_lowercase();
+    check_new(tx, &login, new)?;
+    let id = AccountId(tx.new_id());
+    let until = new.one_time.then(|| tx.now() + ONE_TIME);
+    tx.execute(
+        "INSERT INTO account (id, login, name, password_hash, department_id, region_code, party_id, \
+           state, demo, failed_logins, version, one_time_until) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, 0, 1, ?9)",
+        params![
+            id,
+            &login,
+            new.name.trim(),
+            &new.password_hash,
+            new.department,
+            new.region,
+            new.party,
+            new.demo.is_some(),
+            until
+        ],
+    )?;
+    write_roles(tx, id, new.roles)?;
+    if let Some(password) = &new.demo {
+        let sql = "INSERT INTO demo_account (account_id, password) VALUES (?1, ?2)";
+        tx.execute(sql, params![id, password])?;
+    }
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "account.create",
+        subject: ("account", id.0),
+        detail: json!({
+            "login": login,
+            "roles": codes(new.roles),
+            "region": new.region.to_string(),
+            "party": new.party.map(|party| party.to_string()),
+        }),
+        rows: vec![("account", id.0)],
+    });
+    Ok(id)
+}
+
+/// Who may open which account.
+fn may_create(actor: &Actor, new: &NewAccount) -> Result<()> {
+    if !matches!(actor.kind, ActorKind::Account(_)) {
+        return Ok(());
+    }
+    let applicant = Roles::from_iter([Role::Applicant]);
+    if actor.has(Role::WindowClerk) && new.party.is_some() && new.roles == applicant {
+        return Ok(());
+    }
+    administrator(actor, Role::SystemAdmin, new.region)?;
+    let none = new.roles.iter().next().is_none();
+    if none && new.party.is_none() && new.demo.is_none() {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "account-roles-apart",
+        "系统管理员只开立账号，角色由安全管理员授予。请先开立，再请安全管理员授予角色。",
+    )
+    .into())
+}
+
+fn check_new(tx: &Tx<'_>, login: &str, new: &NewAccount) -> Result<()> {
+    let mut wrong = Vec::new();
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    if !(3..=40).contains(&login.len()) || !login.chars().all(good) {
+        let message = "登录名为 3 至 40 个小写字母、数字、点、下划线或连字符，请修改。";
+        wrong.push(field("login", "login-shape", message));
+    } else if tx
+        .row_opt(
+            "SELECT 1 FROM account WHERE login = ?1",
+            params![login],
+            |r| r.get::<i64>(0),
+        )?
+        .is_some()
+    {
+        wrong.push(field("login", "taken", "这个登录名已被使用，请换一个。"));
+    }
+    require(&mut wrong, "name", &new.name, 60, "姓名");
+    // An account of staff begins without a role; every other must fit together at once.
+    let bare = new.party.is_none() && new.roles.iter().next().is_none();
+    let checked = check_roles(new.roles, new.party.is_some(), new.department.is_some());
+    if let (false, Err(rule)) = (bare, checked) {
+        wrong.push(field("roles", rule.code(), rule.message_zh()));
+    }
+    if let Some(department) = new.department {
+        let of = department_region(tx, department)?;
+        if of.is_none_or(|of| !vocab::region::is_within(of, new.region)) {
+            let message = "所选部门不在账号的区域内，请重新选择部门或区域。";
+            wrong.push(field("department", "department-region", message));
+        }
+    }
+    refuse_if(wrong)
+}
+
+fn department_region(q: &dyn Query, id: DepartmentId) -> Result<Option<RegionCode>> {
+    let sql = "SELECT region_code FROM department WHERE id = ?1";
+    Ok(q.row_opt(sql, params![id], |r| r.get(0))?)
+}
+
+/// Gives an account exactly these roles.
+///
+/// # Errors
+/// Refuses another than the security administrator of the region, one's own account, roles that do
+/// not go together, an account that changed meanwhile.
+pub fn grant_roles(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: AccountId,
+    version: i64,
+    roles: Roles,
+) -> Result<()> {
+    let target = target(tx, actor, Role::SecurityAdmin, id)?;
+    if let Err(rule) = check_roles(roles, target.party, target.department) {
+        let none = roles.iter().next().is_none();
+        // Taking every role away is always possible.
+        if !none {
+            return Err(Refusal::field("roles", rule.code(), rule.message_zh()).into());
+        }
+    }
+    advance(tx, id, version)?;
+    let before = roles_of(tx, id)?;
+    tx.execute(
+        "DELETE FROM account_role WHERE account_id = ?1",
+        params![id],
+    )?;
+    write_roles(tx, id, roles)?;
+    event(
+        tx,
+        actor,
+        "account.grant",
+        id,
+        json!({ "before": codes(before), "after": codes(roles) }),
+    );
+    Ok(())
+}
+
+fn write_roles(tx: &Tx<'_>, id: AccountId, roles: Roles) -> Result<()> {
+    for role in roles.iter() {
+        let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
+        tx.execute(sql, params![id, role.code()])?;
+    }
+    Ok(())
+}
+
+/// Locks an account, which ends its sessions, or opens it again, which also ends its waiting.
+///
+/// # Errors
+/// Refuses another than the system administrator of the region, one's own account, an account that
+/// changed meanwhile.
+pub fn set_state(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: AccountId,
+    version: i64,
+    state: AccountState,
+) -> Result<()> {
+    target(tx, actor, Role::SystemAdmin, id)?;
+    advance(tx, id, version)?;
+    tx.execute(
+        "UPDATE account SET state = ?1, failed_logins = 0, locked_until = NULL WHERE id = ?2",
+        params![state.code(), id],
+    )?;
+    if state == AccountState::Locked {
+        close_all(tx, id, None)?;
+    }
+    event(
+        tx,
+        actor,
+        "account.set_state",
+        id,
+        json!({ "state": state.code() }),
+    );
+    Ok(())
+}
+
+/// Gives an account a one-time password, good for 72 hours, and ends its sessions.
+///
+/// # Errors
+/// Refuses another than the system administrator of the region, one's own account, an
+/// administrator's account (whoever knows its password has its power), an account that changed
+/// meanwhile.
+pub fn reset_password(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: AccountId,
+    version: i64,
+    password_hash: &str,
+) -> Result<()> {
+    target(tx, actor, Role::SystemAdmin, id)?;
+    let by_account = matches!(actor.kind, ActorKind::Account(_));
+    if by_account && roles_of(tx, id)?.any(&ADMINISTRATORS) {
+        return Err(Refusal::forbidden(
+            "administrators-apart",
+            "三类管理员互不重置密码。请由本人修改，忘记时在服务器控制台办理。",
+        )
+        .into());
+    }
+    advance(tx, id, version)?;
+    tx.execute(
+        "UPDATE account SET password_hash = ?1, one_time_until = ?2, failed_logins = 0, \
+           locked_until = NULL WHERE id = ?3",
+        params![password_hash, tx.now() + ONE_TIME, id],
+    )?;
+    close_all(tx, id, None)?;
+    event(tx, actor, "account.reset_password", id, json!({}));
+    Ok(())
+}
+
+/// Sets one's own password; `old_hash` is the hash the old password was found to fit, `token` the
+/// session that goes on while all others end.
+///
+/// # Errors
+/// Refuses where the password was changed meanwhile.
+pub fn change_password(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    old_hash: &str,
+    new_hash: &str,
+    token: Option<&str>,
+) -> Result<()> {
+    let id = actor.account_id();
+    let changed = tx.execute(
+        "UPDATE account SET password_hash = ?1, one_time_until = NULL, failed_logins = 0, \
+           locked_until = NULL, version = version + 1 \
+         WHERE id = ?2 AND password_hash = ?3 AND state = 'active' \
+           AND (locked_until IS NULL OR locked_until <= ?4)",
+        params![new_hash, id, old_hash, tx.now()],
+    )?;
+    if changed == 0 {
+        return Err(Refusal::field(
+            "old_password",
+            "old-password",
+            "原密码不正确，或尝试次数过多需稍候。请核对后再试。",
+        )
+        .into());
+    }
+    close_all(tx, id, token.map(token_hash))?;
+    event(tx, actor, "account.change_password", id, json!({}));
+    Ok(())
+}
+
+/// One of the three administrators of a new installation.
+#[derive(Clone, Debug)]
+pub struct Administrator {
+    /// The role.
+    pub role: Role,
+    /// The log-in name.
+    pub login: &'static str,
+    /// The one-time password, to be handed over.
+    pub password: String,
+    password_hash: String,
+}
+
+/// Makes one-time passwords for the three administrators; slow, so before the command.
+///
+/// # Errors
+/// What hashing reports.
+pub fn prepare_administrators() -> Result<Vec<Administrator>, argon2::password_hash::Error> {
+    const LOGINS: [&str; 3] = ["system", "security", "audit"];
+    ADMINISTRATORS
+        .into_iter()
+        .zip(LOGINS)
+        .map(|(role, login)| {
+            let password = password::one_time();
+            let password_hash = password::hash(&password)?;
+            Ok(Administrator {
+                role,
+                login,
+                password,
+                password_hash,
+            })
+        })
+        .collect()
+}
+
+/// Opens the three administrators of a new installation, in the city's region.
+///
+/// # Errors
+/// Refuses others than the console, a demonstration, and an installation that has administrators.
+pub fn admin_init(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    region: RegionCode,
+    administrators: &[Administrator],
+) -> Result<()> {
+    if matches!(actor.kind, ActorKind::Account(_)) {
+        return Err(
+            Refusal::forbidden("console-only", "请在服务器控制台执行 luodi admin init。").into(),
+        );
+    }
+    let exists = |sql| {
+        tx.row_opt(sql, params![], |r| r.get::<i64>(0))
+            .map(|found| found.is_some())
+    };
+    if exists("SELECT 1 FROM demo_account LIMIT 1")? {
+        return Err(Refusal::forbidden(
+            "demonstration",
+            "这是演示数据，账号密码公开，不能作为正式系统使用。请换一个空的数据目录再初始化。",
+        )
+        .into());
+    }
+    if exists(
+        "SELECT 1 FROM account_role \
+         WHERE role IN ('system_admin', 'security_admin', 'audit_admin') LIMIT 1",
+    )? {
+        return Err(Refusal::conflict(
+            "administrators-exist",
+            "三类管理员已经开立，没有再次开立。忘记密码时请在控制台重置。",
+        )
+        .into());
+    }
+    for one in administrators {
+        let new = NewAccount {
+            login: one.login.to_owned(),
+            name: one.role.zh().to_owned(),
+            password_hash: one.password_hash.clone(),
+            one_time: true,
+            roles: Roles::from_iter([one.role]),
+            department: None,
+            region,
+            party: None,
+            demo: None,
+        };
+        create_account(tx, actor, &new)?;
+    }
+    Ok(())
+}
+
+/// What a command needs to know of the account it changes.
+struct Target {
+    party: bool,
+    department: bool,
+}
+
+/// The account, where this administrator may change it: in his region, and never his own.
+fn target(tx: &Tx<'_>, actor: &Actor, role: Role, id: AccountId) -> Result<Target> {
+    let found = tx.row_opt(
+        "SELECT region_code, party_id, department_id FROM account WHERE id = ?1",
+        params![id],
+        |r| {
+            let party = r.get::<Option<PartyId>>(1)?.is_some();
+            let department = r.get::<Option<DepartmentId>>(2)?.is_some();
+            Ok((r.get(0)?, Target { party, department }))
+        },
+    )?;
+    let not_found = || Refusal::not_found("没有这个账号，或者不在您的管理区域内。");
+    let (region, target) = found.ok_or_else(not_found)?;
+    if actor.account_id() == id {
+        return Err(Refusal::forbidden(
+            "own-account",
+            "不能更改自己账号的状态、密码重置或角色。请由另一位管理员办理。",
+        )
+        .into());
+    }
+    administrator(actor, role, region)?;
+    Ok(target)
+}
+
+/// Whether the actor is this kind of administrator, of a region that holds `region`.
+fn administrator(actor: &Actor, role: Role, region: RegionCode) -> Result<()> {
+    if !matches!(actor.kind, ActorKind::Account(_)) {
+        return Ok(());
+    }
+    if !actor.has(role) {
+        let message = format!("这件事由{}办理。", role.zh());
+        return Err(Refusal::forbidden("not-this-administrator", message).into());
+    }
+    if !may_administer(actor, region) {
+        return Err(Refusal::not_found("没有这个账号，或者不在您的管理区域内。").into());
+    }
+    Ok(())
+}
+
+/// Raises the version, unless somebody else did since the page was shown.
+fn advance(tx: &Tx<'_>, id: AccountId, version: i64) -> Result<()> {
+    let sql = "UPDATE account SET version = version + 1 WHERE id = ?1 AND version = ?2";
+    if tx.execute(sql, params![id, version])? == 1 {
+        return Ok(());
+    }
+    Err(Refusal::conflict(
+        "account-changed",
+        "这个账号刚被他人更改，您的更改没有保存。请打开最新页面核对后再办。",
+    )
+    .into())
+}
+
+fn event(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    command: &'static str,
+    id: AccountId,
+    detail: serde_json::Value,
+) {
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command,
+        subject: ("account", id.0),
+        detail,
+        rows: vec![("account", id.0)],
+    });
+}
+
+fn codes(roles: Roles) -> Vec<&'static str> {
+    roles.iter().map(Role::code).collect()
+}
+
+fn field(name: &str, rule: &'static str, message: &str) -> FieldError {
+    FieldError {
+        field: name.to_owned(),
+        rule: rule.into(),
+        message: message.to_owned(),
+    }
+}
+
+fn require(wrong: &mut Vec<FieldError>, name: &str, value: &str, longest: usize, label: &str) {
+    let length = value.trim().chars().count();
+    if length == 0 {
+        wrong.push(field(name, "required", &format!("请填写{label}。")));
+    } else if length > longest {
+        wrong.push(field(
+            name,
+            "length",
+            &format!("{label}最长 {longest} 个字，请缩短。"),
+        ));
+    }
+}
+
+fn refuse_if(wrong: Vec<FieldError>) -> Result<()> {
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::fields(wrong).into())
+    }
+}

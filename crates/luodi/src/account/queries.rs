@@ -1,0 +1,341 @@
+//! Read models of accounts and departments.
+
+use jiff::Timestamp;
+use vocab::RegionCode;
+
+use crate::access::{Actor, Role, Roles, administered_where};
+use crate::ids::{AccountId, DepartmentId, PartyId};
+use crate::params;
+use crate::refusal::{Refusal, Result};
+use crate::store::{Query, Row, StoreError, Value};
+
+use super::AccountState;
+
+/// The roles an account holds.
+pub(super) fn roles_of(q: &dyn Query, id: AccountId) -> Result<Roles> {
+    let sql = "SELECT role FROM account_role WHERE account_id = ?1";
+    let codes = q.rows(sql, params![id], |r| r.get::<String>(0))?;
+    Ok(codes
+        .iter()
+        .filter_map(|code| Role::from_code(code))
+        .collect())
+}
+
+/// A department.
+#[derive(Clone, Debug)]
+pub struct Department {
+    /// Its id.
+    pub id: DepartmentId,
+    /// Short code; stands in numbers of papers.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// The county or city it works for.
+    pub region: RegionCode,
+}
+
+fn read_department(r: &Row<'_>) -> Result<Department, StoreError> {
+    Ok(Department {
+        id: r.get(0)?,
+        code: r.get(1)?,
+        name: r.get(2)?,
+        region: r.get(3)?,
+    })
+}
+
+/// A department; nothing about it is confidential.
+///
+/// # Errors
+/// The store's own.
+pub fn department(q: &dyn Query, id: DepartmentId) -> Result<Option<Department>> {
+    let sql = "SELECT id, code, name, region_code FROM department WHERE id = ?1";
+    Ok(q.row_opt(sql, params![id], read_department)?)
+}
+
+/// The departments of a region and of what lies within it, by region and code.
+///
+/// # Errors
+/// The store's own.
+pub fn departments(q: &dyn Query, within: RegionCode) -> Result<Vec<Department>> {
+    let sql = "SELECT id, code, name, region_code FROM department ORDER BY region_code, code";
+    let mut all = q.rows(sql, params![], read_department)?;
+    all.retain(|department| vocab::region::is_within(department.region, within));
+    Ok(all)
+}
+
+/// A member of staff, as lists to choose from show one.
+#[derive(Clone, Debug)]
+pub struct Staff {
+    /// The account.
+    pub id: AccountId,
+    /// The person's name.
+    pub name: String,
+}
+
+/// Who holds a role in a department and may log in, by name.
+///
+/// # Errors
+/// The store's own.
+pub fn staff_of(q: &dyn Query, department: DepartmentId, role: Role) -> Result<Vec<Staff>> {
+    Ok(q.rows(
+        "SELECT a.id, a.name FROM account a JOIN account_role r ON r.account_id = a.id \
+         WHERE a.department_id = ?1 AND r.role = ?2 AND a.state = 'active' ORDER BY a.name, a.id",
+        params![department, role.code()],
+        |r| {
+            Ok(Staff {
+                id: r.get(0)?,
+                name: r.get(1)?,
+            })
+        },
+    )?)
+}
+
+/// The name of an account, for showing who did something.
+///
+/// # Errors
+/// The store's own.
+pub fn name_of(q: &dyn Query, id: AccountId) -> Result<Option<String>> {
+    Ok(
+        q.row_opt("SELECT name FROM account WHERE id = ?1", params![id], |r| {
+            r.get(0)
+        })?,
+    )
+}
+
+/// The account with this log-in name.
+///
+/// # Errors
+/// The store's own.
+pub fn find_login(q: &dyn Query, login: &str) -> Result<Option<AccountId>> {
+    Ok(q.row_opt(
+        "SELECT id FROM account WHERE login = ?1",
+        params![login],
+        |r| r.get(0),
+    )?)
+}
+
+/// An account of a demonstration with its public password.
+#[derive(Clone, Debug)]
+pub struct DemoAccount {
+    /// The account.
+    pub id: AccountId,
+    /// The log-in name.
+    pub login: String,
+    /// The person's or party's name.
+    pub name: String,
+    /// The password, public by design.
+    pub password: String,
+    /// The secret of the second factor in base32, where there is one.
+    pub totp: Option<String>,
+    /// The roles held.
+    pub roles: Roles,
+    /// The region.
+    pub region: RegionCode,
+    /// The department's name; empty for applicants and administrators.
+    pub department: String,
+    /// The party an applicant acts for.
+    pub party: Option<PartyId>,
+}
+
+/// The accounts of the demonstration, by region, department and log-in name; none in a real city.
+///
+/// # Errors
+/// The store's own.
+pub fn demo_accounts(q: &dyn Query) -> Result<Vec<DemoAccount>> {
+    let mut accounts = q.rows(
+        "SELECT a.id, a.login, a.name, p.password, p.totp, a.region_code, d.name, a.party_id \
+         FROM demo_account p JOIN account a ON a.id = p.account_id \
+         LEFT JOIN department d ON d.id = a.department_id \
+         ORDER BY a.region_code, d.code NULLS LAST, a.login LIMIT 500",
+        params![],
+        |r| {
+            Ok(DemoAccount {
+                id: r.get(0)?,
+                login: r.get(1)?,
+                name: r.get(2)?,
+                password: r.get(3)?,
+                totp: r.get(4)?,
+                roles: Roles::default(),
+                region: r.get(5)?,
+                department: r.get::<Option<String>>(6)?.unwrap_or_default(),
+                party: r.get(7)?,
+            })
+        },
+    )?;
+    for account in &mut accounts {
+        account.roles = roles_of(q, account.id)?;
+    }
+    Ok(accounts)
+}
+
+/// What the list of accounts is narrowed by.
+#[derive(Clone, Debug, Default)]
+pub struct AccountFilter {
+    /// A part of the name or of the log-in name.
+    pub text: String,
+    /// Only holders of this role.
+    pub role: Option<Role>,
+    /// Only this department.
+    pub department: Option<DepartmentId>,
+    /// Only this state.
+    pub state: Option<AccountState>,
+}
+
+/// An account in the list and on its own page.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    /// Its id.
+    pub id: AccountId,
+    /// The log-in name.
+    pub login: String,
+    /// The person's or party's name.
+    pub name: String,
+    /// The department's name; empty for applicants and administrators.
+    pub department: String,
+    /// The region.
+    pub region: RegionCode,
+    /// Acts for a party.
+    pub applicant: bool,
+    /// Whether it may log in.
+    pub state: AccountState,
+    /// The one-time password is good until then.
+    pub one_time_until: Option<Timestamp>,
+    /// It waits until then after wrong passwords.
+    pub locked_until: Option<Timestamp>,
+    /// The last log-in.
+    pub last_login_at: Option<Timestamp>,
+    /// Raised by each change.
+    pub version: i64,
+    /// The roles held.
+    pub roles: Roles,
+}
+
+impl AccountRow {
+    /// The roles in Chinese.
+    pub fn roles_zh(&self) -> String {
+        self.roles
+            .iter()
+            .map(Role::zh)
+            .collect::<Vec<_>>()
+            .join("、")
+    }
+}
+
+const COLUMNS: &str = "a.id, a.login, a.name, d.name, a.region_code, a.party_id, a.state, \
+     a.one_time_until, a.locked_until, a.last_login_at, a.version";
+
+fn read_row(r: &Row<'_>) -> Result<AccountRow, StoreError> {
+    let state: String = r.get(6)?;
+    let unknown = || StoreError::Value(format!("no state of an account: {state}"));
+    Ok(AccountRow {
+        id: r.get(0)?,
+        login: r.get(1)?,
+        name: r.get(2)?,
+        department: r.get::<Option<String>>(3)?.unwrap_or_default(),
+        region: r.get(4)?,
+        applicant: r.get::<Option<PartyId>>(5)?.is_some(),
+        state: AccountState::from_code(&state).ok_or_else(unknown)?,
+        one_time_until: r.get(7)?,
+        locked_until: r.get(8)?,
+        last_login_at: r.get(9)?,
+        version: r.get(10)?,
+        roles: Roles::default(),
+    })
+}
+
+fn conditions(actor: &Actor, filter: &AccountFilter, params: &mut Vec<Value>) -> String {
+    let mut sql = administered_where(actor, "a.region_code", params);
+    let mut narrow = |condition: &str, value: Value| {
+        params.push(value);
+        sql.push_str(" AND ");
+        sql.push_str(&condition.replace("?#", &format!("?{}", params.len())));
+    };
+    if !filter.text.is_empty() {
+        let part = like_part(&filter.text);
+        narrow(
+            "(a.login LIKE ?# ESCAPE '!' OR LOWER(a.name) LIKE ?# ESCAPE '!')",
+            part.into(),
+        );
+    }
+    if let Some(role) = filter.role {
+        narrow(
+            "EXISTS (SELECT 1 FROM account_role r WHERE r.account_id = a.id AND r.role = ?#)",
+            role.code().into(),
+        );
+    }
+    if let Some(department) = filter.department {
+        narrow("a.department_id = ?#", department.into());
+    }
+    if let Some(state) = filter.state {
+        narrow("a.state = ?#", state.code().into());
+    }
+    sql
+}
+
+/// A pattern for `LIKE … ESCAPE '!'` that finds the text anywhere. The columns
+/// searched hold small letters only.
+pub(crate) fn like_part(text: &str) -> String {
+    let folded = vocab::fold_width(text.trim()).to_lowercase();
+    let escaped = folded
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_");
+    format!("%{escaped}%")
+}
+
+/// How many accounts of the administrator's region the filter leaves.
+///
+/// # Errors
+/// The store's own.
+pub fn count(q: &dyn Query, actor: &Actor, filter: &AccountFilter) -> Result<u64> {
+    let mut params = Vec::new();
+    let wanted = conditions(actor, filter, &mut params);
+    let sql = format!("SELECT COUNT(*) FROM account a WHERE {wanted}");
+    Ok(q.row(&sql, params, |r| r.get(0))?)
+}
+
+/// A page of these accounts, by region, department and log-in name.
+///
+/// # Errors
+/// The store's own.
+pub fn list(
+    q: &dyn Query,
+    actor: &Actor,
+    filter: &AccountFilter,
+    limit: u32,
+    offset: i64,
+) -> Result<Vec<AccountRow>> {
+    let mut params = Vec::new();
+    let wanted = conditions(actor, filter, &mut params);
+    params.extend([Value::from(limit), Value::from(offset)]);
+    let (limit, offset) = (params.len() - 1, params.len());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM account a LEFT JOIN department d ON d.id = a.department_id \
+         WHERE {wanted} ORDER BY a.region_code, d.code NULLS LAST, a.login \
+         LIMIT ?{limit} OFFSET ?{offset}"
+    );
+    let mut rows = q.rows(&sql, params, read_row)?;
+    for row in &mut rows {
+        row.roles = roles_of(q, row.id)?;
+    }
+    Ok(rows)
+}
+
+/// One account of the administrator's region.
+///
+/// # Errors
+/// Refuses where there is none.
+pub fn show(q: &dyn Query, actor: &Actor, id: AccountId) -> Result<AccountRow> {
+    let mut params = Vec::from(params![id]);
+    let wanted = administered_where(actor, "a.region_code", &mut params);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM account a LEFT JOIN department d ON d.id = a.department_id \
+         WHERE a.id = ?1 AND {wanted}"
+    );
+    let found = q.row_opt(&sql, params, read_row)?;
+    let mut row = found.ok_or_else(|| {
+        Refusal::not_found("没有这个账号，或者不在您的管理区域内。请从账号列表重新进入。")
+    })?;
+    row.roles = roles_of(q, id)?;
+    Ok(row)
+}

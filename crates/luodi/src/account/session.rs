@@ -1,0 +1,364 @@
+//! Sessions: a secret in a cookie, its hash in a table, an end by idleness, by age and by log-out.
+//!
+//! It lacks passwords and pages. A session is no record of the city: who came and went is in the
+//! audit log, so rows that ended are swept.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::access::{Actor, ActorKind, Roles};
+use crate::ids::{AccountId, PartyId};
+use crate::params;
+use crate::refusal::{Error, Refusal, Result};
+use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx};
+use crate::web::{App, Session, SessionLookup, WebError};
+
+use super::queries::roles_of;
+
+/// A session ends when nothing was asked for so long.
+pub(super) const IDLE: SignedDuration = SignedDuration::from_mins(30);
+/// A session ends so long after log-in, whatever is asked.
+pub(super) const LONGEST: SignedDuration = SignedDuration::from_hours(12);
+/// How exactly the last request is remembered; saves a write for each request.
+const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// Ended sessions of an account are swept at a log-in this long after their end.
+const SWEPT_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Wrong passwords in a row before the account waits.
+const FREE_FAILURES: i64 = 5;
+/// The first wait; it doubles with each further failure.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+/// The longest wait: somebody who guesses must not shut the owner out for a day.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(15);
+
+/// What is stored of a session's secret.
+pub(super) fn token_hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// How long an account waits after its `failures`-th wrong password in a row; `None`: not at all.
+fn wait_after(failures: i64) -> Option<SignedDuration> {
+    let over = u32::try_from(failures.saturating_sub(FREE_FAILURES).min(10)).ok()?;
+    let doubled = FIRST_WAIT.checked_mul(1_i32.checked_shl(over)?)?;
+    Some(doubled.min(LONGEST_WAIT))
+}
+
+/// Finds the sessions of this installation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sessions;
+
+impl SessionLookup for Sessions {
+    fn find<'a>(
+        &'a self,
+        app: &'a App,
+        token: &'a str,
+        now: Timestamp,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Session>, WebError>> + Send + 'a>> {
+        Box::pin(async move {
+            if token.len() != 43 {
+                return Ok(None);
+            }
+            let hash = token_hash(token);
+            let found = app.store.read(move |q| alive(q, hash, now)).await?;
+            let Some((session, seen_at)) = found else {
+                return Ok(None);
+            };
+            if now.duration_since(seen_at) >= SEEN_EVERY {
+                see(app, hash, now).await;
+            }
+            Ok(Some(session))
+        })
+    }
+}
+
+/// Remembers the request. A store that cannot write at present must still show pages.
+async fn see(app: &App, hash: [u8; 32], now: Timestamp) {
+    let seen = app
+        .store
+        .write(Command::new("session.see", now), move |tx| {
+            let sql = "UPDATE session SET seen_at = ?1 WHERE token_hash = ?2 AND seen_at < ?1";
+            Ok::<u64, Error>(tx.execute(sql, params![now, hash])?)
+        })
+        .await;
+    if let Err(error) = seen {
+        tracing::warn!(%error, "session not marked as seen: {error}");
+    }
+}
+
+/// The session with this hash if it is alive, and when it was last seen.
+pub(super) fn alive(
+    q: &dyn Query,
+    hash: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<(Session, Timestamp)>> {
+    let found = q.row_opt(
+        "SELECT a.id, a.login, a.name, a.department_id, d.name, a.region_code, a.party_id, \
+                a.one_time_until, s.csrf, s.seen_at, s.expires_at \
+         FROM session s JOIN account a ON a.id = s.account_id \
+         LEFT JOIN department d ON d.id = a.department_id \
+         WHERE s.token_hash = ?1 AND a.state = 'active'",
+        params![hash],
+        read_session,
+    )?;
+    let Some(row) = found else { return Ok(None) };
+    if now >= row.expires_at || now.duration_since(row.seen_at) >= IDLE {
+        return Ok(None);
+    }
+    let mut actor = row.actor;
+    // Whoever holds a one-time password may do nothing but set an own one.
+    if row.one_time {
+        actor = Actor {
+            department: None,
+            party: None,
+            ..actor
+        };
+    } else {
+        actor.roles = roles_of(q, row.account)?;
+    }
+    Ok(Some((
+        Session {
+            actor,
+            csrf: row.csrf,
+        },
+        row.seen_at,
+    )))
+}
+
+struct SessionRow {
+    account: AccountId,
+    actor: Actor,
+    one_time: bool,
+    csrf: String,
+    seen_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+fn read_session(r: &Row<'_>) -> Result<SessionRow, StoreError> {
+    let account: AccountId = r.get(0)?;
+    let region = r.get(5)?;
+    let party: Option<PartyId> = r.get(6)?;
+    Ok(SessionRow {
+        account,
+        actor: Actor {
+            kind: ActorKind::Account(account),
+            login: r.get(1)?,
+            name: r.get(2)?,
+            roles: Roles::default(),
+            department: r.get(3)?,
+            department_name: r.get::<Option<String>>(4)?.unwrap_or_default(),
+            region,
+            party,
+        },
+        one_time: r.get::<Option<i64>>(7)?.is_some(),
+        csrf: r.get(8)?,
+        seen_at: r.get(9)?,
+        expires_at: r.get(10)?,
+    })
+}
+
+/// What is needed to try a password.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) account: AccountId,
+    pub(super) password_hash: String,
+    pub(super) one_time: bool,
+    pub(super) acts_for_party: bool,
+}
+
+/// The account with this log-in name, in whatever state.
+pub(super) fn candidate(q: &dyn Query, login: &str) -> Result<Option<Candidate>> {
+    let sql = "SELECT id, password_hash, one_time_until, party_id FROM account WHERE login = ?1";
+    Ok(q.row_opt(sql, params![login], |r| {
+        Ok(Candidate {
+            account: r.get(0)?,
+            password_hash: r.get(1)?,
+            one_time: r.get::<Option<i64>>(2)?.is_some(),
+            acts_for_party: r.get::<Option<PartyId>>(3)?.is_some(),
+        })
+    })?)
+}
+
+/// The one answer to a log-in that failed, whatever the cause: it tells a guesser nothing.
+pub(super) fn wrong() -> Refusal {
+    Refusal::field(
+        "password",
+        "login",
+        "登录名或密码不正确。连续 5 次不正确后，这个账号要等一会儿才能再试；账号被锁定时请联系系统管理员。",
+    )
+}
+
+/// The secrets of a new session.
+#[derive(Clone, Debug)]
+pub(super) struct Secrets {
+    pub(super) token: String,
+    pub(super) csrf: String,
+}
+
+impl Secrets {
+    pub(super) fn fresh() -> Self {
+        Self {
+            token: crate::store::secret(),
+            csrf: crate::store::secret(),
+        }
+    }
+}
+
+/// Opens a session for an account whose password was right, unless the account has to wait, is
+/// locked, or its one-time password is too old. `previous` is the session that ends with it.
+pub(super) fn open(
+    tx: &Tx<'_>,
+    account: AccountId,
+    password_hash: &str,
+    secrets: &Secrets,
+    previous: Option<&str>,
+) -> Result<()> {
+    let now = tx.now();
+    let login = tx.row_opt(
+        "SELECT login FROM account WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \
+           AND (locked_until IS NULL OR locked_until <= ?3) \
+           AND (one_time_until IS NULL OR one_time_until > ?3)",
+        params![account, password_hash, now],
+        |r| r.get::<String>(0),
+    )?;
+    let Some(login) = login else {
+        return Err(wrong().into());
+    };
+    if let Some(token) = previous {
+        close(tx, token)?;
+    }
+    tx.execute(
+        "UPDATE account SET failed_logins = 0, locked_until = NULL, last_login_at = ?1 WHERE id = ?2",
+        params![now, account],
+    )?;
+    tx.execute(
+        "DELETE FROM session WHERE account_id = ?1 AND expires_at < ?2",
+        params![account, now - SWEPT_AFTER],
+    )?;
+    tx.execute(
+        "INSERT INTO session (token_hash, account_id, csrf, created_at, seen_at, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+        params![
+            token_hash(&secrets.token),
+            account,
+            &secrets.csrf,
+            now,
+            now + LONGEST
+        ],
+    )?;
+    tx.event(Event {
+        actor: by_account(account, login),
+        command: "session.open",
+        subject: ("account", account.0),
+        detail: serde_json::json!({}),
+        rows: vec![("account", account.0)],
+    });
+    Ok(())
+}
+
+fn by_account(account: AccountId, login: String) -> ActorRef {
+    ActorRef {
+        kind: store::ActorKind::Account,
+        id: Some(account.0),
+        label: login,
+    }
+}
+
+/// Counts a wrong password; from the fifth in a row on the account waits, longer each time. While
+/// it waits nothing is counted, so nobody can make it wait for ever.
+pub(super) fn refuse(tx: &Tx<'_>, account: AccountId) -> Result<()> {
+    let now = tx.now();
+    let failures = tx.row_opt(
+        "SELECT failed_logins FROM account \
+         WHERE id = ?1 AND (locked_until IS NULL OR locked_until <= ?2)",
+        params![account, now],
+        |r| r.get::<i64>(0),
+    )?;
+    let Some(failures) = failures.map(|before| before.saturating_add(1)) else {
+        return Ok(());
+    };
+    let until = wait_after(failures).map(|wait| now + wait);
+    tx.execute(
+        "UPDATE account SET failed_logins = ?1, locked_until = ?2 WHERE id = ?3",
+        params![failures, until, account],
+    )?;
+    tx.event(Event {
+        actor: ActorRef {
+            kind: store::ActorKind::Public,
+            id: None,
+            label: "public".to_owned(),
+        },
+        command: "session.refuse",
+        subject: ("account", account.0),
+        detail: serde_json::json!({ "failures": failures }),
+        rows: vec![("account", account.0)],
+    });
+    Ok(())
+}
+
+/// Ends the session of this secret, if it is alive.
+pub(super) fn close(tx: &Tx<'_>, token: &str) -> Result<()> {
+    let hash = token_hash(token);
+    let owner = tx.row_opt(
+        "SELECT a.id, a.login FROM session s JOIN account a ON a.id = s.account_id \
+         WHERE s.token_hash = ?1 AND s.expires_at > ?2",
+        params![hash, tx.now()],
+        |r| Ok((r.get::<AccountId>(0)?, r.get::<String>(1)?)),
+    )?;
+    let Some((account, login)) = owner else {
+        return Ok(());
+    };
+    tx.execute(
+        "UPDATE session SET expires_at = ?1 WHERE token_hash = ?2",
+        params![tx.now(), hash],
+    )?;
+    tx.event(Event {
+        actor: by_account(account, login),
+        command: "session.close",
+        subject: ("account", account.0),
+        detail: serde_json::json!({}),
+        rows: Vec::new(),
+    });
+    Ok(())
+}
+
+/// Ends all sessions of an account but the one with this hash. Part of commands that say so in
+/// their own event.
+pub(super) fn close_all(tx: &Tx<'_>, account: AccountId, but: Option<[u8; 32]>) -> Result<u64> {
+    Ok(tx.execute(
+        "UPDATE session SET expires_at = ?1 \
+         WHERE account_id = ?2 AND expires_at > ?1 AND token_hash <> ?3",
+        params![tx.now(), account, but.unwrap_or_default()],
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_end_at_a_quarter_of_an_hour() {
+        let waits: Vec<Option<i64>> = [1, 4, 5, 6, 7, 8, 9, 10, 11, 60, i64::MAX]
+            .map(|n| wait_after(n).map(|w| w.as_secs()))
+            .into();
+        let s = Some;
+        assert_eq!(
+            waits,
+            [
+                None,
+                None,
+                s(30),
+                s(60),
+                s(120),
+                s(240),
+                s(480),
+                s(900),
+                s(900),
+                s(900),
+                s(900)
+            ]
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What forms are drawn from: what a form was refused for, the choices of a list, filter chips.
+//!
+//! It lacks the fields themselves: each page's template writes them with the macros of `ui/form.html`.
+
+use super::{Posted, WebError};
+use crate::refusal::{FieldError, Kind, Refusal};
+
+/// What a form was refused for; empty for a form shown the first time.
+#[derive(Clone, Debug, Default)]
+pub struct Errors {
+    heading: String,
+    fields: Vec<FieldError>,
+}
+
+impl From<&Refusal> for Errors {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            heading: refusal.message.clone(),
+            fields: refusal.fields.clone(),
+        }
+    }
+}
+
+impl Errors {
+    /// The refusal to show in the form again.
+    ///
+    /// # Errors
+    /// What is no matter of the form (permission, a faster colleague, a fault) goes on, with what
+    /// was typed.
+    pub fn take(error: impl Into<WebError>, posted: &Posted) -> Result<Self, WebError> {
+        let refusal = error.into().into_refusal()?;
+        match refusal.kind {
+            Kind::Invalid => Ok(Self::from(&refusal)),
+            _ => Err(WebError::kept(refusal, posted.fields().to_vec())),
+        }
+    }
+
+    /// What was refused, in one sentence; empty where nothing was.
+    pub fn heading(&self) -> &str {
+        &self.heading
+    }
+
+    /// The fields at fault, in the order of the form.
+    pub fn list(&self) -> &[FieldError] {
+        &self.fields
+    }
+
+    /// What is wrong with a field; empty for a good one.
+    pub fn message(&self, field: &str) -> &str {
+        self.find(field).map_or("", |error| &error.message)
+    }
+
+    /// The rule a field breaks; empty for a good one.
+    pub fn rule(&self, field: &str) -> &str {
+        self.find(field).map_or("", |error| &error.rule)
+    }
+
+    fn find(&self, field: &str) -> Option<&FieldError> {
+        self.fields.iter().find(|error| error.field == field)
+    }
+}
+
+/// One choice of a list or group of buttons.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// What is posted.
+    pub value: String,
+    /// What is shown.
+    pub label: String,
+    /// Chosen now.
+    pub chosen: bool,
+}
+
+impl Choice {
+    /// A choice, chosen where it is the current value.
+    pub fn new(value: impl Into<String>, label: impl Into<String>, current: &str) -> Self {
+        let value = value.into();
+        Self {
+            chosen: value == current,
+            label: label.into(),
+            value,
+        }
+    }
+}
+
+/// A filter that people ask for daily.
+#[derive(Clone, Debug)]
+pub struct Chip {
+    /// Where it leads.
+    pub href: String,
+    /// What it says.
+    pub label: String,
+    /// How many rows it shows, where that is cheap to know.
+    pub count: Option<u64>,
+    /// In force now.
+    pub current: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_found_at_its_field() {
+        let errors = Errors::from(&Refusal::field("login", "taken", "已被使用"));
+        assert_eq!(
+            (errors.message("login"), errors.rule("login")),
+            ("已被使用", "taken")
+        );
+        assert_eq!((errors.message("name"), errors.heading()), ("", "已被使用"));
+    }
+
+    #[test]
+    fn what_is_no_matter_of_the_form_goes_on_with_the_text() {
+        let posted = Posted::from_fields(vec![
+            ("note".into(), "写了很久".into()),
+            ("password".into(), "secret".into()),
+        ]);
+        let error = WebError::from(Refusal::conflict("faster", "已被他人处理"));
+        match Errors::take(error, &posted) {
+            Err(WebError::Refused { kept, .. }) => assert_eq!(kept, posted.fields()[..1]),
+            other => panic!("{other:?}"),
+        }
+    }
+}
