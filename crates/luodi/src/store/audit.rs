@@ -228,3 +228,65 @@ fn update_bytes(hash: &mut Sha256, letter: &[u8; 1], bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The digest of a row of literals, the columns given in name order.
+    fn digest_of(columns: &[&str], values: &str) -> String {
+        let connection = Connection::open_in_memory().unwrap();
+        let columns: Vec<String> = columns.iter().map(|it| (*it).to_owned()).collect();
+        let mut found = String::new();
+        sqlite::query(&connection, &format!("SELECT {values}"), &[], &mut |row| {
+            found = digest(&columns, row)?;
+            Ok(())
+        })
+        .unwrap();
+        found
+    }
+
+    fn sha256(parts: &[&[u8]]) -> String {
+        let hex: String = Sha256::digest(parts.concat())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("sha256:{hex}")
+    }
+
+    #[test]
+    fn the_encoding_is_written_down() {
+        let wanted: [&[u8]; 6] = [
+            b"\0\0\0\x01a",
+            b"i\0\0\0\0\0\0\x01\x02",
+            b"\0\0\0\x02bb",
+            b"t\0\0\0\0\0\0\0\x02hi",
+            b"\0\0\0\x01c",
+            b"b\0\0\0\0\0\0\0\x01\x07",
+        ];
+        assert_eq!(
+            digest_of(&["a", "bb", "c"], "258, 'hi', x'07'"),
+            sha256(&wanted)
+        );
+        let real = 1.0_f64.to_be_bytes();
+        assert_eq!(digest_of(&["a"], "1.0"), sha256(&[b"\0\0\0\x01ar", &real]));
+    }
+
+    #[test]
+    fn nulls_are_left_out_and_nothing_else_is_equal() {
+        assert_eq!(digest_of(&["a", "b"], "1, NULL"), digest_of(&["a"], "1"));
+        let different = [
+            digest_of(&["a"], "1"),
+            digest_of(&["b"], "1"),
+            digest_of(&["a"], "'1'"),
+            digest_of(&["a"], "x'31'"),
+            digest_of(&["a"], "1.0"),
+            digest_of(&["a"], "''"),
+            digest_of(&["a"], "NULL"),
+            digest_of(&["a", "b"], "'x', 'y'"),
+            digest_of(&["a", "b"], "'xy', ''"),
+        ];
+        let distinct: HashSet<&String> = different.iter().collect();
+        assert_eq!(distinct.len(), different.len());
+    }
+}

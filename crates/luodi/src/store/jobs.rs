@@ -226,10 +226,7 @@ pub(super) fn fail(tx: &Tx<'_>, job: &ClaimedJob, error: &str) -> Result<Failed,
 
 /// Wait after the n-th failed attempt, n from 1.
 fn wait(attempts: u32) -> SignedDuration {
-    let factor = 1_i32
-        .checked_shl(attempts.saturating_sub(1))
-        .unwrap_or(i32::MAX)
-        .max(1);
+    let factor = 1_i32 << attempts.saturating_sub(1).min(20);
     FIRST_WAIT
         .checked_mul(factor)
         .map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT))
@@ -312,4 +309,22 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<u64, StoreError> {
          ORDER BY ended_at LIMIT ?2)",
         params![before, SWEPT],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_an_hour() {
+        let seconds: Vec<i64> = (1..=MAX_ATTEMPTS).map(|n| wait(n).as_secs()).collect();
+        assert_eq!(
+            seconds,
+            [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]
+        );
+        assert_eq!(wait(0).as_secs(), 5);
+        assert_eq!(wait(31).as_secs(), 3_600);
+        assert_eq!(wait(32).as_secs(), 3_600);
+        assert_eq!(wait(u32::MAX).as_secs(), 3_600);
+    }
 }

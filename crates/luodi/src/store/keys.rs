@@ -313,3 +313,78 @@ fn create(dir: &Path, path: &Path) -> std::io::Result<[u8; 32]> {
     }
     Ok(master)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::store::testing::TemporaryFolder;
+
+    fn key(owner: u128) -> DataKey {
+        DataKey {
+            owner: Uuid::from_u128(owner),
+            key: [5; 32],
+        }
+    }
+
+    #[test]
+    fn sealed_bytes_open_and_damage_is_found_everywhere() {
+        let sealed = key(1).seal("telephone", b"13800000000", [7; 32]).unwrap();
+        assert_eq!(key(1).open(&sealed).unwrap(), b"13800000000");
+        assert!(!sealed.windows(5).any(|window| window == b"13800"));
+        for position in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[position] ^= 1;
+            assert!(key(1).open(&damaged).is_err(), "byte {position}");
+            assert!(
+                key(1).open(&sealed[..position]).is_err(),
+                "cut at {position}"
+            );
+        }
+        // The same key bytes under another owner: the owner is bound, too.
+        assert!(key(2).open(&sealed).is_err());
+    }
+
+    #[test]
+    fn a_nonce_is_never_used_twice() {
+        let nonce = |class: &str, plain: &[u8], random| {
+            let sealed = key(1).seal(class, plain, [random; 32]).unwrap();
+            sealed[3 + class.len()..][..NONCE].to_vec()
+        };
+        let first = nonce("a", b"1", 7);
+        assert_eq!(first, nonce("a", b"1", 7));
+        for other in [
+            nonce("a", b"2", 7),
+            nonce("b", b"1", 7),
+            nonce("a", b"1", 8),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn lookups_depend_on_class_text_and_master_key() {
+        let ours = Keys::derive(&[1; 32]).unwrap();
+        let theirs = Keys::derive(&[2; 32]).unwrap();
+        let hash = ours.lookup("telephone", "138");
+        assert_eq!(hash, ours.lookup("telephone", "138"));
+        assert_ne!(hash, ours.lookup("telephone", "139"));
+        assert_ne!(hash, ours.lookup("id_number", "138"));
+        assert_ne!(hash, ours.lookup("telephone1", "38"));
+        assert_ne!(hash, theirs.lookup("telephone", "138"));
+    }
+
+    #[test]
+    fn the_master_key_is_made_once_and_for_its_owner_only() {
+        let folder = TemporaryFolder::new().unwrap();
+        let dir = folder.path().join("keys");
+        let made = Keys::open(&dir).unwrap();
+        assert_eq!(Keys::open(&dir).unwrap().fingerprint(), made.fingerprint());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir), 0o700);
+        assert_eq!(mode(&dir.join(FILE)), 0o600);
+        fs::write(dir.join(FILE), "luodi-master-key-1 AAAA").unwrap();
+        assert!(matches!(Keys::open(&dir), Err(StoreError::Keys(_))));
+    }
+}

@@ -202,3 +202,99 @@ fn split_token(rest: &str, first: char) -> (&str, &str) {
     };
     rest.split_at(end.unwrap_or(rest.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_translation(sql: &str, wanted: Result<&str, &str>) {
+        let got = translate(sql);
+        assert_eq!(got.as_deref().map_err(String::as_str), wanted, "{sql}");
+    }
+
+    #[test]
+    fn types_are_those_of_strict_tables() {
+        check_translation(
+            "CREATE TABLE a (b BIGINT, c BYTEA, d TEXT);",
+            Ok("CREATE TABLE a (b INTEGER, c BLOB, d TEXT) STRICT;"),
+        );
+        check_translation(
+            "-- a table;\ncreate table a (b DOUBLE PRECISION);",
+            Ok("-- a table;\ncreate table a (b REAL ) STRICT;"),
+        );
+        check_translation("CREATE INDEX i ON a (b);", Ok("CREATE INDEX i ON a (b);"));
+        check_translation(
+            "ALTER TABLE a ADD COLUMN e BIGINT;",
+            Ok("ALTER TABLE a ADD COLUMN e INTEGER;"),
+        );
+        check_translation(
+            "INSERT INTO a (d) VALUES ('BIGINT; it''s 落地');",
+            Ok("INSERT INTO a (d) VALUES ('BIGINT; it''s 落地');"),
+        );
+        check_translation(
+            "INSERT INTO a (bigint_b) VALUES (1);",
+            Ok("INSERT INTO a (bigint_b) VALUES (1);"),
+        );
+        check_translation("CREATE TABLE a (b BOOLEAN);", Err("BOOLEAN is not allowed"));
+        check_translation("SELECT 1", Err("the last statement lacks its semicolon"));
+        check_translation("", Ok(""));
+    }
+
+    fn migration(version: i64, sql: &str) -> Migration {
+        Migration {
+            version,
+            name: format!("m{version}"),
+            sql: sql.into(),
+        }
+    }
+
+    fn tables(connection: &Connection) -> i64 {
+        let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('a', 'b')";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Runs `first`, then `second`, on a new database; gives the tables and the refusal.
+    fn run_both(first: &[Migration], second: &[Migration]) -> (i64, Option<String>) {
+        let connection = Connection::open_in_memory().unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        run(&connection, first, now).unwrap();
+        let refusal = run(&connection, second, now)
+            .err()
+            .map(|error| error.to_string());
+        (tables(&connection), refusal)
+    }
+
+    #[test]
+    fn migrations_run_once_and_in_order() {
+        let a = || migration(1, "CREATE TABLE a (x TEXT);");
+        let b = || migration(3, "CREATE TABLE b (x TEXT);");
+        assert_eq!(run_both(&[a()], &[a()]), (1, None));
+        assert_eq!(run_both(&[a()], &[a(), b()]), (2, None));
+        let refusal = |second: &[Migration]| run_both(&[a(), b()], second).1.unwrap();
+        let changed = migration(3, "CREATE TABLE b (y TEXT);");
+        assert!(refusal(&[a(), changed]).contains("changed"));
+        assert!(refusal(&[a()]).contains("newer program"));
+        let between = migration(2, "CREATE TABLE c (x TEXT);");
+        assert!(refusal(&[a(), between, b()]).contains("later"));
+    }
+
+    #[test]
+    fn a_failing_migration_leaves_nothing() {
+        let a = || migration(1, "CREATE TABLE a (x TEXT);");
+        let broken = migration(
+            2,
+            "CREATE TABLE b (x TEXT); INSERT INTO nowhere (x) VALUES ('1');",
+        );
+        let (tables, refusal) = run_both(&[a()], &[a(), broken]);
+        assert_eq!(tables, 1);
+        assert!(refusal.unwrap().contains("nowhere"));
+    }
+
+    #[test]
+    fn the_embedded_migrations_are_in_order() {
+        let all = embedded().unwrap();
+        assert!(all.iter().any(|it| it.name == "store"));
+        assert!(all.is_sorted_by(|a, b| a.version < b.version));
+    }
+}

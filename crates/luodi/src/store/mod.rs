@@ -23,6 +23,7 @@ mod random;
 mod read;
 mod sqlite;
 mod stats;
+mod task;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,8 @@ pub use crate::params;
 
 use self::lock::FolderLock;
 use self::read::Readers;
-use self::writer::{Limits, Message, OnOpen, Request, Setup, Writer, closed, panicked};
+use self::task::{Request, closed, panicked};
+use self::writer::{Limits, Message, OnOpen, Setup, Writer};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -308,6 +310,9 @@ impl Store {
     ///
     /// # Errors
     /// As [`read`](Self::read); [`StoreError::Panicked`] where the closure panics.
+    ///
+    /// A closure that itself reads through the store takes a second connection of a bounded pool:
+    /// give it what it needs through its snapshot instead.
     pub fn read_blocking<T, E, F>(&self, f: F) -> Result<T, E>
     where
         E: From<StoreError>,

@@ -43,6 +43,7 @@ pub(super) fn open_writer(file: &Path, settings: &Settings) -> Result<Connection
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = {synchronous};
          PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = 268435456;
          PRAGMA secure_delete = FAST;
          PRAGMA foreign_keys = ON;",
         settings.page_size
@@ -118,12 +119,12 @@ pub(super) fn query(
 ///
 /// Transaction control inside a command would break its group open.
 fn check(sql: &str, params: &[Value]) -> Result<(), StoreError> {
-    let word: String = sql
-        .trim_start()
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .collect();
     const ALLOWED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let start = sql.trim_start();
+    let end = start
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(start.len());
+    let (word, _) = start.split_at(end);
     if !ALLOWED
         .iter()
         .any(|allowed| word.eq_ignore_ascii_case(allowed))
@@ -229,4 +230,25 @@ fn conflict(message: &str) -> StoreError {
         }
     }
     StoreError::Conflict { table, columns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_conflict(message: &str, wanted_table: &str, wanted_columns: &[&str]) {
+        let StoreError::Conflict { table, columns } = conflict(message) else {
+            panic!()
+        };
+        assert_eq!(table, wanted_table);
+        assert_eq!(columns, wanted_columns);
+    }
+
+    #[test]
+    fn conflicts_name_table_and_columns() {
+        check_conflict("UNIQUE constraint failed: t.a", "t", &["a"]);
+        check_conflict("UNIQUE constraint failed: t.a, t.b", "t", &["a", "b"]);
+        check_conflict("UNIQUE constraint failed: index 'x'", "", &["index 'x'"]);
+    }
 }

@@ -11,6 +11,8 @@ pub struct Stats {
     pub statements: u64,
     /// Groups ended, by a commit or because all their commands were refused.
     pub groups: u64,
+    /// Groups that had something to commit.
+    pub commits: u64,
     /// Bytes written to the log (page size plus 24 for each frame).
     pub bytes_written: u64,
 }
@@ -20,6 +22,7 @@ pub(super) struct Counters {
     commands: AtomicU64,
     statements: AtomicU64,
     groups: AtomicU64,
+    commits: AtomicU64,
     bytes_written: AtomicU64,
 }
 
@@ -31,7 +34,9 @@ impl Counters {
         self.statements.fetch_add(count, Ordering::Relaxed);
     }
 
-    pub(super) fn group(&self, commands: usize) {
+    pub(super) fn group(&self, commands: usize, committed: bool) {
+        self.commits
+            .fetch_add(u64::from(committed), Ordering::Relaxed);
         self.groups.fetch_add(1, Ordering::Relaxed);
         self.commands.fetch_add(commands as u64, Ordering::Relaxed);
     }
@@ -46,6 +51,7 @@ impl Counters {
             commands: self.commands.load(Ordering::Relaxed),
             statements: self.statements.load(Ordering::Relaxed),
             groups: self.groups.load(Ordering::Relaxed),
+            commits: self.commits.load(Ordering::Relaxed),
             bytes_written: self.bytes_written.load(Ordering::Relaxed),
         }
     }

@@ -109,6 +109,8 @@ into_value! {
     &Uuid => |it| Value::Blob(it.as_bytes().to_vec());
     Date => |it| Value::Text(it.to_string());
     Timestamp => |it| Value::Int(it.as_millisecond());
+    &Date => |it| Value::Text(it.to_string());
+    &Timestamp => |it| Value::Int(it.as_millisecond());
     Fen => |it| Value::Int(it.0);
     serde_json::Value => |it| Value::Text(it.to_string());
     &serde_json::Value => |it| Value::Text(it.to_string());
@@ -126,6 +128,15 @@ where
 {
     fn from(value: Option<T>) -> Self {
         value.map_or(Value::Null, Value::from)
+    }
+}
+
+impl<T: Clone> From<&Option<T>> for Value
+where
+    Value: From<T>,
+{
+    fn from(value: &Option<T>) -> Self {
+        value.clone().map_or(Value::Null, Value::from)
     }
 }
 
@@ -248,5 +259,71 @@ impl<T: FromValue> FromValue for Option<T> {
             ValueRef::Null => Ok(None),
             other => T::from_value(other).map(Some),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    fn seen(value: &Value) -> ValueRef<'_> {
+        match value {
+            Value::Null => ValueRef::Null,
+            Value::Int(it) => ValueRef::Int(*it),
+            Value::Real(it) => ValueRef::Real(*it),
+            Value::Text(it) => ValueRef::Text(it),
+            Value::Blob(it) => ValueRef::Blob(it),
+        }
+    }
+
+    /// A value goes in as `stored` and comes out as it was; a lack of value is no value.
+    fn check<T>(value: T, stored: Value)
+    where
+        T: FromValue + Clone + PartialEq + Debug,
+        Value: From<T>,
+    {
+        let given = Value::from(value.clone());
+        assert_eq!(given, stored);
+        assert_eq!(T::from_value(seen(&given)).unwrap(), value);
+        assert_eq!(Option::<T>::from_value(seen(&given)).unwrap(), Some(value));
+        assert_eq!(Option::<T>::from_value(ValueRef::Null).unwrap(), None);
+        assert!(T::from_value(ValueRef::Null).is_err());
+        assert_eq!(<Value as From<Option<T>>>::from(None), Value::Null);
+    }
+
+    #[test]
+    fn values_come_out_as_they_went_in() {
+        check(-7_i64, Value::Int(-7));
+        check(255_u8, Value::Int(255));
+        check(1.5, Value::Real(1.5));
+        check(true, Value::Int(1));
+        check("落地".to_owned(), Value::Text("落地".into()));
+        check(vec![0_u8, 255], Value::Blob(vec![0, 255]));
+        check([1_u8, 2, 3], Value::Blob(vec![1, 2, 3]));
+        check(
+            Uuid::from_u128(9),
+            Value::Blob([[0; 15].as_slice(), &[9]].concat()),
+        );
+        check(Date::constant(2026, 3, 2), Value::Text("2026-03-02".into()));
+        check(Timestamp::constant(1, 5_000_000), Value::Int(1_005));
+        check(Fen(-350), Value::Int(-350));
+        check(
+            serde_json::json!({"a": [1]}),
+            Value::Text(r#"{"a":[1]}"#.into()),
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert!(u8::from_value(ValueRef::Int(256)).is_err());
+        assert!(u32::from_value(ValueRef::Int(-1)).is_err());
+        assert!(bool::from_value(ValueRef::Int(2)).is_err());
+        assert!(i64::from_value(ValueRef::Real(1.0)).is_err());
+        assert!(Uuid::from_value(ValueRef::Blob(&[0; 15])).is_err());
+        assert!(Date::from_value(ValueRef::Text("2026-02-30")).is_err());
+        assert!(Timestamp::from_value(ValueRef::Int(i64::MAX)).is_err());
+        assert!(serde_json::Value::from_value(ValueRef::Text("{")).is_err());
     }
 }

@@ -17,7 +17,8 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::audit::Shapes;
 use super::keys::Keys;
 use super::stats::Counters;
-use super::tx::{AfterCommit, Command, Ended, Lent, Tx};
+use super::task::{Request, Verdict};
+use super::tx::{AfterCommit, Ended, Lent, Tx};
 use super::value::Value;
 use super::{StoreError, sqlite};
 
@@ -65,101 +66,6 @@ impl Setup {
     }
 }
 
-/// Whether the work of a command is to be kept.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Keep,
-    Undo,
-}
-
-/// A closure of unknown types that waits for its turn.
-trait Task: Send {
-    fn run(&mut self, tx: &Tx<'_>) -> Verdict;
-    /// Answers with what `run` found, or with the failure of the whole group.
-    fn answer(self: Box<Self>, failure: Option<StoreError>);
-}
-
-type Reply<T, E> = Box<dyn FnOnce(Result<T, E>) + Send>;
-
-struct Typed<T, E, F> {
-    closure: F,
-    outcome: Option<Result<T, E>>,
-    reply: Reply<T, E>,
-}
-
-impl<T, E, F> Task for Typed<T, E, F>
-where
-    T: Send,
-    E: From<StoreError> + Send,
-    F: Fn(&Tx<'_>) -> Result<T, E> + Send,
-{
-    fn run(&mut self, tx: &Tx<'_>) -> Verdict {
-        let ran = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx)));
-        let outcome = match ran {
-            Ok(Ok(value)) => tx.conclude().map(|()| value).map_err(E::from),
-            Ok(Err(refusal)) => Err(refusal),
-            Err(panic) => Err(E::from(panicked(tx.command(), panic.as_ref()))),
-        };
-        let verdict = if outcome.is_ok() {
-            Verdict::Keep
-        } else {
-            Verdict::Undo
-        };
-        self.outcome = Some(outcome);
-        verdict
-    }
-
-    fn answer(self: Box<Self>, failure: Option<StoreError>) {
-        let outcome = match (failure, self.outcome) {
-            (None, Some(outcome)) => outcome,
-            (Some(failure), _) => Err(E::from(failure)),
-            (None, None) => Err(E::from(closed())),
-        };
-        (self.reply)(outcome);
-    }
-}
-
-/// The error for a closure that panicked.
-pub(super) fn panicked(command: &str, panic: &(dyn std::any::Any + Send)) -> StoreError {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    StoreError::Panicked {
-        command: command.to_owned(),
-        message,
-    }
-}
-
-pub(super) fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed".into())
-}
-
-/// A command on its way to the writer.
-pub(super) struct Request {
-    command: Command,
-    task: Box<dyn Task>,
-}
-
-impl Request {
-    pub(super) fn new<T, E, F>(command: Command, closure: F, reply: Reply<T, E>) -> Self
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: Fn(&Tx<'_>) -> Result<T, E> + Send + 'static,
-    {
-        Self {
-            command,
-            task: Box::new(Typed {
-                closure,
-                outcome: None,
-                reply,
-            }),
-        }
-    }
-}
-
 /// What stands in the queue.
 pub(super) enum Message {
     Run(Request),
@@ -193,12 +99,12 @@ impl Writer {
         }
         let shared = Arc::new(Shared::default());
         let (queue, waiting) = mpsc::channel(setup.limits.queue.max(1));
-        let frames = frames(&connection).unwrap_or(0);
+        let log = Log::look(&connection).unwrap_or_default();
         let worker = Worker {
             setup,
             connection: Some(connection),
             shared: shared.clone(),
-            frames,
+            log,
             probed: clock(),
         };
         let thread = std::thread::Builder::new()
@@ -247,26 +153,61 @@ fn clock() -> Instant {
     Instant::now()
 }
 
-/// Frames in the log.
-fn frames(connection: &Connection) -> Result<u32, StoreError> {
-    checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")
+/// How long the log is, and how much of it has been moved into the database.
+#[derive(Clone, Copy, Default)]
+struct Log {
+    frames: u32,
+    moved: u32,
 }
 
-/// Runs a checkpoint and says how many frames the log holds.
-fn checkpoint(connection: &Connection, sql: &str) -> Result<u32, StoreError> {
-    let frames: i64 = connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row([], |row| row.get(1)))
-        .map_err(|error| sqlite::error(&error, sql))?;
-    Ok(u32::try_from(frames).unwrap_or(0))
+impl Log {
+    fn look(connection: &Connection) -> Result<Self, StoreError> {
+        Self::checkpoint(connection, "PRAGMA wal_checkpoint(NOOP)")
+    }
+
+    fn checkpoint(connection: &Connection, sql: &str) -> Result<Self, StoreError> {
+        let count = |row: &rusqlite::Row<'_>, index| {
+            row.get::<_, i64>(index)
+                .map(|count| u32::try_from(count).unwrap_or(0))
+        };
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.query_row([], |row| {
+                    Ok(Self {
+                        frames: count(row, 1)?,
+                        moved: count(row, 2)?,
+                    })
+                })
+            })
+            .map_err(|error| sqlite::error(&error, sql))
+    }
+
+    /// Frames written since `before`. A log that was begun anew has less moved than before.
+    fn written_since(self, before: Self) -> u32 {
+        if self.moved < before.moved {
+            self.frames
+        } else {
+            self.frames.saturating_sub(before.frames)
+        }
+    }
+}
+
+/// A group that ended well.
+#[derive(Default)]
+struct Done {
+    commands: usize,
+    /// Whether any command was kept.
+    committed: bool,
+    callbacks: Vec<AfterCommit>,
 }
 
 struct Worker {
     setup: Setup,
     connection: Option<Connection>,
     shared: Arc<Shared>,
-    /// Frames in the log after the last group.
-    frames: u32,
+    /// The log after the last group.
+    log: Log,
     /// When writing was last tried while it was impossible.
     probed: Instant,
 }
@@ -319,8 +260,8 @@ impl Worker {
         {
             self.recover();
         }
-        let callbacks = match self.attempt(&mut group) {
-            Ok(callbacks) => callbacks,
+        let done = match self.attempt(&mut group) {
+            Ok(done) => done,
             Err(error) => {
                 let error = self.give_up(&error);
                 group
@@ -329,8 +270,8 @@ impl Worker {
                 return;
             }
         };
-        self.count(&group);
-        for callback in callbacks {
+        self.count(&done);
+        for callback in done.callbacks {
             // The command is committed: whatever its callback does, it stays so.
             if catch_unwind(AssertUnwindSafe(callback)).is_err() {
                 tracing::error!("work after a commit panicked");
@@ -343,22 +284,27 @@ impl Worker {
     }
 
     /// Runs and commits a group. An error means that nothing of the group may be believed.
-    fn attempt(&self, group: &mut [Request]) -> Result<Vec<AfterCommit>, StoreError> {
+    fn attempt(&self, group: &mut [Request]) -> Result<Done, StoreError> {
         let connection = match &self.connection {
             Some(connection) if !self.shared.read_only.load(Ordering::Acquire) => connection,
             _ => return Err(StoreError::ReadOnly("writing has not returned yet".into())),
         };
         sqlite::control(connection, "BEGIN IMMEDIATE")?;
-        let mut callbacks = Vec::new();
-        let mut kept = false;
+        let mut done = Done {
+            commands: group.len(),
+            ..Done::default()
+        };
         for request in group {
             if let Some(wanted) = self.run_one(connection, request)? {
-                kept = true;
-                callbacks.extend(wanted);
+                done.committed = true;
+                done.callbacks.extend(wanted);
             }
         }
-        sqlite::control(connection, if kept { "COMMIT" } else { "ROLLBACK" })?;
-        Ok(callbacks)
+        sqlite::control(
+            connection,
+            if done.committed { "COMMIT" } else { "ROLLBACK" },
+        )?;
+        Ok(done)
     }
 
     /// Runs one command in its savepoint; `None` where it was undone.
@@ -400,14 +346,7 @@ impl Worker {
                 "slow command {command}: {milliseconds} ms"
             );
         }
-        if connection.is_autocommit() {
-            let cause =
-                poison.map_or_else(|| "no error was reported".to_owned(), |it| it.to_string());
-            return Err(StoreError::GroupLost(cause));
-        }
-        if let Some(disk) = poison.filter(StoreError::is_disk) {
-            return Err(disk);
-        }
+        stands(connection, poison)?;
         if verdict == Verdict::Undo {
             sqlite::control(connection, "ROLLBACK TO command")?;
         }
@@ -444,7 +383,7 @@ impl Worker {
             .and_then(|connection| probe(&connection).map(|()| connection));
         match opened {
             Ok(connection) => {
-                self.frames = frames(&connection).unwrap_or(0);
+                self.log = Log::look(&connection).unwrap_or_default();
                 self.connection = Some(connection);
                 self.shared.read_only.store(false, Ordering::Release);
                 tracing::info!("the store can be written");
@@ -453,18 +392,18 @@ impl Worker {
         }
     }
 
-    fn count(&mut self, group: &[Request]) {
-        self.setup.counters.group(group.len());
+    fn count(&mut self, done: &Done) {
+        self.setup.counters.group(done.commands, done.committed);
         let Some(connection) = &self.connection else {
             return;
         };
-        let Ok(now) = frames(connection) else { return };
-        // A log that was begun anew since holds this group's frames only.
-        let written = now.checked_sub(self.frames).unwrap_or(now);
-        self.frames = now;
+        let Ok(now) = Log::look(connection) else {
+            return;
+        };
         self.setup
             .counters
-            .frames(written, self.setup.settings.page_size);
+            .frames(now.written_since(self.log), self.setup.settings.page_size);
+        self.log = now;
     }
 
     /// Moves the log into the database once it is long enough.
@@ -473,23 +412,37 @@ impl Worker {
             return;
         };
         let limit = self.setup.limits.checkpoint_frames;
-        if self.frames < limit {
+        if self.log.frames.saturating_sub(self.log.moved) < limit {
             return;
         }
-        let patient = self.frames >= limit.saturating_mul(STUBBORN);
-        let mode = if patient {
-            "PRAGMA wal_checkpoint(RESTART)"
-        } else {
-            "PRAGMA wal_checkpoint(PASSIVE)"
-        };
-        if let Err(error) = checkpoint(connection, mode) {
-            // Everything is still in the log: only a connection in doubt is replaced.
-            tracing::warn!("checkpoint failed: {error}");
-            if error.is_disk() {
-                self.shared.read_only.store(true, Ordering::Release);
-                self.recover();
+        let patient = self.log.frames >= limit.saturating_mul(STUBBORN);
+        let mode = if patient { "RESTART" } else { "PASSIVE" };
+        match Log::checkpoint(connection, &format!("PRAGMA wal_checkpoint({mode})")) {
+            Ok(log) => self.log = log,
+            Err(error) => {
+                // Everything is still in the log: only a connection in doubt is replaced.
+                tracing::warn!("checkpoint failed: {error}");
+                if error.is_disk() {
+                    self.shared.read_only.store(true, Ordering::Release);
+                    self.recover();
+                }
             }
         }
+    }
+}
+
+/// Refuses to go on after an error of the disk, or where the engine gave up the transaction: a
+/// later savepoint would silently begin a new one.
+fn stands(connection: &Connection, poison: Option<StoreError>) -> Result<(), StoreError> {
+    match poison {
+        Some(disk) if disk.is_disk() => Err(disk),
+        cause if connection.is_autocommit() => {
+            let cause = cause.map(|it| it.to_string());
+            Err(StoreError::GroupLost(
+                cause.unwrap_or_else(|| "no error was reported".into()),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

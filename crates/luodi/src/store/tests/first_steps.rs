@@ -1,12 +1,6 @@
-//! The ordinary: write, read, ids, events, once in effect, jobs, sealing.
-
-use jiff::SignedDuration;
-use serde_json::json;
+//! The ordinary: write, read, ids, keys of the schema, sealing, opening again.
 
 use super::*;
-use crate::store::{
-    Failed, IdempotencyKey, Job, MAX_ATTEMPTS, Once, Outgoing, Queue, dead_jobs, revive_job,
-};
 
 type Outcome<T> = Result<T, StoreError>;
 
@@ -17,13 +11,8 @@ fn what_was_written_can_be_read() {
         .write_blocking(command("open"), |tx| open_account(tx, "甲", 500))
         .unwrap();
     assert_eq!(bank.balances(), [("甲".to_owned(), 500)]);
-    let found: Outcome<Uuid> = bank.read_blocking(|q| {
-        q.row(
-            "SELECT id FROM bank_account WHERE name = ?1",
-            params!["甲"],
-            |r| r.get(0),
-        )
-    });
+    let sql = "SELECT id FROM bank_account WHERE name = ?1";
+    let found: Outcome<Uuid> = bank.read_blocking(|q| q.row(sql, params!["甲"], |r| r.get(0)));
     assert_eq!(found.unwrap(), id);
 }
 
@@ -33,14 +22,9 @@ async fn asynchronous_callers_are_answered() {
     bank.write(command("open"), |tx| open_account(tx, "甲", 7))
         .await
         .unwrap();
+    let sql = "SELECT CAST(SUM(amount_fen) AS BIGINT) FROM bank_account";
     let held: Outcome<i64> = bank
-        .read(|q| {
-            q.row(
-                "SELECT CAST(SUM(amount_fen) AS BIGINT) FROM bank_account",
-                params![],
-                |r| r.get(0),
-            )
-        })
+        .read(move |q| q.row(sql, params![], |r| r.get(0)))
         .await;
     assert_eq!(held.unwrap(), 7);
 }
@@ -50,10 +34,10 @@ fn the_same_command_has_the_same_ids_and_randomness_on_each_run() {
     let bank = Bank::new();
     let run = |seed| {
         let command = Command::seeded("ids", now(), seed);
-        bank.write_blocking(command, |tx| {
-            Ok::<_, StoreError>(([tx.new_id(), tx.new_id(), tx.new_id()], tx.random::<32>()))
-        })
-        .unwrap()
+        let draw = |tx: &Tx<'_>| -> Outcome<_> {
+            Ok(([tx.new_id(), tx.new_id(), tx.new_id()], tx.random::<32>()))
+        };
+        bank.write_blocking(command, draw).unwrap()
     };
     let (ids, random) = run([1; 32]);
     assert_eq!(run([1; 32]), (ids, random));
@@ -64,20 +48,27 @@ fn the_same_command_has_the_same_ids_and_randomness_on_each_run() {
 }
 
 #[test]
-fn a_second_server_is_kept_out() {
+fn ids_of_a_long_command_stay_unique() {
     let bank = Bank::new();
-    let second = Store::open_with(bank.dir(), &options(), &migrations());
-    assert!(matches!(second.err(), Some(StoreError::Locked(_))));
+    let draw = |tx: &Tx<'_>| -> Outcome<_> { Ok((0..5_000).map(|_| tx.new_id()).collect()) };
+    let mut ids: Vec<Uuid> = bank.write_blocking(command("ids"), draw).unwrap();
+    assert!(ids[..4_096].is_sorted());
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 5_000);
 }
 
 #[test]
 fn today_is_the_day_in_china() {
     let bank = Bank::new();
-    let at: Timestamp = "2026-03-01T16:00:00Z".parse().unwrap();
-    let day = bank.write_blocking(Command::new("day", at), |tx| {
-        Ok::<_, StoreError>(tx.today())
-    });
-    assert_eq!(day.unwrap().to_string(), "2026-03-02");
+    let day = |at: &str| {
+        let command = Command::new("day", at.parse().unwrap());
+        bank.write_blocking(command, |tx| Ok::<_, StoreError>(tx.today()))
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(day("2026-03-01T15:59:59.999Z"), "2026-03-01");
+    assert_eq!(day("2026-03-01T16:00:00Z"), "2026-03-02");
 }
 
 #[test]
@@ -85,160 +76,74 @@ fn a_taken_key_names_table_and_column() {
     let bank = Bank::new();
     bank.write_blocking(command("open"), |tx| open_account(tx, "甲", 1))
         .unwrap();
-    let refused = bank
-        .write_blocking(command("open"), |tx| open_account(tx, "甲", 2))
-        .unwrap_err();
-    let StoreError::Conflict { table, columns } = refused else {
-        panic!("{refused}")
+    let again = bank.write_blocking(command("open"), |tx| open_account(tx, "甲", 2));
+    let Err(StoreError::Conflict { table, columns }) = again else {
+        panic!("{again:?}")
     };
-    assert_eq!(
-        (table.as_str(), columns.as_slice()),
-        ("bank_account", ["name".to_owned()].as_slice())
-    );
+    assert_eq!(table, "bank_account");
+    assert_eq!(columns, ["name"]);
     assert_eq!(bank.balances(), [("甲".to_owned(), 1)]);
-}
-
-#[test]
-fn once_in_effect() {
-    let bank = Bank::new();
-    let key = |digest| IdempotencyKey {
-        key: "k1".into(),
-        scope: "public".into(),
-        digest: [digest; 32],
-    };
-    let pay = |digest| {
-        bank.write_once_blocking(command("open").once(key(digest)), |tx| {
-            open_account(tx, "甲", 5).map(|id| id.to_string())
-        })
-    };
-    let first = pay(1).unwrap();
-    assert!(!first.replayed);
-    assert_eq!(
-        pay(1).unwrap(),
-        Once {
-            value: first.value.clone(),
-            replayed: true
-        }
-    );
-    let StoreError::KeyReused { first_answer } = pay(2).unwrap_err() else {
-        panic!()
-    };
-    assert_eq!(first_answer, json!(first.value));
-}
-
-#[test]
-fn events_bind_rows() {
-    let bank = Bank::new();
-    let (account, event) = bank
-        .write_blocking(command("open"), |tx| {
-            let account = open_account(tx, "甲", 5)?;
-            Ok::<_, StoreError>((account, tx.event(event_of("open", account))))
-        })
-        .unwrap();
-    let (last, rows): (Uuid, serde_json::Value) = bank
-        .read_blocking(|q| {
-            q.row(
-                "SELECT a.last_event, e.rows FROM bank_account a \
-                 JOIN audit_event e ON e.id = a.last_event WHERE a.id = ?1",
-                params![account],
-                |r| Ok((r.get(0)?, r.get(1)?)),
-            )
-        })
-        .map_err(|error: StoreError| error)
-        .unwrap();
-    assert_eq!(last, event);
-    assert_eq!(rows[0]["table"], "bank_account");
-    assert_eq!(rows[0]["id"], account.to_string());
-    assert!(rows[0]["digest"].as_str().unwrap().starts_with("sha256:"));
 }
 
 #[test]
 fn sealed_texts_open_for_their_owner_only() {
     let bank = Bank::new();
     let (ann, bob) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    let sealed = bank
-        .write_blocking(command("seal"), move |tx| {
-            tx.seal(bob, "telephone", "13900000000")?;
-            tx.seal(ann, "telephone", "13800000000")
-        })
-        .unwrap();
-    let open = |owner: Uuid, bytes: Vec<u8>| -> Outcome<String> {
-        bank.read_blocking(|q| q.open(owner, &bytes))
+    let seal = move |tx: &Tx<'_>| {
+        tx.seal(bob, "telephone", "13900000000")?;
+        let sealed = tx.seal(ann, "telephone", "13800000000")?;
+        assert_eq!(tx.open(ann, &sealed)?, "13800000000");
+        Ok::<_, StoreError>(sealed)
     };
-    assert_eq!(open(ann, sealed.clone()).unwrap(), "13800000000");
-    assert!(matches!(
-        open(bob, sealed.clone()),
-        Err(StoreError::Unsealable(_))
-    ));
+    let sealed = bank.write_blocking(command("seal"), seal).unwrap();
+    let open = |owner: Uuid| -> Outcome<String> { bank.read_blocking(|q| q.open(owner, &sealed)) };
+    assert_eq!(open(ann).unwrap(), "13800000000");
+    assert!(matches!(open(bob), Err(StoreError::Unsealable(_))));
+    assert!(matches!(open(Uuid::nil()), Err(StoreError::NotFound(_))));
     bank.write_blocking(command("erase"), move |tx| tx.destroy_key(ann))
         .unwrap();
-    assert!(matches!(
-        open(ann, sealed),
-        Err(StoreError::KeyDestroyed(_))
-    ));
+    assert!(matches!(open(ann), Err(StoreError::KeyDestroyed(_))));
+    let anew = bank.write_blocking(command("seal"), move |tx| tx.seal(ann, "telephone", "1"));
+    assert!(matches!(anew, Err(StoreError::KeyDestroyed(_))));
 }
 
-#[tokio::test]
-async fn jobs_are_claimed_once_per_lease_and_die_in_the_end() {
+#[test]
+fn a_data_key_goes_with_the_command_that_made_it() {
     let bank = Bank::new();
-    let lease = SignedDuration::from_mins(5);
-    bank.write(command("plan"), |tx| {
-        let payload = json!({"n": 1});
-        tx.enqueue_job(&Job {
-            kind: "remind",
-            key: Some("a".into()),
-            payload,
-            due_at: tx.now(),
-        })?;
-        tx.send(Outgoing {
-            kind: "sms",
-            payload: json!({}),
-        })
-    })
-    .await
-    .unwrap();
-    let claimed = bank.claim_due_jobs(now(), 10, lease).await.unwrap();
-    assert_eq!(claimed.len(), 1);
-    assert_eq!(bank.claim_due_jobs(now(), 10, lease).await.unwrap(), []);
-    assert_eq!(
-        bank.claim_outgoing(now(), 10, lease).await.unwrap().len(),
-        1
-    );
+    let owner = Uuid::from_u128(1);
+    let undone = bank.write_blocking(command("seal"), move |tx| {
+        tx.seal(owner, "telephone", "1")?;
+        Err::<(), _>(StoreError::NotFound("refused".into()))
+    });
+    assert!(undone.is_err());
+    let key = bank.read_blocking(|q| q.data_key(owner).map(drop));
+    assert!(matches!(key, Err(StoreError::NotFound(_))));
+}
 
-    let mut at = now() + lease;
-    let mut last = claimed.into_iter().next().unwrap();
-    for attempt in 2..=MAX_ATTEMPTS {
-        let stale = last;
-        last = bank.claim_due_jobs(at, 10, lease).await.unwrap().remove(0);
-        assert_eq!(last.attempts, attempt);
-        let lost = bank.finish_job(at, stale).await;
-        assert!(matches!(lost, Err(StoreError::LeaseLost(_))));
-        if attempt < MAX_ATTEMPTS {
-            let failed = bank
-                .fail_job(at, last.clone(), "unreachable".into())
-                .await
-                .unwrap();
-            let Failed::RetryAt(again) = failed else {
-                panic!("{failed:?}")
-            };
-            assert!(again > at);
-            at = again;
-        }
-    }
-    let failed = bank
-        .fail_job(at, last.clone(), "unreachable".into())
-        .await
-        .unwrap();
-    assert_eq!(failed, Failed::Dead);
-    let dead = bank.read(|q| dead_jobs(q, Queue::Job, 10)).await.unwrap();
-    assert_eq!(dead.len(), 1);
-    bank.write(Command::new("revive", at), move |tx| {
-        revive_job(tx, last.id)
-    })
-    .await
+#[test]
+fn a_second_server_is_kept_out() {
+    let bank = Bank::new();
+    let second = Store::open_with(bank.dir(), &options(), &migrations());
+    assert!(matches!(second.err(), Some(StoreError::Locked(_))));
+}
+
+#[test]
+fn the_keys_of_a_database_are_missed_and_recognised() {
+    let Bank { store, folder } = Bank::new();
+    drop(store);
+    let keys = folder.path().join("keys");
+    let open = || Store::open_with(folder.path(), &options(), &migrations()).err();
+    let away = folder.path().join("away");
+    std::fs::rename(&keys, &away).unwrap();
+    assert!(matches!(open(), Some(StoreError::Keys(_))));
+    let other = Bank::new();
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::copy(
+        other.dir().join("keys/master-1.key"),
+        keys.join("master-1.key"),
+    )
     .unwrap();
-    assert_eq!(
-        bank.claim_due_jobs(at, 10, lease).await.unwrap()[0].attempts,
-        1
-    );
+    assert!(matches!(open(), Some(StoreError::Keys(_))));
+    std::fs::copy(away.join("master-1.key"), keys.join("master-1.key")).unwrap();
+    assert!(open().is_none());
 }

@@ -1,10 +1,18 @@
 //! Tests of the store as its users see it: a small bank of accounts on a store of its own.
 //!
-//! `first_steps` plays the ordinary.
+//! `first_steps` plays the ordinary, `faults` breaks disks and transactions, `model` compares
+//! groups of commands with a serial model.
 
+mod events;
+mod faults;
 mod first_steps;
+mod jobs;
+mod model;
+mod once;
+mod reading;
 
 use std::ops::Deref;
+use std::sync::{Mutex, mpsc};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -14,7 +22,7 @@ use super::migrate::{self, Migration};
 use super::testing::TemporaryFolder;
 use super::{ActorKind, ActorRef, Command, Event, Options, Store, StoreError, Tx, params};
 
-/// The tables the tests play with.
+/// The table the tests play with, beside those of the store itself.
 const BANK: &str = "
 CREATE TABLE bank_account (
     id BYTEA NOT NULL PRIMARY KEY,
@@ -41,6 +49,7 @@ pub(super) fn options() -> Options {
 
 pub(super) fn migrations() -> Vec<Migration> {
     let mut all = migrate::embedded().unwrap();
+    all.retain(|migration| migration.name == "store");
     all.push(Migration {
         version: 9_000,
         name: "bank".into(),
@@ -79,6 +88,37 @@ impl Bank {
         self.folder.path()
     }
 
+    /// Runs the closures as one group, in their order, and gives their answers.
+    pub(super) async fn one_group(&self, closures: Vec<Closure>) -> Vec<Result<(), StoreError>> {
+        let groups = self.stats().groups;
+        let (enter, entered) = tokio::sync::oneshot::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let (enter, gate) = (Mutex::new(Some(enter)), Mutex::new(gate));
+        let keeper = tokio::spawn(self.write(command("gate"), move |_| {
+            enter.lock().unwrap().take().unwrap().send(()).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+            Ok::<_, StoreError>(())
+        }));
+        entered.await.unwrap();
+        // The writer waits at the gate; tasks of a single thread enter the queue in their order.
+        let waiting: Vec<_> = closures
+            .into_iter()
+            .map(|it| tokio::spawn(self.write(command("step"), it)))
+            .collect();
+        tokio::task::yield_now().await;
+        open.send(()).unwrap();
+        keeper.await.unwrap().unwrap();
+        let mut answers = Vec::new();
+        for answer in waiting {
+            answers.push(answer.await.unwrap());
+        }
+        assert!(
+            self.stats().groups <= groups + 2,
+            "the commands were to be one group"
+        );
+        answers
+    }
+
     /// The names of all accounts and what they hold, in order.
     pub(super) fn balances(&self) -> Vec<(String, i64)> {
         self.read_blocking(|q| {
@@ -92,6 +132,9 @@ impl Bank {
         .unwrap()
     }
 }
+
+/// A command of a group.
+pub(super) type Closure = Box<dyn Fn(&Tx<'_>) -> Result<(), StoreError> + Send + Sync>;
 
 pub(super) fn command(name: &'static str) -> Command {
     Command::new(name, now())
