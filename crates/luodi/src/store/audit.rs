@@ -67,6 +67,7 @@ pub struct Event {
     pub detail: serde_json::Value,
     /// Tables and ids of all bound rows the command inserted or changed. Each such table has the
     /// columns `id` (16 bytes, primary key) and `last_event` (16 bytes, without an index).
+    /// A row the command deleted cannot be named here; the subject and the detail can tell of it.
     pub rows: Vec<(&'static str, Uuid)>,
 }
 

@@ -1,5 +1,7 @@
 //! Once in effect: the first answer to an idempotency key, stored in the command's transaction.
 //!
+//! The answer is stored as it is: it names rows and never holds personal values.
+//!
 //! Deliberately lacks refusals: a command that failed had no effect and is decided afresh.
 
 use jiff::SignedDuration;

@@ -63,7 +63,7 @@ use self::task::{Request, closed, panicked};
 use self::writer::{Limits, Message, OnOpen, Setup, Writer};
 
 /// How a store is opened.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The present, noted with migrations.
     pub now: Timestamp,
@@ -85,7 +85,6 @@ pub struct Options {
     pub checkpoint_pages: u32,
     /// Time between trials while writing is impossible.
     pub probe_every: Duration,
-    on_open: Option<OnOpen>,
 }
 
 impl Options {
@@ -103,7 +102,6 @@ impl Options {
             page_size: 4_096,
             checkpoint_pages: 8_192,
             probe_every: Duration::from_secs(1),
-            on_open: None,
         }
     }
 }
@@ -139,13 +137,14 @@ impl Store {
     /// schema is not this program's, [`StoreError::Keys`] where the keys are missing or another
     /// folder's, [`StoreError::Unavailable`] where files cannot be used.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
-        Self::open_with(dir, options, &migrate::embedded()?)
+        Self::open_with(dir, options, &migrate::embedded()?, None)
     }
 
     fn open_with(
         dir: &Path,
         options: &Options,
         migrations: &[migrate::Migration],
+        on_open: Option<OnOpen>,
     ) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", dir.display()));
@@ -176,7 +175,7 @@ impl Store {
             keys: keys.clone(),
             shapes: audit::shapes(&connection)?,
             counters: counters.clone(),
-            on_open: options.on_open.clone(),
+            on_open,
         };
         let writer = Writer::start(setup, connection)?;
         let readers = Readers::new(file, settings, options.readers);

@@ -99,11 +99,13 @@ impl Writer {
         }
         let shared = Arc::new(Shared::default());
         let (queue, waiting) = mpsc::channel(setup.limits.queue.max(1));
+        let page_size = page_size(&connection)?;
         let log = Log::look(&connection).unwrap_or_default();
         let worker = Worker {
             setup,
             connection: Some(connection),
             shared: shared.clone(),
+            page_size,
             log,
             probed: clock(),
         };
@@ -151,6 +153,13 @@ impl Writer {
 )]
 fn clock() -> Instant {
     Instant::now()
+}
+
+fn page_size(connection: &Connection) -> Result<u32, StoreError> {
+    let sql = "PRAGMA page_size";
+    connection
+        .query_row(sql, [], |row| row.get(0))
+        .map_err(|error| sqlite::error(&error, sql))
 }
 
 /// How long the log is, and how much of it has been moved into the database.
@@ -206,6 +215,8 @@ struct Worker {
     setup: Setup,
     connection: Option<Connection>,
     shared: Arc<Shared>,
+    /// Size of a page of this database, which may be older than the settings.
+    page_size: u32,
     /// The log after the last group.
     log: Log,
     /// When writing was last tried while it was impossible.
@@ -402,7 +413,7 @@ impl Worker {
         };
         self.setup
             .counters
-            .frames(now.written_since(self.log), self.setup.settings.page_size);
+            .frames(now.written_since(self.log), self.page_size);
         self.log = now;
     }
 

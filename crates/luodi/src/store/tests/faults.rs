@@ -33,10 +33,7 @@ fn fragile_bank() -> Bank {
             .and_then(|()| connection.execute_batch(table))
             .map_err(|error| sqlite::error(&error, "on_open"))
     };
-    Bank::with(&Options {
-        on_open: Some(Arc::new(on_open)),
-        ..options()
-    })
+    Bank::hooked(&options(), Some(Arc::new(on_open)))
 }
 
 fn fail_with(tx: &Tx<'_>, code: i64) -> Result<(), StoreError> {
@@ -273,11 +270,10 @@ fn full_bank(probe_every: Duration) -> (Bank, Arc<AtomicU32>) {
             .map_err(|error| sqlite::error(&error, "on_open"))
     };
     let options = Options {
-        on_open: Some(Arc::new(on_open)),
         probe_every,
         ..options()
     };
-    (Bank::with(&options), pages)
+    (Bank::hooked(&options, Some(Arc::new(on_open))), pages)
 }
 
 fn fill(bank: &Bank) -> StoreError {
@@ -348,7 +344,7 @@ fn an_acknowledged_command_survives_a_crash_and_is_once_in_effect() {
     };
     let first = pay(&bank);
     let folder = as_if_killed(&bank);
-    let store = Store::open_with(folder.path(), &options(), &migrations()).unwrap();
+    let store = Store::open_with(folder.path(), &options(), &migrations(), None).unwrap();
     let again = pay(&store);
     assert!(again.replayed);
     assert_eq!(again.value, first.value);

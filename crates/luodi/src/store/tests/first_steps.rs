@@ -123,7 +123,7 @@ fn a_data_key_goes_with_the_command_that_made_it() {
 #[test]
 fn a_second_server_is_kept_out() {
     let bank = Bank::new();
-    let second = Store::open_with(bank.dir(), &options(), &migrations());
+    let second = Store::open_with(bank.dir(), &options(), &migrations(), None);
     assert!(matches!(second.err(), Some(StoreError::Locked(_))));
 }
 
@@ -132,7 +132,7 @@ fn the_keys_of_a_database_are_missed_and_recognised() {
     let Bank { store, folder } = Bank::new();
     drop(store);
     let keys = folder.path().join("keys");
-    let open = || Store::open_with(folder.path(), &options(), &migrations()).err();
+    let open = || Store::open_with(folder.path(), &options(), &migrations(), None).err();
     let away = folder.path().join("away");
     std::fs::rename(&keys, &away).unwrap();
     assert!(matches!(open(), Some(StoreError::Keys(_))));

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::migrate::{self, Migration};
 use super::testing::TemporaryFolder;
+use super::writer::OnOpen;
 use super::{ActorKind, ActorRef, Command, Event, Options, Store, StoreError, Tx, params};
 
 /// The table the tests play with, beside those of the store itself.
@@ -78,8 +79,13 @@ impl Bank {
     }
 
     pub(super) fn with(options: &Options) -> Self {
+        Self::hooked(options, None)
+    }
+
+    /// A bank whose writer calls `on_open` with each connection it opens.
+    pub(super) fn hooked(options: &Options, on_open: Option<OnOpen>) -> Self {
         let folder = TemporaryFolder::new().unwrap();
-        let store = Store::open_with(folder.path(), options, &migrations()).unwrap();
+        let store = Store::open_with(folder.path(), options, &migrations(), on_open).unwrap();
         Self { store, folder }
     }
 
