@@ -1,0 +1,48 @@
+//! Money (资金): budgets, the double-entry ledger behind every figure, batches and payments.
+//!
+//! Owns the tables `budget_line`, `ledger_entry`, `posting`, `ledger_balance`, `batch`,
+//! `batch_entry`, `payment_file`, `payment` and `bank_reply`. The rules of bookkeeping are the
+//! crate `ledger`; here its entries are kept. It lacks decisions on single cases (`casework`), the
+//! publication of a list and objections to it (`notice`), and bank accounts (`party`).
+
+mod budget;
+mod budget_pages;
+mod journal;
+mod queries;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use budget::{NewBudget, adjust_budget, create_budget};
+pub use journal::{Journal, Rows, keep_journal, post};
+pub use queries::{
+    BudgetFilter, BudgetRow, Figures, PostingFilter, PostingRow, budgets_for, count_budgets,
+    find_budget, list_budgets, list_postings, sum_budgets,
+};
+pub use verify::{Finding, Verification, verify};
+
+use crate::access::{Actor, ActorKind, Role};
+use crate::refusal::{Refusal, Result};
+use crate::web::Route;
+
+/// The routes of money.
+pub fn routes() -> Vec<Route> {
+    budget_pages::routes()
+}
+
+/// Refuses an actor without one of the roles. The program itself may do what its jobs ask for.
+fn need_role(actor: &Actor, roles: &[Role], what: &str) -> Result<()> {
+    if actor.roles.any(roles) || actor.kind == ActorKind::System {
+        return Ok(());
+    }
+    let names: Vec<&str> = roles.iter().map(|role| role.zh()).collect();
+    let message = format!("{what}由{}办理，您的账号没有这个岗位。", names.join("或"));
+    Err(Refusal::forbidden("role", message).into())
+}
+
+/// The thing has changed since the page was shown.
+fn changed_meanwhile(what: &str) -> crate::refusal::Error {
+    let message = format!("{what}刚刚被其他人办理过。请刷新页面查看最新情况，再决定是否继续。");
+    Refusal::conflict("changed-meanwhile", message).into()
+}
