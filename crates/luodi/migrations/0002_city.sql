@@ -464,7 +464,8 @@ CREATE TABLE article (
   last_event BYTEA
 );
 CREATE INDEX article_published ON article (published_on, id);
-CREATE INDEX article_region ON article (region_code, published_on);
+CREATE INDEX article_state ON article (state, published_on, id);
+CREATE INDEX article_region ON article (state, region_code, published_on);
 
 -- Messages to a party inside the program (站内消息); mail and text messages leave by the outbox.
 CREATE TABLE message (

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod article;
 pub mod fund;
 pub mod ids;
 pub mod refusal;

@@ -12,7 +12,11 @@ pub fn routes() -> Vec<Route> {
         get("/healthz", Rule::Public, web::healthz),
         get("/readyz", Rule::Public, web::readyz),
     ];
-    let domains: &[fn() -> Vec<Route>] = &[crate::account::routes, crate::fund::routes];
+    let domains: &[fn() -> Vec<Route>] = &[
+        crate::article::routes,
+        crate::account::routes,
+        crate::fund::routes,
+    ];
     for domain in domains {
         routes.extend(domain());
     }
