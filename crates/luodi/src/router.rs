@@ -13,6 +13,7 @@ pub fn routes() -> Vec<Route> {
         get("/readyz", Rule::Public, web::readyz),
     ];
     let domains: &[fn() -> Vec<Route>] = &[
+        crate::portal::routes,
         crate::article::routes,
         crate::account::routes,
         crate::fund::routes,
