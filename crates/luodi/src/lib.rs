@@ -6,6 +6,7 @@ pub mod account;
 pub mod article;
 pub mod fund;
 pub mod ids;
+pub mod party;
 pub mod portal;
 pub mod refusal;
 pub mod router;

@@ -16,6 +16,7 @@ pub fn routes() -> Vec<Route> {
         crate::portal::routes,
         crate::article::routes,
         crate::account::routes,
+        crate::party::routes,
         crate::fund::routes,
     ];
     for domain in domains {

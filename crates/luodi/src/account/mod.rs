@@ -19,8 +19,8 @@ pub use commands::{
     create_department, grant_roles, prepare_administrators, reset_password, set_state,
 };
 pub use queries::{
-    AccountFilter, AccountRow, DemoAccount, Department, Staff, count, demo_accounts, department,
-    departments, find_login, list, name_of, show, staff_of,
+    AccountFilter, AccountRow, DemoAccount, Department, colleague, colleagues, count,
+    demo_accounts, department, departments, find_login, list, name_of, show,
 };
 pub use session::Sessions;
 

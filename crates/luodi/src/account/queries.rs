@@ -63,43 +63,42 @@ pub fn departments(q: &dyn Query, within: RegionCode) -> Result<Vec<Department>>
     Ok(all)
 }
 
-/// A member of staff, as lists to choose from show one.
-#[derive(Clone, Debug)]
-pub struct Staff {
-    /// The account.
-    pub id: AccountId,
-    /// The person's name.
-    pub name: String,
-}
-
-/// Who holds a role in a department and may log in, by name.
+/// Who holds a role in the actor's department and may log in, himself left out, by name.
 ///
 /// # Errors
 /// The store's own.
-pub fn staff_of(q: &dyn Query, department: DepartmentId, role: Role) -> Result<Vec<Staff>> {
+pub fn colleagues(q: &dyn Query, actor: &Actor, role: Role) -> Result<Vec<(AccountId, String)>> {
     Ok(q.rows(
         "SELECT a.id, a.name FROM account a JOIN account_role r ON r.account_id = a.id \
-         WHERE a.department_id = ?1 AND r.role = ?2 AND a.state = 'active' ORDER BY a.name, a.id",
-        params![department, role.code()],
-        |r| {
-            Ok(Staff {
-                id: r.get(0)?,
-                name: r.get(1)?,
-            })
-        },
+         WHERE a.department_id = ?1 AND r.role = ?2 AND a.state = 'active' AND a.id <> ?3 \
+         ORDER BY a.name, a.id LIMIT 500",
+        params![actor.department, role.code(), actor.account_id()],
+        |r| Ok((r.get(0)?, r.get(1)?)),
     )?)
 }
 
-/// The name of an account, for showing who did something.
+/// The name of one of these colleagues.
+///
+/// # Errors
+/// Refuses whoever is none.
+pub fn colleague(q: &dyn Query, actor: &Actor, id: AccountId, role: Role) -> Result<String> {
+    let found = colleagues(q, actor, role)?
+        .into_iter()
+        .find(|(one, _)| *one == id);
+    let message = format!("请选择本部门的另一名「{}」。", role.zh());
+    Ok(found
+        .map(|(_, name)| name)
+        .ok_or_else(|| Refusal::invalid("no-colleague", message))?)
+}
+
+/// The name of whoever did something: of an account, else of the program.
 ///
 /// # Errors
 /// The store's own.
-pub fn name_of(q: &dyn Query, id: AccountId) -> Result<Option<String>> {
-    Ok(
-        q.row_opt("SELECT name FROM account WHERE id = ?1", params![id], |r| {
-            r.get(0)
-        })?,
-    )
+pub fn name_of(q: &dyn Query, id: AccountId) -> Result<String> {
+    let sql = "SELECT name FROM account WHERE id = ?1";
+    let name = q.row_opt(sql, params![id], |r| r.get(0))?;
+    Ok(name.unwrap_or_else(|| "系统".to_owned()))
 }
 
 /// The account with this log-in name.

@@ -1,0 +1,294 @@
+//! What changes bank accounts. Entering and approving are never one person's (不相容岗位).
+
+use serde_json::json;
+use vocab::{BankAccountNumber, BankCode};
+
+use crate::access::{Actor, ActorKind, Role};
+use crate::ids::{AccountId, BankAccountId, PartyId};
+use crate::params;
+use crate::party::{self, Party};
+use crate::refusal::{FieldError, Refusal, Result};
+use crate::store::{Event, Query, Tx};
+
+use super::{BankAccountState, CLASS};
+
+/// A bank account to be entered.
+#[derive(Clone, Debug)]
+pub struct NewBankAccount {
+    /// 户名; must equal the party's name.
+    pub holder_name: String,
+    /// 开户行.
+    pub bank_name: String,
+    /// 账号; personal data.
+    pub number: BankAccountNumber,
+    /// 联行号.
+    pub bank_code: BankCode,
+}
+
+/// Enters a bank account, to be approved by finance. A returned payment's account is mended by
+/// entering a new one.
+///
+/// # Errors
+/// Refuses others than the party itself and its window, another holder's name, and a number that
+/// is entered or approved already.
+pub fn enter(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    party: PartyId,
+    new: &NewBankAccount,
+) -> Result<BankAccountId> {
+    let party = may_enter(tx, actor, party)?;
+    check(&party, new)?;
+    let lookup = tx.keys().lookup(CLASS, new.number.as_str());
+    let live = "SELECT 1 FROM bank_account WHERE party_id = ?1 AND account_lookup = ?2 \
+                AND state IN ('entered', 'approved')";
+    if tx
+        .row_opt(live, params![party.id, lookup], |r| r.get::<i64>(0))?
+        .is_some()
+    {
+        let message = "这个账号已经登记，正在使用或等待核准，没有重复登记。";
+        return Err(Refusal::field("number", "registered", message).into());
+    }
+    let id = BankAccountId(tx.new_id());
+    let sealed = tx.seal(party.id.0, CLASS, new.number.as_str())?;
+    tx.execute(
+        "INSERT INTO bank_account (id, party_id, holder_name, bank_name, bank_code, account_sealed, \
+           account_lookup, state, entered_by, entered_at, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'entered', ?8, ?9, 1)",
+        params![
+            id,
+            party.id,
+            new.holder_name.trim(),
+            new.bank_name.trim(),
+            new.bank_code.as_str(),
+            sealed,
+            lookup,
+            actor.account_id(),
+            tx.now()
+        ],
+    )?;
+    event(
+        tx,
+        actor,
+        "bank_account.enter",
+        id,
+        json!({ "party": party.id }),
+    );
+    Ok(id)
+}
+
+fn may_enter(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<Party> {
+    let party = party::find(q, actor, party)?;
+    let own = actor.party == Some(party.id);
+    let by_program = !matches!(actor.kind, ActorKind::Account(_));
+    if own || by_program || actor.has(Role::WindowClerk) {
+        return Ok(party);
+    }
+    let message = "收款账户由申请人本人或窗口登记。";
+    Err(Refusal::forbidden("enter-bank-account", message).into())
+}
+
+fn check(party: &Party, new: &NewBankAccount) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut field = |name: &str, rule: &'static str, message: String| {
+        wrong.push(FieldError {
+            field: name.to_owned(),
+            rule: rule.into(),
+            message,
+        });
+    };
+    if vocab::fold_width(new.holder_name.trim()) != vocab::fold_width(party.name.trim()) {
+        let message = format!("户名必须与主体名称「{}」一致，请核对开户资料。", party.name);
+        field("holder_name", "holder-name", message);
+    }
+    match new.bank_name.trim().chars().count() {
+        0 => field("bank_name", "required", "请填写开户行全称。".to_owned()),
+        1..=100 => {}
+        _ => field(
+            "bank_name",
+            "length",
+            "开户行最长 100 个字，请核对。".to_owned(),
+        ),
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::fields(wrong).into())
+    }
+}
+
+/// What a decision needs to know.
+struct Pending {
+    party: Party,
+    entered_by: AccountId,
+    state: BankAccountState,
+    holder_name: String,
+}
+
+fn load(q: &dyn Query, actor: &Actor, id: BankAccountId) -> Result<Pending> {
+    let not_found = || Refusal::not_found("没有这个收款账户，或者不在您的工作区域内。");
+    let found = q.row_opt(
+        "SELECT party_id, entered_by, state, holder_name FROM bank_account WHERE id = ?1",
+        params![id],
+        |r| {
+            Ok((
+                r.get::<PartyId>(0)?,
+                r.get(1)?,
+                r.get::<String>(2)?,
+                r.get(3)?,
+            ))
+        },
+    )?;
+    let (party, entered_by, state, holder_name) = found.ok_or_else(not_found)?;
+    let state = BankAccountState::from_code(&state).ok_or_else(not_found)?;
+    Ok(Pending {
+        party: party::find(q, actor, party)?,
+        entered_by,
+        state,
+        holder_name,
+    })
+}
+
+/// Whether this finance officer may decide on this account now.
+fn may_decide(q: &dyn Query, actor: &Actor, id: BankAccountId) -> Result<Pending> {
+    let pending = load(q, actor, id)?;
+    let by_account = matches!(actor.kind, ActorKind::Account(_));
+    if by_account && !actor.has(Role::Finance) {
+        let message = "收款账户由财政岗位核准。";
+        return Err(Refusal::forbidden("finance-only", message).into());
+    }
+    if by_account && pending.entered_by == actor.account_id() {
+        let message = "登记人不能核准自己登记的收款账户（不相容岗位）。请由另一位财政人员办理。";
+        return Err(Refusal::forbidden("incompatible-duties", message).into());
+    }
+    if pending.state != BankAccountState::Entered {
+        let message = format!(
+            "这个账户已是「{}」，没有再次办理。请查看最新页面。",
+            pending.state.zh()
+        );
+        return Err(Refusal::conflict("bank-account-decided", message).into());
+    }
+    Ok(pending)
+}
+
+/// Approves a bank account: it may be paid to.
+///
+/// # Errors
+/// Refuses others than finance, whoever entered it, an account already decided or changed, and one
+/// whose holder no longer is the party's name.
+pub fn approve(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, version: i64) -> Result<()> {
+    let pending = may_decide(tx, actor, id)?;
+    if vocab::fold_width(&pending.holder_name) != vocab::fold_width(&pending.party.name) {
+        let message = "户名与主体现在的名称不一致，不能核准。请填写原因退回，由申请人重新登记。";
+        return Err(Refusal::invalid("holder-name", message).into());
+    }
+    decide(tx, actor, id, version, BankAccountState::Approved, None)?;
+    event(tx, actor, "bank_account.approve", id, json!({}));
+    party::notify(
+        tx,
+        pending.party.id,
+        None,
+        "收款账户已核准",
+        "您登记的收款账户已核准，可以用于拨付。",
+    )
+}
+
+/// Refuses a bank account, saying why.
+///
+/// # Errors
+/// As [`approve`]; a reason of fewer than 4 characters.
+pub fn refuse(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: BankAccountId,
+    version: i64,
+    reason: &str,
+) -> Result<()> {
+    let pending = may_decide(tx, actor, id)?;
+    let reason = reason.trim();
+    if !(4..=200).contains(&reason.chars().count()) {
+        let message = "请写明退回原因（4 至 200 个字），申请人会看到。";
+        return Err(Refusal::field("reason", "reason", message).into());
+    }
+    decide(
+        tx,
+        actor,
+        id,
+        version,
+        BankAccountState::Refused,
+        Some(reason),
+    )?;
+    event(
+        tx,
+        actor,
+        "bank_account.refuse",
+        id,
+        json!({ "reason": reason }),
+    );
+    let body = format!("您登记的收款账户没有核准：{reason}。请核对后重新登记。");
+    party::notify(tx, pending.party.id, None, "收款账户未核准", &body)
+}
+
+/// Ends the use of a bank account; payments already sent are not touched.
+///
+/// # Errors
+/// Refuses others than the party itself and its window, and an account ended or changed already.
+pub fn end(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, version: i64) -> Result<()> {
+    let pending = load(tx, actor, id)?;
+    may_enter(tx, actor, pending.party.id)?;
+    if pending.state == BankAccountState::Ended {
+        let message = "这个账户已经停用。";
+        return Err(Refusal::conflict("bank-account-decided", message).into());
+    }
+    let sql = "UPDATE bank_account SET state = 'ended', version = version + 1 \
+               WHERE id = ?1 AND version = ?2";
+    changed(tx.execute(sql, params![id, version])?)?;
+    event(tx, actor, "bank_account.end", id, json!({}));
+    Ok(())
+}
+
+fn decide(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: BankAccountId,
+    version: i64,
+    state: BankAccountState,
+    reason: Option<&str>,
+) -> Result<()> {
+    changed(tx.execute(
+        "UPDATE bank_account SET state = ?1, approved_by = ?2, approved_at = ?3, reason = ?4, \
+           version = version + 1 WHERE id = ?5 AND version = ?6",
+        params![
+            state.code(),
+            actor.account_id(),
+            tx.now(),
+            reason,
+            id,
+            version
+        ],
+    )?)
+}
+
+fn changed(rows: u64) -> Result<()> {
+    if rows == 1 {
+        return Ok(());
+    }
+    let message = "这个账户刚被他人更改，您的操作没有保存。请打开最新页面核对后再办。";
+    Err(Refusal::conflict("bank-account-changed", message).into())
+}
+
+fn event(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    command: &'static str,
+    id: BankAccountId,
+    detail: serde_json::Value,
+) {
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command,
+        subject: ("bank_account", id.0),
+        detail,
+        rows: vec![("bank_account", id.0)],
+    });
+}

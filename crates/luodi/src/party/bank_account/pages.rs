@@ -1,0 +1,440 @@
+//! The pages of bank accounts: the applicant's own, a party's at the window, and the list that
+//! finance decides from.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, Query as UrlQuery, State};
+use axum::http::StatusCode;
+use vocab::{BankAccountNumber, BankCode};
+
+use crate::access::{Actor, Role, Rule};
+use crate::ids::{BankAccountId, PartyId};
+use crate::party::form::fault;
+use crate::party::{self, Party};
+use crate::refusal::{Error, Refusal};
+use crate::store::Command;
+use crate::web::export::{self, Cell};
+use crate::web::filters;
+use crate::web::form::{Chip, Errors};
+use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
+
+use super::queries::{self, BankAccountFilter, Listed};
+use super::{BankAccountState, NewBankAccount, commands};
+
+/// Rows on a page of the list.
+const PAGE_ROWS: u32 = 50;
+/// Rows of an export at most.
+const EXPORT_ROWS: u32 = 20_000;
+
+const WINDOW: Rule = Rule::Staff(&[Role::WindowClerk]);
+const FINANCE: Rule = Rule::Staff(&[Role::Finance]);
+
+pub(in crate::party) fn routes() -> Vec<Route> {
+    vec![
+        get("/my/bank-accounts", Rule::Applicant, own),
+        post("/my/bank-accounts", Rule::Applicant, change_own),
+        get(
+            "/parties/{id}/bank-accounts",
+            Rule::Staff(party::STAFF),
+            of_party,
+        ),
+        post("/parties/{id}/bank-accounts", WINDOW, change_of_party),
+        get("/bank-accounts", FINANCE, list),
+        get("/bank-accounts.xlsx", FINANCE, download),
+        get("/bank-accounts/{id}", FINANCE, show),
+        post("/bank-accounts/{id}", FINANCE, decide),
+    ]
+}
+
+/// What was typed into the form.
+#[derive(Default)]
+struct Typed {
+    holder_name: String,
+    bank_name: String,
+    number: String,
+    bank_code: String,
+}
+
+#[derive(Template)]
+#[template(path = "bank_account/of_party.html")]
+struct OfPartyPage {
+    page: Page,
+    crumbs: Vec<Crumb>,
+    errors: Errors,
+    party: Party,
+    accounts: Vec<Listed>,
+    typed: Typed,
+    action: String,
+    may_enter: bool,
+}
+
+async fn own(State(app): State<App>, visit: Visit) -> Answer {
+    let party = own_party(visit.actor()?)?;
+    page(&app, &visit, party, StatusCode::OK, None, Errors::default()).await
+}
+
+fn own_party(actor: &Actor) -> Result<PartyId, WebError> {
+    actor.party.ok_or_else(WebError::forbidden)
+}
+
+async fn change_own(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
+    let party = own_party(visit.actor()?)?;
+    change(&app, &visit, party, posted).await
+}
+
+async fn of_party(State(app): State<App>, visit: Visit, Path(id): Path<PartyId>) -> Answer {
+    page(&app, &visit, id, StatusCode::OK, None, Errors::default()).await
+}
+
+async fn change_of_party(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<PartyId>,
+    posted: Posted,
+) -> Answer {
+    change(&app, &visit, id, posted).await
+}
+
+async fn page(
+    app: &App,
+    visit: &Visit,
+    id: PartyId,
+    status: StatusCode,
+    posted: Option<&Posted>,
+    errors: Errors,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let asking = actor.clone();
+    let (party, accounts) = app
+        .store
+        .read(move |q| {
+            let party = party::find(q, &asking, id)?;
+            Ok::<_, Error>((party, queries::of_party(q, id)?))
+        })
+        .await?;
+    let get = |name: &str| posted.map_or_else(String::new, |posted| posted.get(name).to_owned());
+    let typed = Typed {
+        holder_name: posted.map_or_else(|| party.name.clone(), |_| get("holder_name")),
+        bank_name: get("bank_name"),
+        number: get("number"),
+        bank_code: get("bank_code"),
+    };
+    let own = actor.party.is_some();
+    let crumbs = if own {
+        vec![Crumb {
+            href: "/my".to_owned(),
+            label: "我的办件".to_owned(),
+        }]
+    } else {
+        vec![
+            Crumb {
+                href: "/parties".to_owned(),
+                label: "主体".to_owned(),
+            },
+            Crumb {
+                href: format!("/parties/{id}"),
+                label: party.name.clone(),
+            },
+        ]
+    };
+    let template = OfPartyPage {
+        page: Page::new(app, visit, "收款账户"),
+        crumbs,
+        errors,
+        action: path_of(&actor, id),
+        may_enter: own || actor.has(Role::WindowClerk),
+        party,
+        accounts,
+        typed,
+    };
+    visit.show_with(status, &template)
+}
+
+fn path_of(actor: &Actor, id: PartyId) -> String {
+    match actor.party {
+        Some(_) => "/my/bank-accounts".to_owned(),
+        None => format!("/parties/{id}/bank-accounts"),
+    }
+}
+
+async fn change(app: &App, visit: &Visit, party: PartyId, posted: Posted) -> Answer {
+    let path = path_of(visit.actor()?, party);
+    let done = match posted.get("action") {
+        "enter" => enter(app, visit, party, &posted).await,
+        "end" => end(app, visit, &posted).await,
+        _ => Err(Refusal::invalid("action", "没有这个操作，请刷新页面后再试。").into()),
+    };
+    match done {
+        Ok(text) => Ok(visit.redirect(&path, text)),
+        Err(error) => {
+            let errors = Errors::take(error, &posted)?;
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            page(app, visit, party, status, Some(&posted), errors).await
+        }
+    }
+}
+
+async fn enter(
+    app: &App,
+    visit: &Visit,
+    party: PartyId,
+    posted: &Posted,
+) -> Result<&'static str, WebError> {
+    let actor = visit.actor()?.clone();
+    let new = read(posted)?;
+    let command = Command::new("bank_account.enter", visit.now).once(posted.key());
+    app.store
+        .write_once(command, move |tx| commands::enter(tx, &actor, party, &new))
+        .await?;
+    Ok("收款账户已登记，等待财政核准。")
+}
+
+fn read(posted: &Posted) -> Result<NewBankAccount, Refusal> {
+    let number = BankAccountNumber::parse(posted.get("number"));
+    let bank_code = BankCode::parse(posted.get("bank_code"));
+    match (number, bank_code) {
+        (Ok(number), Ok(bank_code)) => Ok(NewBankAccount {
+            holder_name: posted.get("holder_name").to_owned(),
+            bank_name: posted.get("bank_name").to_owned(),
+            number,
+            bank_code,
+        }),
+        (number, bank_code) => {
+            let number = number
+                .err()
+                .map(|e| fault("number", e.code(), e.message_zh()));
+            let code = bank_code
+                .err()
+                .map(|e| fault("bank_code", e.code(), e.message_zh()));
+            Err(Refusal::fields(number.into_iter().chain(code).collect()))
+        }
+    }
+}
+
+async fn end(app: &App, visit: &Visit, posted: &Posted) -> Result<&'static str, WebError> {
+    let actor = visit.actor()?.clone();
+    let (id, version) = (
+        posted.id::<BankAccountId>("account")?,
+        posted.version("version")?,
+    );
+    let command = Command::new("bank_account.end", visit.now).once(posted.key());
+    app.store
+        .write_once(command, move |tx| commands::end(tx, &actor, id, version))
+        .await?;
+    Ok("收款账户已停用。")
+}
+
+#[derive(Template)]
+#[template(path = "bank_account/list.html")]
+struct ListPage {
+    page: Page,
+    text: String,
+    state: &'static str,
+    chips: Vec<Chip>,
+    rows: Vec<Listed>,
+    pager: Pager,
+    export: String,
+}
+
+type Asked = HashMap<String, String>;
+
+/// Without a state asked for, what waits is shown.
+fn filter_of(query: &Asked) -> BankAccountFilter {
+    let asked = |name: &str| query.get(name).map_or("", |value| value.trim());
+    let state = match asked("state") {
+        "" => Some(BankAccountState::Entered),
+        code => BankAccountState::from_code(code),
+    };
+    BankAccountFilter {
+        text: asked("q").chars().take(60).collect(),
+        state,
+    }
+}
+
+async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<Asked>) -> Answer {
+    let (actor, filter) = (visit.actor()?.clone(), filter_of(&query));
+    let raw = visit
+        .path
+        .split_once('?')
+        .map_or("", |(_, raw)| raw)
+        .to_owned();
+    let number = query
+        .get("page")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(1);
+    let wanted = filter.clone();
+    let (rows, pager, counts) = app
+        .store
+        .read(move |q| {
+            let total = queries::count(q, &actor, &wanted)?;
+            let pager = Pager::new("/bank-accounts", &raw, number, PAGE_ROWS, total);
+            let rows = queries::list(q, &actor, &wanted, PAGE_ROWS, pager.offset())?;
+            let mut counts = Vec::new();
+            for state in BankAccountState::ALL {
+                let one = BankAccountFilter {
+                    text: String::new(),
+                    state: Some(*state),
+                };
+                counts.push((*state, queries::count(q, &actor, &one)?));
+            }
+            Ok::<_, Error>((rows, pager, counts))
+        })
+        .await?;
+    let chips = counts
+        .into_iter()
+        .map(|(state, count)| Chip {
+            href: format!("/bank-accounts?state={}", state.code()),
+            label: state.zh().to_owned(),
+            count: Some(count),
+            current: filter.state == Some(state),
+        })
+        .collect();
+    let page = ListPage {
+        page: Page::new(&app, &visit, "收款账户核准"),
+        export: pager
+            .base
+            .replacen("/bank-accounts?", "/bank-accounts.xlsx?", 1),
+        state: filter.state.map_or("all", BankAccountState::code),
+        text: filter.text,
+        chips,
+        rows,
+        pager,
+    };
+    visit.show(&page)
+}
+
+async fn download(
+    State(app): State<App>,
+    visit: Visit,
+    UrlQuery(query): UrlQuery<Asked>,
+) -> Answer {
+    let (actor, filter) = (visit.actor()?.clone(), filter_of(&query));
+    let rows = app
+        .store
+        .read(move |q| queries::list(q, &actor, &filter, EXPORT_ROWS, 0))
+        .await?;
+    let headers = [
+        "户名",
+        "开户行",
+        "联行号",
+        "账号",
+        "状态",
+        "登记时间",
+        "退回原因",
+    ];
+    let cells: Vec<Vec<Cell>> = rows
+        .into_iter()
+        .map(|row| {
+            let entered = crate::web::civil(row.entered_at)
+                .strftime("%Y-%m-%d %H:%M")
+                .to_string();
+            vec![
+                row.holder_name.into(),
+                row.bank_name.into(),
+                row.bank_code.into(),
+                row.masked.into(),
+                row.state.zh().into(),
+                entered.into(),
+                row.reason.into(),
+            ]
+        })
+        .collect();
+    export::xlsx("收款账户", &headers, &cells)
+}
+
+#[derive(Template)]
+#[template(path = "bank_account/show.html")]
+struct ShowPage {
+    page: Page,
+    crumbs: Vec<Crumb>,
+    errors: Errors,
+    row: Listed,
+    entered_by: String,
+    reason: String,
+    own_entry: bool,
+}
+
+async fn show(State(app): State<App>, visit: Visit, Path(id): Path<BankAccountId>) -> Answer {
+    show_one(&app, &visit, id, StatusCode::OK, "", Errors::default()).await
+}
+
+async fn show_one(
+    app: &App,
+    visit: &Visit,
+    id: BankAccountId,
+    status: StatusCode,
+    reason: &str,
+    errors: Errors,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let me = actor.account_id();
+    let (row, entered_by) = app
+        .store
+        .read(move |q| {
+            let row = queries::find(q, &actor, id)?;
+            let name = crate::account::name_of(q, row.entered_by)?;
+            Ok::<_, Error>((row, name))
+        })
+        .await?;
+    let page = ShowPage {
+        page: Page::new(app, visit, "核准收款账户"),
+        crumbs: vec![Crumb {
+            href: "/bank-accounts".to_owned(),
+            label: "收款账户核准".to_owned(),
+        }],
+        errors,
+        own_entry: row.entered_by == me,
+        row,
+        entered_by,
+        reason: reason.to_owned(),
+    };
+    visit.show_with(status, &page)
+}
+
+async fn decide(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<BankAccountId>,
+    posted: Posted,
+) -> Answer {
+    match try_decide(&app, &visit, id, &posted).await {
+        Ok(text) => Ok(visit.redirect("/bank-accounts", text)),
+        Err(error) => {
+            let errors = Errors::take(error, &posted)?;
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            show_one(&app, &visit, id, status, posted.get("reason"), errors).await
+        }
+    }
+}
+
+async fn try_decide(
+    app: &App,
+    visit: &Visit,
+    id: BankAccountId,
+    posted: &Posted,
+) -> Result<&'static str, WebError> {
+    let (actor, version) = (visit.actor()?.clone(), posted.version("version")?);
+    match posted.get("action") {
+        "approve" => {
+            let command = Command::new("bank_account.approve", visit.now).once(posted.key());
+            app.store
+                .write_once(command, move |tx| {
+                    commands::approve(tx, &actor, id, version)
+                })
+                .await?;
+            Ok("收款账户已核准，可以用于拨付，已通知申请人。")
+        }
+        "refuse" => {
+            let reason = posted.get("reason").to_owned();
+            let command = Command::new("bank_account.refuse", visit.now).once(posted.key());
+            app.store
+                .write_once(command, move |tx| {
+                    commands::refuse(tx, &actor, id, version, &reason)
+                })
+                .await?;
+            Ok("收款账户已退回，已通知申请人原因。")
+        }
+        _ => Err(Refusal::invalid("action", "没有这个操作，请刷新页面后再试。").into()),
+    }
+}

@@ -1,0 +1,237 @@
+//! What changes parties, and the look at personal data, which is recorded like a change.
+
+use serde_json::json;
+use vocab::RegionCode;
+
+use crate::access::{Actor, ActorKind, Role};
+use crate::ids::PartyId;
+use crate::params;
+use crate::refusal::{FieldError, Refusal, Result};
+use crate::store::{Event, Tx};
+
+use super::queries::{self, Personal, find_number, fold_name};
+use super::{NewParty, PartyKind, STAFF};
+
+/// Classes of personal data, as packages and sealed values name them.
+pub(super) const ID_NUMBER: &str = "id_number";
+pub(super) const PHONE: &str = "phone";
+pub(super) const ADDRESS: &str = "address";
+
+/// Registers a party. Its personal data are sealed under a key of its own.
+///
+/// # Errors
+/// Refuses others than the window of the region (and the console and the program), missing or
+/// superfluous fields of its kind, and a party that is registered already.
+pub fn register(tx: &Tx<'_>, actor: &Actor, new: &NewParty) -> Result<PartyId> {
+    may_register(actor, new.region)?;
+    check(tx, new)?;
+    if find_number(tx, new.credit_code.as_ref(), new.id_number.as_ref())?.is_some() {
+        return Err(registered(new).into());
+    }
+    let id = PartyId(tx.new_id());
+    insert(tx, id, new)?;
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "party.register",
+        subject: ("party", id.0),
+        detail: json!({ "kind": new.kind.code(), "region": new.region }),
+        rows: vec![("party", id.0)],
+    });
+    Ok(id)
+}
+
+fn may_register(actor: &Actor, region: RegionCode) -> Result<()> {
+    if !matches!(actor.kind, ActorKind::Account(_)) {
+        return Ok(());
+    }
+    if !actor.has(Role::WindowClerk) {
+        let message = "主体由窗口登记。请到窗口办理，或请窗口人员代为登记。";
+        return Err(Refusal::forbidden("register-at-window", message).into());
+    }
+    if vocab::region::is_within(region, actor.region) {
+        return Ok(());
+    }
+    let message = "只能登记本窗口所在区域的主体，请核对行政区划。";
+    Err(Refusal::field("region", "region-outside", message).into())
+}
+
+fn check(tx: &Tx<'_>, new: &NewParty) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut field = |name: &str, rule: &'static str, message: &str| {
+        let (field, message) = (name.to_owned(), message.to_owned());
+        wrong.push(FieldError {
+            field,
+            rule: rule.into(),
+            message,
+        });
+    };
+    match new.name.trim().chars().count() {
+        2..=100 => {}
+        0 => field("name", "required", "请填写名称，与营业执照或身份证一致。"),
+        _ => field("name", "length", "名称为 2 至 100 个字，请核对。"),
+    }
+    let enterprise = new.kind == PartyKind::Enterprise;
+    if enterprise && new.credit_code.is_none() {
+        field("credit_code", "required", "请填写统一社会信用代码。");
+    }
+    if enterprise && new.id_number.is_some() {
+        field(
+            "id_number",
+            "not-for-enterprise",
+            "企业不登记身份证号码，请清空或改选「自然人」。",
+        );
+    }
+    if !enterprise && new.id_number.is_none() {
+        field("id_number", "required", "请填写身份证号码。");
+    }
+    if !enterprise && new.credit_code.is_some() {
+        field(
+            "credit_code",
+            "not-for-person",
+            "自然人没有统一社会信用代码，请清空或改选「企业」。",
+        );
+    }
+    if vocab::region::find(new.region).is_none() {
+        field("region", "region-unknown", "没有这个行政区划，请重新选择。");
+    }
+    if new
+        .address
+        .as_ref()
+        .is_some_and(|address| address.chars().count() > 200)
+    {
+        field("address", "length", "地址最长 200 个字，请缩短。");
+    }
+    if new
+        .legal_representative
+        .as_ref()
+        .is_some_and(|name| name.chars().count() > 60)
+    {
+        field(
+            "legal_representative",
+            "length",
+            "法定代表人最长 60 个字，请核对。",
+        );
+    }
+    if new.founded_on.is_some_and(|day| day > tx.today()) {
+        field(
+            "founded_on",
+            "not-future",
+            "成立日期不能晚于今天，请核对营业执照。",
+        );
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::fields(wrong).into())
+    }
+}
+
+fn registered(new: &NewParty) -> Refusal {
+    let (field, what) = match new.kind {
+        PartyKind::Enterprise => ("credit_code", "统一社会信用代码"),
+        PartyKind::Person => ("id_number", "身份证号码"),
+    };
+    Refusal::field(
+        field,
+        "registered",
+        format!("这个{what}已登记过，没有重复登记。请使用已有的主体。"),
+    )
+}
+
+fn insert(tx: &Tx<'_>, id: PartyId, new: &NewParty) -> Result<()> {
+    let seal =
+        |class: &str, text: Option<&str>| text.map(|text| tx.seal(id.0, class, text)).transpose();
+    let id_number = new.id_number.as_ref().map(vocab::IdNumber::as_str);
+    let name = new.name.trim();
+    tx.execute(
+        "INSERT INTO party (id, kind, name, name_folded, credit_code, id_number_sealed, \
+           id_number_lookup, phone_sealed, address_sealed, region_code, industry_code, \
+           legal_representative, founded_on, demo, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 1)",
+        params![
+            id,
+            new.kind.code(),
+            name,
+            fold_name(name),
+            new.credit_code.as_ref().map(|code| code.as_str()),
+            seal(ID_NUMBER, id_number)?,
+            id_number.map(|number| tx.keys().lookup(ID_NUMBER, number)),
+            seal(PHONE, new.phone.as_ref().map(vocab::Phone::as_str))?,
+            seal(
+                ADDRESS,
+                new.address
+                    .as_deref()
+                    .map(str::trim)
+                    .filter(|text| !text.is_empty())
+            )?,
+            new.region,
+            new.industry.map(|code| code.to_string()),
+            new.legal_representative
+                .as_deref()
+                .map(str::trim)
+                .filter(|text| !text.is_empty()),
+            new.founded_on,
+            new.demo
+        ],
+    )?;
+    Ok(())
+}
+
+/// Shows a party's personal data once; who, when and why are recorded.
+///
+/// # Errors
+/// Refuses a party out of sight, others than its staff, and a look without a reason.
+pub fn unmask(tx: &Tx<'_>, actor: &Actor, id: PartyId, reason: &str) -> Result<Personal> {
+    queries::find(tx, actor, id)?;
+    if !actor.roles.any(STAFF) {
+        let message = "您的岗位不能查看个人信息原文。";
+        return Err(Refusal::forbidden("unmask", message).into());
+    }
+    let reason = reason.trim();
+    if !(4..=200).contains(&reason.chars().count()) {
+        let message = "请写明查看原因（4 至 200 个字），例如「电话通知补正」。查看会记入日志。";
+        return Err(Refusal::field("reason", "reason", message).into());
+    }
+    let shown = queries::personal(tx, id)?;
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "party.unmask",
+        subject: ("party", id.0),
+        detail: json!({ "reason": reason, "classes": [ID_NUMBER, PHONE, ADDRESS] }),
+        rows: Vec::new(),
+    });
+    Ok(shown)
+}
+
+/// Finds a person of the actor's region by the whole identity number; the look-up is recorded
+/// whether or not it finds one, the number is not.
+pub(super) fn look_up(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    number: &vocab::IdNumber,
+) -> Result<Option<PartyId>> {
+    let found = match find_number(tx, None, Some(number))? {
+        Some(id) if queries::sees(tx, actor, id)? => Some(id),
+        _ => None,
+    };
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "party.look_up",
+        subject: ("account", actor.account_id().0),
+        detail: json!({ "found": found }),
+        rows: Vec::new(),
+    });
+    Ok(found)
+}
+
+/// Records that a list of parties left as a file.
+pub(super) fn note_export(tx: &Tx<'_>, actor: &Actor, rows: usize) -> Result<()> {
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "party.export",
+        subject: ("account", actor.account_id().0),
+        detail: json!({ "rows": rows }),
+        rows: Vec::new(),
+    });
+    Ok(())
+}

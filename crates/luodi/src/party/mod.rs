@@ -1,0 +1,106 @@
+//! Parties (主体): enterprises and natural persons, their personal data under their own key, their
+//! bank accounts and the messages to them.
+//!
+//! It lacks the accounts that act for a party (`account`) and what it applied for (`casework`).
+
+pub mod bank_account;
+mod commands;
+mod form;
+mod message;
+mod pages;
+mod queries;
+
+#[cfg(test)]
+mod tests;
+
+pub use commands::{register, unmask};
+pub use message::{Message, notify, recent_messages, unread};
+pub use queries::{
+    Order, Party, PartyFilter, Personal, count, find, find_for_case, find_number, list, personal,
+};
+
+use jiff::civil::Date;
+use vocab::industry::IndustryCode;
+use vocab::{CreditCode, IdNumber, Phone, RegionCode};
+
+use crate::access::Role;
+use crate::web::Route;
+
+/// What a party is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartyKind {
+    /// An enterprise or another organisation, known by its credit code.
+    Enterprise,
+    /// A natural person, known by the identity number.
+    Person,
+}
+
+impl PartyKind {
+    /// Every kind, in the order forms offer them.
+    pub const ALL: &'static [PartyKind] = &[PartyKind::Enterprise, PartyKind::Person];
+
+    /// The stored word.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Enterprise => "enterprise",
+            Self::Person => "person",
+        }
+    }
+
+    /// What pages call it.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Enterprise => "企业",
+            Self::Person => "自然人",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
+/// A party to be registered. Codes are checked by their types before they come here.
+#[derive(Clone, Debug)]
+pub struct NewParty {
+    /// Enterprise or person.
+    pub kind: PartyKind,
+    /// As in the licence or on the identity card.
+    pub name: String,
+    /// Of an enterprise.
+    pub credit_code: Option<CreditCode>,
+    /// Of a person; personal data.
+    pub id_number: Option<IdNumber>,
+    /// Personal data.
+    pub phone: Option<Phone>,
+    /// Personal data.
+    pub address: Option<String>,
+    /// Where the party is registered or lives.
+    pub region: RegionCode,
+    /// What an enterprise does.
+    pub industry: Option<IndustryCode>,
+    /// Of an enterprise.
+    pub legal_representative: Option<String>,
+    /// Of an enterprise.
+    pub founded_on: Option<Date>,
+    /// Made up for a demonstration.
+    pub demo: bool,
+}
+
+/// The staff who work with parties.
+pub(crate) const STAFF: &[Role] = &[
+    Role::WindowClerk,
+    Role::CaseHandler,
+    Role::Reviewer,
+    Role::Approver,
+    Role::Finance,
+];
+
+/// The routes of parties, their bank accounts and their messages.
+pub fn routes() -> Vec<Route> {
+    let mut routes = pages::routes();
+    routes.extend(bank_account::routes());
+    routes.extend(message::routes());
+    routes
+}

@@ -1,0 +1,487 @@
+//! Parties, their bank accounts and messages, each story on its own temporary store.
+
+use jiff::Timestamp;
+use vocab::{BankAccountNumber, BankCode, CreditCode, IdNumber, Phone, RegionCode};
+
+use super::bank_account::{BankAccountFilter, BankAccountState, NewBankAccount};
+use super::*;
+use crate::access::{Actor, ActorKind, Roles};
+use crate::ids::{AccountId, BankAccountId, PartyId};
+use crate::params;
+use crate::refusal::{Error, Result};
+use crate::store::testing::TemporaryStore;
+use crate::store::{Command, Query, Store, Tx};
+use crate::web::Posted;
+
+const ID: &str = "11010519491231002X";
+const PHONE: &str = "13812345678";
+const ADDRESS: &str = "温州市鹿城区五马街道解放街100号";
+const NUMBER: &str = "6222021203000001234";
+
+fn now() -> Timestamp {
+    "2026-11-23T01:00:00Z".parse().unwrap()
+}
+
+fn region(code: &str) -> RegionCode {
+    code.parse().unwrap()
+}
+
+fn staff(number: u128, role: Role, of: &str) -> Actor {
+    Actor {
+        kind: ActorKind::Account(AccountId(uuid::Uuid::from_u128(number))),
+        roles: Roles::from_iter([role]),
+        ..Actor::system(region(of))
+    }
+}
+
+fn window() -> Actor {
+    staff(1, Role::WindowClerk, "330302")
+}
+
+fn enterprise(name: &str, head: &str, of: &str) -> NewParty {
+    NewParty {
+        kind: PartyKind::Enterprise,
+        name: name.into(),
+        credit_code: Some(CreditCode::from_first_17(head).unwrap()),
+        id_number: None,
+        phone: Some(Phone::parse(PHONE).unwrap()),
+        address: Some(ADDRESS.into()),
+        region: region(of),
+        industry: None,
+        legal_representative: Some("陈小明".into()),
+        founded_on: None,
+        demo: false,
+    }
+}
+
+fn person() -> NewParty {
+    NewParty {
+        kind: PartyKind::Person,
+        name: "王小明".into(),
+        credit_code: None,
+        id_number: Some(IdNumber::parse(ID).unwrap()),
+        legal_representative: None,
+        ..enterprise("x", "91330302MA2A1B2C3", "330302")
+    }
+}
+
+struct City(TemporaryStore);
+
+impl City {
+    fn new() -> Self {
+        Self(Store::open_temporary(now()).unwrap())
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        f: impl Fn(&Tx<'_>) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        self.0.write_blocking(Command::new("test", now()), f)
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&dyn Query) -> Result<T>) -> Result<T> {
+        self.0.read_blocking(|q| f(q))
+    }
+
+    fn register(&self, actor: Actor, new: NewParty) -> Result<PartyId> {
+        self.write(move |tx| register(tx, &actor, &new))
+    }
+
+    fn events(&self, command: &str) -> Vec<String> {
+        let sql = "SELECT detail FROM audit_event WHERE command = ?1 ORDER BY id";
+        self.read(|q| Ok(q.rows(sql, params![command], |r| r.get(0))?))
+            .unwrap()
+    }
+}
+
+/// The rule of the first field, or the code of the refusal.
+fn rule<T: std::fmt::Debug>(result: Result<T>) -> String {
+    match result {
+        Err(Error::Refused(refusal)) => refusal
+            .fields
+            .first()
+            .map_or(refusal.code.to_owned(), |error| {
+                format!("{} {}", error.field, error.rule)
+            }),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_personal_is_sealed_and_masked() {
+    let city = City::new();
+    let id = city.register(window(), person()).unwrap();
+    let stored: Vec<Vec<u8>> = city
+        .read(|q| {
+            let sql = "SELECT id_number_sealed, phone_sealed, address_sealed, id_number_lookup \
+                       FROM party WHERE id = ?1";
+            Ok(q.row(sql, params![id], |r| {
+                Ok(vec![r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?])
+            })?)
+        })
+        .unwrap();
+    for secret in [ID, PHONE, ADDRESS] {
+        let bytes = secret.as_bytes();
+        assert!(
+            stored
+                .iter()
+                .all(|it| !it.windows(bytes.len()).any(|part| part == bytes)),
+            "{secret}"
+        );
+    }
+    let events = city.events("party.register").join("");
+    assert!(
+        !events.contains(ID) && !events.contains("王小明"),
+        "{events}"
+    );
+
+    let masked = city.read(|q| Ok(personal(q, id)?.masked())).unwrap();
+    assert_eq!(masked.id_number.as_deref(), Some("110105••••••••••2X"));
+    assert_eq!(masked.phone.as_deref(), Some("138••••5678"));
+    assert_eq!(masked.address.as_deref(), Some("温州市鹿城区五马街道****"));
+
+    let look = |actor: Actor, reason: &'static str| {
+        city.write(move |tx| Ok(unmask(tx, &actor, id, reason)?.id_number))
+    };
+    assert_eq!(rule(look(window(), "看看")), "reason reason");
+    assert_eq!(
+        rule(look(staff(2, Role::Leader, "330302"), "电话通知补正")),
+        "unmask"
+    );
+    assert!(city.events("party.unmask").is_empty());
+    assert_eq!(look(window(), "电话通知补正").unwrap().as_deref(), Some(ID));
+    let events = city.events("party.unmask").join("");
+    assert!(
+        events.contains("电话通知补正") && !events.contains(ID),
+        "{events}"
+    );
+}
+
+#[test]
+fn another_countys_staff_and_other_parties_see_nothing() {
+    let city = City::new();
+    let id = city
+        .register(
+            window(),
+            enterprise("温州日出光伏有限公司", "91330302MA2A1B2C3", "330302"),
+        )
+        .unwrap();
+    let applicant = |party| Actor {
+        party: Some(party),
+        ..staff(9, Role::Applicant, "330302")
+    };
+    let sees = |actor: Actor| city.read(|q| find(q, &actor, id).map(|p| p.name)).is_ok();
+    let lists = |actor: Actor| {
+        city.read(|q| count(q, &actor, &PartyFilter::default()))
+            .unwrap()
+    };
+    for (actor, expected) in [
+        (window(), true),
+        (staff(3, Role::Finance, "330300"), true),
+        (staff(3, Role::Finance, "330324"), false),
+        (staff(4, Role::SystemAdmin, "330300"), false),
+        (staff(4, Role::Editor, "330302"), false),
+        (applicant(id), true),
+        (applicant(PartyId(uuid::Uuid::nil())), false),
+    ] {
+        assert_eq!(sees(actor.clone()), expected, "{actor:?}");
+        assert_eq!(lists(actor.clone()), u64::from(expected), "{actor:?}");
+    }
+    let other = staff(3, Role::Finance, "330324");
+    assert_eq!(
+        rule(city.read(|q| find(q, &other, id).map(|p| p.name))),
+        "not-found"
+    );
+    let other = staff(5, Role::WindowClerk, "330324");
+    assert_eq!(
+        rule(city.write(move |tx| unmask(tx, &other, id, "电话通知补正"))),
+        "not-found"
+    );
+}
+
+#[test]
+fn a_party_is_registered_once_by_the_window_of_its_region() {
+    let city = City::new();
+    let new = || enterprise("温州日出光伏有限公司", "91330302MA2A1B2C3", "330302");
+    assert_eq!(
+        rule(city.register(staff(3, Role::Finance, "330302"), new())),
+        "register-at-window"
+    );
+    let elsewhere = staff(5, Role::WindowClerk, "330324");
+    assert_eq!(
+        rule(city.register(elsewhere, new())),
+        "region region-outside"
+    );
+    let future = NewParty {
+        founded_on: Some(jiff::civil::date(2027, 1, 1)),
+        ..new()
+    };
+    assert_eq!(
+        rule(city.register(window(), future)),
+        "founded_on not-future"
+    );
+    let codeless = NewParty {
+        credit_code: None,
+        ..new()
+    };
+    assert_eq!(
+        rule(city.register(window(), codeless)),
+        "credit_code required"
+    );
+    let both = NewParty {
+        id_number: Some(IdNumber::parse(ID).unwrap()),
+        ..new()
+    };
+    assert_eq!(
+        rule(city.register(window(), both)),
+        "id_number not-for-enterprise"
+    );
+    city.register(window(), new()).unwrap();
+    assert_eq!(
+        rule(city.register(window(), new())),
+        "credit_code registered"
+    );
+    city.register(window(), person()).unwrap();
+    assert_eq!(
+        rule(city.register(window(), person())),
+        "id_number registered"
+    );
+}
+
+#[test]
+fn every_wrong_field_of_the_form_is_named_with_its_rule() {
+    let typed = |pairs: &[(&str, &str)]| {
+        let fields = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        match form::read(&Posted::from_fields(fields)) {
+            Ok(_) => "ok".to_owned(),
+            Err(refusal) => {
+                let rules = refusal
+                    .fields
+                    .iter()
+                    .map(|f| format!("{} {}", f.field, f.rule));
+                assert!(refusal.fields.iter().all(|f| f.message.chars().count() > 5));
+                rules.collect::<Vec<_>>().join(", ")
+            }
+        }
+    };
+    let base = [
+        ("kind", "enterprise"),
+        ("name", "甲公司"),
+        ("region", "330302"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| typed(&[&base, more].concat());
+    assert_eq!(with(&[]), "ok");
+    assert_eq!(
+        with(&[("credit_code", "91440300708461136U")]),
+        "credit_code credit-code-check-digit"
+    );
+    assert_eq!(
+        with(&[("id_number", "110105194912310021")]),
+        "id_number id-number-check-digit"
+    );
+    assert_eq!(with(&[("phone", "12812345678")]), "phone phone-shape");
+    assert_eq!(with(&[("founded_on", "2023-02-30")]), "founded_on date");
+    assert_eq!(
+        with(&[("credit_code", "1"), ("id_number", "2"), ("phone", "x")]),
+        "credit_code credit-code-length, id_number id-number-length, phone phone-character"
+    );
+    assert_eq!(typed(&[]), "kind required, region required");
+}
+
+#[test]
+fn lists_are_searched_by_name_and_code_and_persons_by_number() {
+    let city = City::new();
+    city.register(
+        window(),
+        enterprise("温州日出光伏有限公司", "91330302MA2A1B2C3", "330302"),
+    )
+    .unwrap();
+    city.register(
+        window(),
+        enterprise("Ａbc 照明（温州）公司", "91330302MA2A1B2D4", "330302"),
+    )
+    .unwrap();
+    let id = city.register(window(), person()).unwrap();
+    let names = |text: &str, kind| {
+        let filter = PartyFilter {
+            text: text.into(),
+            kind,
+            order: Order::Name,
+            ..Default::default()
+        };
+        let rows = city.read(|q| list(q, &window(), &filter, 50, 0)).unwrap();
+        let total = city.read(|q| count(q, &window(), &filter)).unwrap();
+        assert_eq!(total, rows.len() as u64);
+        rows.len()
+    };
+    assert_eq!(names("", None), 3);
+    assert_eq!(names("光伏", None), 1);
+    assert_eq!(names("aBC", None), 1);
+    assert_eq!(names("91330302ma2a1b2", None), 2);
+    assert_eq!(names("91330302MA2A1B2C", None), 1);
+    assert_eq!(names("%", None), 0);
+    assert_eq!(names("", Some(PartyKind::Person)), 1);
+    assert_eq!(names(ID, None), 0, "a number is no part of a name");
+
+    let look = |actor: Actor| {
+        let number = IdNumber::parse(ID).unwrap();
+        city.write(move |tx| commands::look_up(tx, &actor, &number))
+            .unwrap()
+    };
+    assert_eq!(look(window()), Some(id));
+    assert_eq!(look(staff(5, Role::WindowClerk, "330324")), None);
+    let events = city.events("party.look_up");
+    assert_eq!(events.len(), 2);
+    assert!(events.iter().all(|detail| !detail.contains(ID)));
+}
+
+fn account(holder: &str) -> NewBankAccount {
+    NewBankAccount {
+        holder_name: holder.into(),
+        bank_name: "中国银行温州鹿城支行".into(),
+        number: BankAccountNumber::parse(NUMBER).unwrap(),
+        bank_code: BankCode::parse("104333000017").unwrap(),
+    }
+}
+
+#[test]
+fn nobody_enters_and_approves_the_same_bank_account() {
+    let city = City::new();
+    let id = city.register(window(), person()).unwrap();
+    let enter = |actor: Actor, holder: &'static str| -> Result<BankAccountId> {
+        city.write(move |tx| bank_account::enter(tx, &actor, id, &account(holder)))
+    };
+    let approve = |actor: Actor, account, version| {
+        city.write(move |tx| bank_account::approve(tx, &actor, account, version))
+    };
+    let both = Actor {
+        roles: Roles::from_iter([Role::WindowClerk, Role::Finance]),
+        ..window()
+    };
+    let finance = || staff(3, Role::Finance, "330300");
+    let approver = Actor {
+        department: Some(crate::ids::DepartmentId(uuid::Uuid::nil())),
+        ..staff(2, Role::Approver, "330302")
+    };
+    assert_eq!(rule(enter(window(), "王大明")), "holder_name holder-name");
+    assert_eq!(rule(enter(finance(), "王小明")), "enter-bank-account");
+    let first = enter(both.clone(), "王小明").unwrap();
+    assert_eq!(rule(enter(window(), "王小明")), "number registered");
+    assert_eq!(
+        rule(city.read(|q| bank_account::for_payment(q, first).map(drop))),
+        "bank-account-not-approved"
+    );
+    assert_eq!(rule(approve(both, first, 1)), "incompatible-duties");
+    assert_eq!(
+        rule(approve(staff(1, Role::Finance, "330302"), first, 1)),
+        "incompatible-duties"
+    );
+    assert_eq!(rule(approve(approver, first, 1)), "finance-only");
+    assert_eq!(
+        rule(approve(staff(3, Role::Finance, "330324"), first, 1)),
+        "not-found"
+    );
+    assert_eq!(rule(approve(finance(), first, 7)), "bank-account-changed");
+    approve(finance(), first, 1).unwrap();
+    assert_eq!(rule(approve(finance(), first, 2)), "bank-account-decided");
+
+    let paid = city.read(|q| bank_account::for_payment(q, first)).unwrap();
+    assert_eq!(
+        (paid.number.as_str(), paid.holder_name.as_str()),
+        (NUMBER, "王小明")
+    );
+    let approved = city.read(|q| bank_account::approved_of(q, id)).unwrap();
+    assert_eq!(
+        approved.first().map(|it| it.masked.as_str()),
+        Some("••••••••1234")
+    );
+
+    let applicant = Actor {
+        party: Some(id),
+        ..staff(9, Role::Applicant, "330302")
+    };
+    city.write(move |tx| bank_account::end(tx, &applicant, first, 2))
+        .unwrap();
+    assert!(
+        city.read(|q| bank_account::approved_of(q, id))
+            .unwrap()
+            .is_empty()
+    );
+    enter(window(), "王小明").unwrap();
+}
+
+#[test]
+fn a_refused_bank_account_says_why_and_the_party_is_told() {
+    let city = City::new();
+    let id = city.register(window(), person()).unwrap();
+    let applicant = Actor {
+        party: Some(id),
+        ..staff(9, Role::Applicant, "330302")
+    };
+    let entering = applicant.clone();
+    let account = city
+        .write(move |tx| bank_account::enter(tx, &entering, id, &account("王小明")))
+        .unwrap();
+    let finance = || staff(3, Role::Finance, "330302");
+    let refuse = |reason: &'static str| {
+        city.write(move |tx| bank_account::refuse(tx, &finance(), account, 1, reason))
+    };
+    assert_eq!(rule(refuse(" ")), "reason reason");
+    refuse("联行号与开户行不符").unwrap();
+    let filter = BankAccountFilter {
+        state: Some(BankAccountState::Refused),
+        text: "小明".into(),
+    };
+    let rows = city
+        .read(|q| bank_account::list(q, &finance(), &filter, 10, 0))
+        .unwrap();
+    assert_eq!(
+        rows.first().and_then(|row| row.reason.as_deref()),
+        Some("联行号与开户行不符")
+    );
+    let messages = city.read(|q| recent_messages(q, &applicant, 5)).unwrap();
+    assert!(
+        messages
+            .first()
+            .is_some_and(|it| it.body.contains("联行号与开户行不符"))
+    );
+    assert_eq!(city.read(|q| unread(q, &applicant)).unwrap(), 1);
+    assert!(
+        city.read(|q| recent_messages(q, &finance(), 5))
+            .unwrap()
+            .is_empty()
+    );
+
+    let outbox: Vec<String> = city
+        .read(|q| {
+            Ok(q.rows(
+                "SELECT payload FROM job WHERE kind = 'text-message'",
+                params![],
+                |r| r.get(0),
+            )?)
+        })
+        .unwrap();
+    assert_eq!(outbox.len(), 1);
+    assert!(
+        outbox
+            .iter()
+            .all(|payload| !payload.contains(PHONE) && !payload.contains("联行号"))
+    );
+    let sealed: Vec<u8> = city
+        .read(|q| {
+            Ok(
+                q.row("SELECT account_sealed FROM bank_account", params![], |r| {
+                    r.get(0)
+                })?,
+            )
+        })
+        .unwrap();
+    assert!(
+        !sealed
+            .windows(NUMBER.len())
+            .any(|part| part == NUMBER.as_bytes())
+    );
+}
