@@ -309,11 +309,10 @@ async fn create(Shared(app): Shared<App>, visit: Visit, posted: Posted) -> Answe
     };
     let actor = visit.actor()?.clone();
     let command = Command::new("article.create", visit.now).once(posted.key());
-    let demo = app.site.demo;
     let created = app
         .store
         .write_once(command, move |tx| -> Result<_, Error> {
-            let id = commands::create(tx, &actor, &text, demo)?;
+            let id = commands::create(tx, &actor, &text, false)?;
             if publish {
                 commands::publish(tx, &actor, id, 1)?;
             }

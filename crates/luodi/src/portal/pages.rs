@@ -24,6 +24,7 @@ pub fn routes() -> Vec<Route> {
 struct HomePage {
     page: Page,
     home: Home,
+    articles_href: String,
     regions: Vec<&'static Region>,
 }
 
@@ -46,6 +47,7 @@ async fn home(State(app): State<App>, visit: Visit) -> Answer {
     visit.show(&HomePage {
         page,
         home,
+        articles_href: "/articles".to_owned(),
         regions: within(code),
     })
 }
@@ -57,6 +59,7 @@ struct RegionPage {
     region: &'static Region,
     full_name: String,
     home: Home,
+    articles_href: String,
     regions: Vec<&'static Region>,
 }
 
@@ -81,6 +84,7 @@ async fn region_page(State(app): State<App>, visit: Visit, Path(code): Path<Stri
         region,
         full_name,
         home,
+        articles_href: format!("/articles?region={code}"),
         regions: within(code),
     })
 }
@@ -149,6 +153,7 @@ mod tests {
     struct Sections {
         page: Words,
         home: Home,
+        articles_href: &'static str,
         regions: Vec<&'static Region>,
     }
 
@@ -157,6 +162,7 @@ mod tests {
         Sections {
             page: Words(lang),
             home,
+            articles_href: "/articles",
             regions: within(code),
         }
         .render()
