@@ -93,14 +93,14 @@ impl Boxed<'_> {
         Node::new(Kind::Broken(code, Arc::from(detail)), Type::Any, 0)
     }
 
-    fn faults(&mut self, faults: Vec<Placed>, text: &str, start: (u32, u32)) -> Node {
+    fn faults(&mut self, faults: Vec<Placed>, text: &str, start: Element<'_, '_>) -> Node {
         let (code, detail) = faults
             .first()
             .map_or((Code::Syntax, Arc::from("")), |(_, fault)| {
                 (fault.code, Arc::from(fault.detail.as_str()))
             });
         self.findings
-            .extend(to_findings(faults, text, &self.element, start));
+            .extend(to_findings(faults, text, &self.element, place(start)));
         Node::new(Kind::Broken(code, detail), Type::Any, 0)
     }
 
@@ -123,7 +123,7 @@ impl Boxed<'_> {
         scope: &Scope,
         tested: &Type,
     ) -> Result<UnaryTests, Node> {
-        let (text, start) = expression_text(element).unwrap_or_default();
+        let (text, start) = expression_text(element).unwrap_or((String::new(), element));
         parser::unary_tests(&text, scope, tested)
             .map_err(|faults| self.faults(faults, &text, start))
     }

@@ -158,7 +158,7 @@ impl Reader<'_, '_, '_> {
             Ok(tests) => Some(Arc::new(tests)),
             Err(faults) => {
                 self.findings
-                    .extend(to_findings(faults, &text, name, start));
+                    .extend(to_findings(faults, &text, name, place(start)));
                 None
             }
         }

@@ -99,14 +99,15 @@ pub(crate) fn text(of: Element<'_, '_>) -> String {
         .collect()
 }
 
-/// The text of the child `text` and where it begins.
-pub(crate) fn expression_text(of: Element<'_, '_>) -> Option<(String, (u32, u32))> {
+/// The text of the child `text` and the node where it begins; its place is looked up only for a
+/// finding, because that walks the whole file.
+pub(crate) fn expression_text<'a, 'i>(of: Element<'a, 'i>) -> Option<(String, Element<'a, 'i>)> {
     let element = child(of, "text")?;
     let start = element
         .descendants()
         .find(|n| n.is_text())
         .unwrap_or(element);
-    Some((text(element), place(start)))
+    Some((text(element), start))
 }
 
 /// Line and column of an element.

@@ -6,36 +6,41 @@ use super::builtins::Builtin;
 use super::coerce::coerce;
 use super::evaluate::Env;
 use super::function::{Closure, Function, Parameter};
-use super::tree::{Arguments, Kind, Node};
+use super::tree::{Arguments, Node};
 use super::value::Value;
 use crate::finding::{Code, Fault};
 
 impl Env<'_> {
-    pub(crate) fn eval_call(&mut self, node: &Node) -> Result<Value, Fault> {
-        let Kind::Call {
-            function,
-            arguments,
-        } = &node.kind
-        else {
-            return Err(Fault::new(Code::NotAFunction, ""));
-        };
+    pub(crate) fn eval_call(
+        &mut self,
+        function: &Node,
+        arguments: &Arguments,
+    ) -> Result<Value, Fault> {
         let function = match self.eval(function) {
             Value::Function(function) => function,
             other => return Err(Fault::new(Code::NotAFunction, other.kind())),
         };
         match arguments {
             Arguments::Positional(nodes) => {
-                let values: Vec<Value> = nodes.iter().map(|node| self.eval(node)).collect();
+                let values = self.eval_all(nodes);
                 self.call(&function, values)
             }
             Arguments::Named(nodes) => {
-                let values: Vec<(Arc<str>, Value)> = nodes
-                    .iter()
-                    .map(|(name, node)| (name.clone(), self.eval(node)))
-                    .collect();
+                let values = self.eval_named(nodes);
                 self.call_named(&function, &values)
             }
         }
+    }
+
+    fn eval_all(&mut self, nodes: &[Node]) -> Vec<Value> {
+        nodes.iter().map(|node| self.eval(node)).collect()
+    }
+
+    fn eval_named(&mut self, nodes: &[(Arc<str>, Node)]) -> Vec<(Arc<str>, Value)> {
+        nodes
+            .iter()
+            .map(|(name, node)| (name.clone(), self.eval(node)))
+            .collect()
     }
 
     /// Calls a function with arguments in order.
@@ -53,6 +58,7 @@ impl Env<'_> {
                 if !builtin.takes(arguments.len()) {
                     return Err(wrong_count(builtin.name));
                 }
+                self.spend(weight_of(&arguments))?;
                 (builtin.call)(self, &arguments)
             }
             Function::Closure(closure) => self.call_closure(closure, arguments),
@@ -71,7 +77,7 @@ impl Env<'_> {
         let parameters = match function {
             Function::Builtin(builtin) => {
                 let arguments = by_name(builtin, named).ok_or_else(|| wrong_count(builtin.name))?;
-                self.spend(1)?;
+                self.spend(1 + weight_of(&arguments))?;
                 return (builtin.call)(self, &arguments);
             }
             Function::Closure(closure) => closure.parameters.clone(),
@@ -115,6 +121,14 @@ impl Env<'_> {
             .map(|(p, value)| coerce(self, value, &p.ty))
             .collect()
     }
+}
+
+/// What a built-in function may have to walk; most walk less, so it counts in part.
+fn weight_of(arguments: &[Value]) -> usize {
+    arguments
+        .iter()
+        .map(|value| value.extent().weight as usize / 8)
+        .sum()
 }
 
 fn wrong_count(name: &str) -> Fault {

@@ -1,7 +1,5 @@
 //! Whether a value is of a type, and bringing it to a declared type by the implicit conversions.
 
-use std::sync::Arc;
-
 use super::evaluate::Env;
 use super::function::Function;
 use super::time::DateTime;
@@ -37,7 +35,7 @@ pub(crate) fn coerce(env: &mut Env<'_>, value: Value, ty: &Type) -> Result<Value
         && !matches!(value, Value::List(_))
         && conforms(env, &value, item, 0)
     {
-        let list = Value::List(Arc::from([value]));
+        let list = Value::list([value]);
         return if conforms(env, &list, ty, 0) {
             Ok(list)
         } else {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::list::Extent;
 use super::value::Value;
 
 /// An ordered map from names to values; cloning shares.
@@ -13,6 +14,7 @@ struct Entries {
     list: Vec<(Arc<str>, Value)>,
     /// Positions in `list` by name, so that lookups stay quick in large contexts.
     by_name: Vec<u32>,
+    extent: Extent,
 }
 
 impl Context {
@@ -25,6 +27,8 @@ impl Context {
     pub fn insert(&mut self, name: impl Into<Arc<str>>, value: impl Into<Value>) {
         let (name, value) = (name.into(), value.into());
         let entries = Arc::make_mut(&mut self.0);
+        // A replaced value keeps counting: the extent is a bound from above.
+        entries.extent = entries.extent.with(&value);
         match entries.find(&name) {
             Ok(position) => {
                 if let Some(entry) = entries.list.get_mut(position) {
@@ -54,6 +58,10 @@ impl Context {
             .ok()
             .and_then(|p| self.0.list.get(p))
             .map(|(_, v)| v)
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        self.0.extent
     }
 
     /// Entries in their order.

@@ -8,19 +8,21 @@ use super::arithmetic;
 use super::coerce::{coerce, instance_of};
 use super::compare::{equal, order};
 use super::function::{Closure, Function};
+use super::list::{Extent, List};
 use super::properties::property;
 use super::range::{Range, RangeKind};
 use super::time::DateTime;
-use super::tree::{Comparison, Kind, Node, Test, UnaryTests};
+use super::tree::{Arithmetic, Comparison, Kind, Node, Test, UnaryTests};
+use super::types::Type;
 use super::value::Value;
 use crate::dmn::Core;
 use crate::dmn::{MatchedRule, StepTrace};
 use crate::finding::{Code, Fault, Reason};
 
 /// Deepest recursion of evaluation.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 300;
 /// Most nodes evaluated and items visited in one evaluation.
-const MAX_STEPS: u64 = 10_000_000;
+const MAX_STEPS: u64 = 4_000_000;
 /// Most reasons kept.
 const MAX_REASONS: usize = 100;
 /// Longest list that an operation makes.
@@ -139,6 +141,18 @@ impl<'m> Env<'m> {
         Value::Null
     }
 
+    fn checked(&mut self, node: &Node, result: Result<Value, Fault>) -> Value {
+        match result {
+            Ok(value) if value.extent().fits() => value,
+            Ok(_) => self.beyond(node),
+            Err(fault) => self.null(node.at, fault),
+        }
+    }
+
+    fn beyond(&mut self, node: &Node) -> Value {
+        self.null(node.at, Fault::new(Code::Limit, ""))
+    }
+
     fn slot(&self, slot: usize) -> Value {
         self.stack
             .get(self.base + slot)
@@ -153,99 +167,57 @@ impl<'m> Env<'m> {
             Kind::Slot(slot) => self.slot(*slot),
             _ => {
                 if self.depth >= MAX_DEPTH || !self.charge(1) {
-                    return self.null(node.at, Fault::new(Code::Limit, ""));
+                    return self.beyond(node);
                 }
                 self.depth += 1;
                 let result = self.eval_inner(node);
                 self.depth -= 1;
-                result.unwrap_or_else(|fault| self.null(node.at, fault))
+                self.checked(node, result)
             }
         }
     }
 
+    /// Sends each kind to its own function, which keeps the frames of deep recursion small.
     fn eval_inner(&mut self, node: &Node) -> Result<Value, Fault> {
         match &node.kind {
             Kind::Const(value) => Ok(value.clone()),
             Kind::Slot(slot) => Ok(self.slot(*slot)),
-            Kind::Arithmetic(operator, left, right) => {
-                let (left, right) = (self.eval(left), self.eval(right));
-                arithmetic::apply(*operator, &left, &right)
-            }
-            Kind::Compare(operator, left, right) => {
-                let (left, right) = (self.eval(left), self.eval(right));
-                compare(*operator, &left, &right)
-            }
+            Kind::Arithmetic(operator, left, right) => self.eval_arithmetic(*operator, left, right),
+            Kind::Compare(operator, left, right) => self.eval_compare(*operator, left, right),
             Kind::And(left, right) => Ok(self.connect(left, right, false)),
             Kind::Or(left, right) => Ok(self.connect(left, right, true)),
             Kind::If {
                 condition,
                 then,
                 otherwise,
-            } => {
-                let branch = match self.eval(condition) {
-                    Value::Bool(true) => then,
-                    Value::Bool(false) | Value::Null => otherwise,
-                    other => {
-                        return Err(Fault::new(Code::WrongType, format!("if {}", other.kind())));
-                    }
-                };
-                Ok(self.eval(branch))
-            }
-            Kind::Path { of, name } => {
-                let value = self.eval(of);
-                path(&value, name)
-            }
+            } => self.eval_if(condition, then, otherwise),
+            Kind::Path { of, name } => self.eval_path(of, name),
             Kind::Member {
                 slot,
                 name,
                 otherwise,
             } => self.member(*slot, name, otherwise.as_deref()),
             Kind::Table(table) => table.evaluate(self),
-            Kind::Call { .. } => self.eval_call(node),
-            Kind::Negate(operand) => {
-                let operand = self.eval(operand);
-                arithmetic::negate(&operand)
-            }
-            Kind::Coerce(inner, ty) => {
-                let value = self.eval(inner);
-                coerce(self, value, ty)
-            }
-            Kind::Broken(code, detail) => Err(Fault::new(*code, &**detail)),
-            _ => self.eval_rest(node),
-        }
-    }
-
-    fn eval_rest(&mut self, node: &Node) -> Result<Value, Fault> {
-        match &node.kind {
-            Kind::Between { value, low, high } => {
-                let (value, low, high) = (self.eval(value), self.eval(low), self.eval(high));
-                between(&value, &low, &high)
-            }
-            Kind::In { value, tests } => {
-                let value = self.eval(value);
-                self.is_in(&value, tests)
-            }
+            Kind::Call {
+                function,
+                arguments,
+            } => self.eval_call(function, arguments),
+            Kind::Negate(operand) => self.eval_negate(operand),
+            Kind::Coerce(inner, ty) => self.eval_coerce(inner, ty),
+            Kind::Between { value, low, high } => self.eval_between(value, low, high),
+            Kind::In { value, tests } => self.eval_in(value, tests),
             Kind::Range {
                 start,
                 start_included,
                 end,
                 end_included,
-            } => {
-                let (start, end) = (self.eval(start), self.eval(end));
-                make_range(start, *start_included, end, *end_included)
-            }
+            } => self.eval_range((start, *start_included), (end, *end_included)),
             Kind::HalfRange {
                 kind,
                 included,
                 end,
-            } => {
-                let end = self.eval(end);
-                half_range(*kind, *included, end)
-            }
-            Kind::List(items) => {
-                let items: Vec<Value> = items.iter().map(|item| self.eval(item)).collect();
-                Ok(Value::from(items))
-            }
+            } => self.eval_half_range(*kind, *included, end),
+            Kind::List(items) => Ok(self.eval_list(items)),
             Kind::Context { entries, result } => Ok(self.eval_context(entries, result.as_deref())),
             Kind::Filter { list, test } => self.eval_filter(list, test),
             Kind::For {
@@ -258,27 +230,118 @@ impl<'m> Env<'m> {
                 iterations,
                 test,
             } => self.eval_quantified(*every, iterations, test),
-            Kind::Lambda {
-                name,
-                parameters,
-                body,
-                result,
-            } => {
-                let captured = self.stack.get(self.base..).unwrap_or_default().to_vec();
-                Ok(Value::Function(Function::Closure(Arc::new(Closure {
-                    name: name.clone(),
-                    parameters: parameters.clone(),
-                    body: body.clone(),
-                    captured,
-                    result: result.clone(),
-                }))))
-            }
-            Kind::InstanceOf(value, ty) => {
-                let value = self.eval(value);
-                Ok(Value::Bool(instance_of(&value, ty)))
-            }
-            _ => Err(Fault::new(Code::Syntax, "")),
+            Kind::Lambda { .. } => self.eval_lambda(node),
+            Kind::InstanceOf(value, ty) => Ok(self.eval_instance(value, ty)),
+            Kind::Broken(code, detail) => Err(Fault::new(*code, &**detail)),
         }
+    }
+
+    fn eval_arithmetic(
+        &mut self,
+        operator: Arithmetic,
+        left: &Node,
+        right: &Node,
+    ) -> Result<Value, Fault> {
+        let left = self.eval(left);
+        let right = self.eval(right);
+        arithmetic::apply(operator, &left, &right)
+    }
+
+    fn eval_compare(
+        &mut self,
+        operator: Comparison,
+        left: &Node,
+        right: &Node,
+    ) -> Result<Value, Fault> {
+        let left = self.eval(left);
+        let right = self.eval(right);
+        self.spend(left.extent().weight.min(right.extent().weight) as usize)?;
+        compare(operator, &left, &right)
+    }
+
+    fn eval_if(&mut self, condition: &Node, then: &Node, otherwise: &Node) -> Result<Value, Fault> {
+        match self.eval(condition) {
+            Value::Bool(true) => Ok(self.eval(then)),
+            Value::Bool(false) | Value::Null => Ok(self.eval(otherwise)),
+            other => Err(Fault::new(Code::WrongType, format!("if {}", other.kind()))),
+        }
+    }
+
+    fn eval_path(&mut self, of: &Node, name: &str) -> Result<Value, Fault> {
+        let value = self.eval(of);
+        path(&value, name)
+    }
+
+    fn eval_negate(&mut self, operand: &Node) -> Result<Value, Fault> {
+        let operand = self.eval(operand);
+        arithmetic::negate(&operand)
+    }
+
+    fn eval_coerce(&mut self, inner: &Node, ty: &Type) -> Result<Value, Fault> {
+        let value = self.eval(inner);
+        coerce(self, value, ty)
+    }
+
+    fn eval_between(&mut self, value: &Node, low: &Node, high: &Node) -> Result<Value, Fault> {
+        let value = self.eval(value);
+        let low = self.eval(low);
+        let high = self.eval(high);
+        between(&value, &low, &high)
+    }
+
+    fn eval_in(&mut self, value: &Node, tests: &[Test]) -> Result<Value, Fault> {
+        let value = self.eval(value);
+        match self.any_met(&value, tests) {
+            Some(met) => Ok(Value::Bool(met)),
+            None => Err(Fault::new(Code::WrongType, format!("{} in", value.kind()))),
+        }
+    }
+
+    fn eval_range(&mut self, start: (&Node, bool), end: (&Node, bool)) -> Result<Value, Fault> {
+        let lower = self.eval(start.0);
+        let upper = self.eval(end.0);
+        make_range(lower, start.1, upper, end.1)
+    }
+
+    fn eval_half_range(
+        &mut self,
+        kind: RangeKind,
+        included: bool,
+        end: &Node,
+    ) -> Result<Value, Fault> {
+        let end = self.eval(end);
+        Ok(half_range(kind, included, end))
+    }
+
+    fn eval_list(&mut self, items: &[Node]) -> Value {
+        let items: Vec<Value> = items.iter().map(|item| self.eval(item)).collect();
+        Value::from(items)
+    }
+
+    fn eval_lambda(&mut self, node: &Node) -> Result<Value, Fault> {
+        let Kind::Lambda {
+            name,
+            parameters,
+            body,
+            result,
+        } = &node.kind
+        else {
+            return Err(Fault::new(Code::NotAFunction, ""));
+        };
+        let captured = self.stack.get(self.base..).unwrap_or_default().to_vec();
+        Ok(Value::Function(Function::Closure(Arc::new(Closure {
+            name: name.clone(),
+            parameters: parameters.clone(),
+            body: body.clone(),
+            extent: Extent::around(&captured),
+            captured,
+            result: result.clone(),
+        }))))
+    }
+
+    fn eval_instance(&mut self, value: &Node, ty: &Type) -> Value {
+        let value = self.eval(value);
+        Value::Bool(instance_of(&value, ty))
     }
 
     /// Three-valued `and` (`decides` false) and `or` (`decides` true); what is no truth value is null.
@@ -337,7 +400,7 @@ impl<'m> Env<'m> {
         let list = match self.eval(list) {
             Value::Null => return Ok(Value::Null),
             Value::List(items) => items,
-            single => Arc::from([single]),
+            single => List::from(vec![single]),
         };
         let first = list.first().cloned().unwrap_or(Value::Null);
         let decided = self.with(first, |env| env.eval(test));
@@ -363,43 +426,30 @@ impl<'m> Env<'m> {
 
     // Unary tests.
 
-    fn is_in(&mut self, value: &Value, tests: &[Test]) -> Result<Value, Fault> {
-        let mut unknown = false;
-        for test in tests {
-            match self.meets(value, test) {
-                Some(true) => return Ok(Value::Bool(true)),
-                Some(false) => {}
-                None => unknown = true,
-            }
-        }
-        if unknown {
-            Err(Fault::new(Code::WrongType, format!("{} in", value.kind())))
-        } else {
-            Ok(Value::Bool(false))
-        }
-    }
-
     /// Whether a value meets unary tests; `None` where that cannot be said.
     pub(crate) fn meets_tests(&mut self, value: &Value, tests: &UnaryTests) -> Option<bool> {
         if tests.any {
             return Some(true);
         }
-        let met = self.with(value.clone(), |env| {
-            let mut unknown = false;
-            for test in &tests.tests {
-                match env.meets(value, test) {
-                    Some(true) => return Some(true),
-                    Some(false) => {}
-                    None => unknown = true,
-                }
-            }
-            if unknown { None } else { Some(false) }
-        });
+        let met = self.with(value.clone(), |env| env.any_met(value, &tests.tests));
         if tests.negated {
             met.map(|met| !met)
         } else {
             met
         }
+    }
+
+    /// Three-valued disjunction over tests.
+    fn any_met(&mut self, value: &Value, tests: &[Test]) -> Option<bool> {
+        let mut unknown = false;
+        for test in tests {
+            match self.meets(value, test) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => unknown = true,
+            }
+        }
+        if unknown { None } else { Some(false) }
     }
 
     fn meets(&mut self, value: &Value, test: &Test) -> Option<bool> {
@@ -478,7 +528,7 @@ fn make_range(
     ))))
 }
 
-fn half_range(kind: RangeKind, included: bool, end: Value) -> Result<Value, Fault> {
+fn half_range(kind: RangeKind, included: bool, end: Value) -> Value {
     let (start, end) = match kind {
         RangeKind::Below => (Value::Null, end),
         RangeKind::Above => (end, Value::Null),
@@ -489,13 +539,13 @@ fn half_range(kind: RangeKind, included: bool, end: Value) -> Result<Value, Faul
         RangeKind::Above => (included, false),
         RangeKind::Equal | RangeKind::NotEqual | RangeKind::Ends => (included, included),
     };
-    Ok(Value::Range(Arc::new(Range {
+    Value::Range(Arc::new(Range {
         kind,
         start,
         start_included,
         end,
         end_included,
-    })))
+    }))
 }
 
 /// The item at a position from 1, or from the end for a negative one.

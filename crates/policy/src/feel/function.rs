@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::builtins::Builtin;
+use super::list::Extent;
 use super::tree::Node;
 use super::types::Type;
 use super::value::Value;
@@ -27,6 +28,8 @@ pub struct Closure {
     pub(crate) body: Arc<Node>,
     pub(crate) captured: Vec<Value>,
     pub(crate) result: Type,
+    /// Extent of the captured values.
+    pub(crate) extent: Extent,
 }
 
 /// A named, typed parameter.
@@ -52,6 +55,16 @@ impl Function {
             Function::Builtin(builtin) => builtin.name,
             Function::Closure(closure) => &closure.name,
             Function::Service(service) => &service.name,
+        }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        match self {
+            Function::Closure(closure) => closure.extent,
+            Function::Builtin(_) | Function::Service(_) => Extent {
+                depth: 0,
+                weight: 1,
+            },
         }
     }
 

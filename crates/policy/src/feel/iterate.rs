@@ -1,9 +1,8 @@
 //! `for`, `some`, `every`: the variables run over lists and ranges, bounded by the steps of the
 //! evaluation.
 
-use std::sync::Arc;
-
 use super::evaluate::{Env, MAX_ITEMS};
+use super::list::List;
 use super::number::Number;
 use super::range::{Range, RangeKind};
 use super::tree::{Domain, Iteration, Node};
@@ -112,7 +111,7 @@ impl Env<'_> {
                 Value::List(items) => Ok(Run::Items(items)),
                 Value::Range(range) => steps_of_range(&range),
                 Value::Null => Err(Fault::new(Code::NullOperand, "in")),
-                single => Ok(Run::Items(Arc::from([single]))),
+                single => Ok(Run::Items(List::from(vec![single]))),
             },
         }
     }
@@ -120,7 +119,7 @@ impl Env<'_> {
 
 /// What a variable runs over.
 enum Run {
-    Items(Arc<[Value]>),
+    Items(List),
     Steps {
         from: i64,
         to: i64,
@@ -164,7 +163,7 @@ fn steps_of_range(range: &Range) -> Result<Run, Fault> {
             let from = if range.start_included { from } else { from + 1 };
             let to = if range.end_included { to } else { to - 1 };
             if from > to {
-                Ok(Run::Items(Arc::from([])))
+                Ok(Run::Items(List::from(Vec::new())))
             } else {
                 Ok(Run::Steps { from, to, make })
             }

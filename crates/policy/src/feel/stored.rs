@@ -13,7 +13,7 @@ use super::time::{DateTime, Time};
 use super::value::Value;
 
 /// Deepest nesting that is read; what is deeper becomes null.
-const MAX_NESTING: usize = 100;
+const MAX_NESTING: usize = 31;
 /// Digits that a binary floating point number keeps exactly.
 const MAX_JSON_DIGITS: u128 = 1_000_000_000_000_000;
 

@@ -7,6 +7,7 @@ use super::context::Context;
 use super::date::Date;
 use super::duration::{DaysDuration, MonthsDuration};
 use super::function::Function;
+use super::list::{Extent, List};
 use super::number::Number;
 use super::range::Range;
 use super::time::{DateTime, Time};
@@ -33,7 +34,7 @@ pub enum Value {
     /// Years and months.
     MonthsDuration(MonthsDuration),
     /// A list.
-    List(Arc<[Value]>),
+    List(List),
     /// Named entries.
     Context(Context),
     /// A range or a comparison with an end.
@@ -98,6 +99,20 @@ impl Value {
         match self {
             Value::Context(context) => Some(context),
             _ => None,
+        }
+    }
+
+    /// How deep and heavy it is; simple values count one.
+    pub(crate) fn extent(&self) -> Extent {
+        match self {
+            Value::List(items) => items.extent(),
+            Value::Context(context) => context.extent(),
+            Value::Range(range) => Extent::around([&range.start, &range.end]),
+            Value::Function(function) => function.extent(),
+            _ => Extent {
+                depth: 0,
+                weight: 1,
+            },
         }
     }
 
@@ -222,7 +237,7 @@ impl From<Context> for Value {
 
 impl From<Vec<Value>> for Value {
     fn from(items: Vec<Value>) -> Self {
-        Value::List(items.into())
+        Value::List(List::from(items))
     }
 }
 

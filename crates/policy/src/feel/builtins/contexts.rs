@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::context::Context;
 use super::super::evaluate::Env;
+use super::super::list::List;
 use super::super::value::Value;
 use super::{Builtin, Outcome, argument, context, list, text, wrong};
 use crate::finding::{Code, Fault};
@@ -26,7 +27,7 @@ fn get_value(_: &mut Env<'_>, arguments: &[Value]) -> Outcome {
     let keys = match argument(arguments, 1) {
         Value::List(keys) if keys.is_empty() => return Err(missing("[]")),
         Value::List(keys) => keys.clone(),
-        key => Arc::from([key.clone()]),
+        key => List::from(vec![key.clone()]),
     };
     for key in keys.iter() {
         let Value::Text(name) = key else {

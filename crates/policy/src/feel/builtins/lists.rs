@@ -1,7 +1,6 @@
 //! Functions of lists. Positions count from 1, negative ones from the end.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use super::super::compare::{equal, order};
 use super::super::evaluate::{Env, MAX_ITEMS};
@@ -104,7 +103,7 @@ fn sublist(_: &mut Env<'_>, arguments: &[Value]) -> Outcome {
     let part = start
         .checked_add(length)
         .and_then(|end| items.get(start..end));
-    part.map(|part| Value::List(Arc::from(part)))
+    part.map(|part| Value::from(part.to_vec()))
         .ok_or_else(|| out_of_range("length"))
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::evaluate::Env;
 use super::function::Function;
+use super::list::List;
 use super::number::{Number, Round};
 use super::value::Value;
 use crate::finding::{Code, Fault};
@@ -137,20 +138,20 @@ fn integer(arguments: &[Value], index: usize) -> Result<i64, Fault> {
 }
 
 /// A list; a single value counts as a list of one.
-fn list(arguments: &[Value], index: usize) -> Result<Arc<[Value]>, Fault> {
+fn list(arguments: &[Value], index: usize) -> Result<List, Fault> {
     match argument(arguments, index) {
         Value::List(items) => Ok(items.clone()),
         Value::Null => Err(wrong(&Value::Null, "list")),
-        single => Ok(Arc::from([single.clone()])),
+        single => Ok(List::from(vec![single.clone()])),
     }
 }
 
 /// The items of one list, or the arguments themselves.
-fn items(arguments: &[Value]) -> Result<Arc<[Value]>, Fault> {
+fn items(arguments: &[Value]) -> Result<List, Fault> {
     match arguments {
         [Value::List(items)] => Ok(items.clone()),
         [Value::Null] => Err(wrong(&Value::Null, "list")),
-        several => Ok(Arc::from(several)),
+        several => Ok(List::from(several.to_vec())),
     }
 }
 
