@@ -1,0 +1,4 @@
+//! pages
+pub fn routes() -> Vec<crate::web::Route> {
+    Vec::new()
+}
