@@ -18,6 +18,7 @@ pub fn routes() -> Vec<Route> {
         crate::account::routes,
         crate::party::routes,
         crate::fund::routes,
+        crate::item::routes,
     ];
     for domain in domains {
         routes.extend(domain());

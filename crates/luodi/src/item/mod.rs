@@ -17,6 +17,9 @@ mod queries;
 mod seed;
 mod spec;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::{Prepared, check, prepare};
 pub use commands::{Published, adopt, close, offer, publish};
 pub use diagram::{Drawing, drawing};
@@ -24,7 +27,7 @@ pub use files::Files;
 pub use finding::{Finding, Findings, Severity};
 pub use folder::{Report, check_folder, export_folder, publish_folder, read_folder};
 pub use package::{Package, Remark};
-pub use pages::routes;
+pub use pages::{ListedItem, open_now, routes};
 pub use policy::{Assessment, Example, PolicyPackage, PolicySettings, Rate};
 pub use queries::{
     Offered, OpenItem, current_items, export, find_item, load, name_of, open_item, versions,

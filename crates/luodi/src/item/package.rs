@@ -8,6 +8,7 @@ use policy::feel::{Context, Scope, Value};
 
 use super::policy::PolicyPackage;
 use super::spec::{CheckSpec, Item, Statistic, TaskSpec};
+use crate::access::Role;
 use crate::form::{FieldKind, Form, How, Row, Values};
 
 /// A package at one version.
@@ -120,11 +121,13 @@ impl Package {
             .collect()
     }
 
-    /// The stages of the path in the order a case goes through them, each once.
+    /// The stages of the path in the order a case goes through them, each once. Tasks of the
+    /// applicant, such as corrections, stand beside the path: not every case meets them.
     pub fn stages(&self) -> Vec<String> {
         let mut stages: Vec<String> = Vec::new();
         for node in self.process.flow_order() {
             if let Some(task) = self.item.tasks.get(&node.id)
+                && task.role != Role::Applicant.code()
                 && !stages.contains(&task.stage)
             {
                 stages.push(task.stage.clone());
