@@ -1,4 +1,10 @@
 //! Inputs that are meant to exhaust the program: they end in a finding or a null, never in a crash.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 use policy::feel::{Context, Scope, Value};
 use policy::{Code, parse_expression, parse_model};

@@ -1,4 +1,10 @@
 //! A subsidy by two legal bases, as dated sentences: which basis, which rate, how much and why.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail"
+)]
 
 use policy::feel::{Context, Number, Value};
 use policy::{Code, EvalOptions, Evaluation, Model, Rounding, StepKind, parse_model, to_fen};

@@ -27,6 +27,8 @@ mod types;
 mod value;
 
 #[cfg(test)]
+mod properties_tests;
+#[cfg(test)]
 mod tests;
 
 pub use compare::{equal, identical, order};

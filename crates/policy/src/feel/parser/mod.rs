@@ -261,11 +261,8 @@ impl<'a> Parser<'a> {
     /// Reads an expression whose operators bind at least as tightly as `minimum`.
     fn expression(&mut self, minimum: u8) -> Result<Node, Placed> {
         self.nested(|parser| {
-            let mut left = parser.prefix()?;
-            while let Some(binding) = parser.infix_binding().filter(|b| *b >= minimum) {
-                left = parser.infix(left, binding)?;
-            }
-            Ok(left)
+            let operand = parser.prefix()?;
+            parser.continued(operand, minimum)
         })
     }
 
@@ -401,36 +398,44 @@ impl<'a> Parser<'a> {
         if let Some(operator) = self.comparison_operator() {
             return Ok(vec![Test::Compare(operator, self.expression(ADDITIVE)?)]);
         }
-        // `in (a, < b)` is a list of tests, `in (a + b) * 2` is an expression: the brackets are
-        // read as tests first, and as one expression where there is only one and more follows.
-        if self.is("(") && self.is_list_of_tests() {
-            return self.bracketed(|parser| {
-                parser.expect("(")?;
-                let tests = parser.positive_tests()?;
-                parser.expect(")")?;
-                Ok(tests)
-            });
+        if !self.is("(") {
+            return Ok(vec![Test::Value(self.expression(ADDITIVE)?)]);
         }
-        Ok(vec![Test::Value(self.expression(ADDITIVE)?)])
+        // `in (a, < b)` is a list of tests, `in (a + b) * 2` and `in (a..b)` begin an expression:
+        // what the brackets hold is read once, and one value may go on.
+        let at = self.offset();
+        let mut tests = self.bracketed(|parser| parser.tests_in_brackets(at))?;
+        if tests.len() == 1
+            && let Some(Test::Value(node)) = tests.pop_if(|test| matches!(test, Test::Value(_)))
+        {
+            tests.push(Test::Value(self.continued(node, ADDITIVE)?));
+        }
+        Ok(tests)
     }
 
-    /// Whether the bracket here holds a comma or a comparison at its own level.
-    fn is_list_of_tests(&self) -> bool {
-        let mut depth = 0usize;
-        for ahead in 0..self.tokens.len().saturating_sub(self.at) {
-            match self.text_at(ahead) {
-                "(" | "{" | "[" => depth += 1,
-                ")" | "}" | "]" => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        return false;
-                    }
-                }
-                "," if depth == 1 => return true,
-                _ => {}
-            }
+    /// `(a, < b)`, or a range that begins with a round bracket.
+    fn tests_in_brackets(&mut self, at: usize) -> Result<Vec<Test>, Placed> {
+        self.expect("(")?;
+        let mut tests = vec![self.positive_test()?];
+        if self.is("..")
+            && let Some(Test::Value(start)) = tests.pop_if(|test| matches!(test, Test::Value(_)))
+        {
+            return Ok(vec![Test::Value(self.range(start, false, at)?)]);
         }
-        false
+        while self.accept(",") {
+            tests.push(self.positive_test()?);
+        }
+        self.expect(")")?;
+        Ok(tests)
+    }
+
+    /// Goes on with the operators after an operand.
+    fn continued(&mut self, operand: Node, minimum: u8) -> Result<Node, Placed> {
+        let mut left = operand;
+        while let Some(binding) = self.infix_binding().filter(|b| *b >= minimum) {
+            left = self.infix(left, binding)?;
+        }
+        Ok(left)
     }
 
     // Postfix: paths, filters, calls.

@@ -257,10 +257,13 @@ impl<'a> Parser<'a> {
 
     /// A name that is being defined, up to a word or sign that ends it.
     pub(super) fn new_name(&mut self, ends: &[&str]) -> Result<Arc<str>, Placed> {
+        let mut depth = 0i32;
         let count = (0..MAX_NAME_TOKENS)
             .take_while(|ahead| {
-                let usable = !matches!(self.peek_at(*ahead).lexeme, Lexeme::End | Lexeme::Text(_));
-                usable && !ends.contains(&self.text_at(*ahead))
+                let text = self.text_at(*ahead);
+                let ended = depth == 0 && ends.contains(&text);
+                depth += i32::from(text == "(") - i32::from(text == ")");
+                !ended && !matches!(self.peek_at(*ahead).lexeme, Lexeme::End | Lexeme::Text(_))
             })
             .count();
         if count == 0 || self.peek().lexeme != Lexeme::Word {

@@ -182,7 +182,12 @@ impl<'a> Parser<'a> {
     }
 
     /// The rest of a range after its start.
-    fn range(&mut self, start: Node, start_included: bool, at: usize) -> Result<Node, Placed> {
+    pub(super) fn range(
+        &mut self,
+        start: Node,
+        start_included: bool,
+        at: usize,
+    ) -> Result<Node, Placed> {
         self.expect("..")?;
         let outer = std::mem::replace(&mut self.in_range, true);
         let end = self.expression(0);

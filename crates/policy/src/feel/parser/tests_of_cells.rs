@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::tree::{Test, UnaryTests};
+use super::super::lexer::Lexeme;
+use super::super::tree::{Arguments, Kind, Test, UnaryTests};
+use super::super::types::Type;
 use super::{ADDITIVE, Parser, Placed};
 
 impl<'a> Parser<'a> {
@@ -18,20 +20,8 @@ impl<'a> Parser<'a> {
                 tests: Vec::new(),
             });
         }
-        if self.is("not") && self.text_at(1) == "(" && self.closes_at_end() {
-            self.advance();
-            let tests = self.bracketed(|parser| {
-                parser.expect("(")?;
-                let tests = parser.positive_tests()?;
-                parser.expect(")")?;
-                Ok(tests)
-            })?;
-            return Ok(UnaryTests {
-                text,
-                negated: true,
-                any: false,
-                tests,
-            });
+        if self.is("not") && self.text_at(1) == "(" && self.name_length() < 2 {
+            return self.negated_tests(text);
         }
         Ok(UnaryTests {
             text,
@@ -41,23 +31,50 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Whether the bracket that opens after the next token closes at the end of the text, so that
-    /// `not(a, b)` is a negation but `not(a) and b` an expression.
-    fn closes_at_end(&self) -> bool {
-        let mut depth = 0usize;
-        for ahead in 1..self.tokens.len() {
-            match self.text_at(ahead) {
-                "(" => depth += 1,
-                ")" => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        return ahead + 2 == self.tokens.len();
-                    }
-                }
-                _ => {}
-            }
+    /// `not(a, < b)`; where more follows, as in `not(a) and b`, the first part of an expression.
+    fn negated_tests(&mut self, text: Arc<str>) -> Result<UnaryTests, Placed> {
+        let at = self.offset();
+        let function = self.name()?;
+        let mut tests = self.bracketed(|parser| {
+            parser.expect("(")?;
+            let tests = parser.positive_tests()?;
+            parser.expect(")")?;
+            Ok(tests)
+        })?;
+        if self.peek().lexeme == Lexeme::End {
+            return Ok(UnaryTests {
+                text,
+                negated: true,
+                any: false,
+                tests,
+            });
         }
-        false
+        let (Some(Test::Value(node) | Test::Condition(node)), true) =
+            (tests.pop(), tests.is_empty())
+        else {
+            return Err(self.unexpected());
+        };
+        let arguments = Arguments::Positional(vec![node]);
+        let call = self.node(
+            Kind::Call {
+                function: Box::new(function),
+                arguments,
+            },
+            Type::Bool,
+            at,
+        )?;
+        let first = self.continued(call, 0)?;
+        // A negation in a cell that goes on is a condition of its own.
+        let mut tests = vec![Test::Condition(first)];
+        if self.accept(",") {
+            tests.extend(self.positive_tests()?);
+        }
+        Ok(UnaryTests {
+            text,
+            negated: false,
+            any: false,
+            tests,
+        })
     }
 
     pub(super) fn positive_tests(&mut self) -> Result<Vec<Test>, Placed> {
@@ -70,7 +87,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn positive_test(&mut self) -> Result<Test, Placed> {
+    pub(super) fn positive_test(&mut self) -> Result<Test, Placed> {
         if let Some(operator) = self.comparison_operator() {
             return Ok(Test::Compare(operator, self.expression(ADDITIVE)?));
         }
