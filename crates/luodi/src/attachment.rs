@@ -109,19 +109,34 @@ pub fn check(upload: &Upload, types: &[String]) -> Result<&'static str, FieldErr
         message,
     };
     let name = &upload.file_name;
-    let extension = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, end)| end.to_ascii_lowercase())
+        .unwrap_or_default();
     let known = TYPES.iter().find(|(end, ..)| *end == extension);
     let accepted = known.filter(|_| types.is_empty() || types.contains(&extension));
     let Some((_, media_type, contents)) = accepted else {
-        let list = if types.is_empty() { "pdf、jpg、png、docx、xlsx、ofd".to_owned() } else { types.join("、") };
-        return Err(wrong("file-type", format!("「{name}」的类型不能上传,请转换为 {list} 后再上传。")));
+        let list = if types.is_empty() {
+            "pdf、jpg、png、docx、xlsx、ofd".to_owned()
+        } else {
+            types.join("、")
+        };
+        return Err(wrong(
+            "file-type",
+            format!("「{name}」的类型不能上传,请转换为 {list} 后再上传。"),
+        ));
     };
     if upload.bytes.is_empty() {
-        return Err(wrong("file-empty", format!("「{name}」是空文件,请重新选择。")));
+        return Err(wrong(
+            "file-empty",
+            format!("「{name}」是空文件,请重新选择。"),
+        ));
     }
     let found = infer::get(&upload.bytes).map(|kind| kind.mime_type());
     if !found.is_some_and(|found| contents.contains(&found)) {
-        let message = format!("「{name}」的内容与扩展名 .{extension} 不符(可能改过名或已损坏),请上传原始文件。");
+        let message = format!(
+            "「{name}」的内容与扩展名 .{extension} 不符(可能改过名或已损坏),请上传原始文件。"
+        );
         return Err(wrong("file-content", message));
     }
     Ok(media_type)
@@ -140,11 +155,14 @@ pub fn keep(
     types: &[String],
 ) -> Result<Kept> {
     let media_type = check(upload, types).map_err(|error| Refusal::fields(vec![error]))?;
-    let key = store.write_blocking::<DataKey, StoreError, _>(Command::new("attachment.key", now), move |tx| {
-        tx.ensure_key(owner)
-    })?;
+    let key = store.write_blocking::<DataKey, StoreError, _>(
+        Command::new("attachment.key", now),
+        move |tx| tx.ensure_key(owner),
+    )?;
     let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
-    let name = store.keys().lookup("attachment", &format!("{owner} {}", hex(&digest)));
+    let name = store
+        .keys()
+        .lookup("attachment", &format!("{owner} {}", hex(&digest)));
     let content_name = hex(&name);
     let sealed = key.seal("file", &upload.bytes, crate::store::random())?;
     write_synced(&path(store, &content_name), &sealed).map_err(disk)?;
@@ -209,7 +227,9 @@ fn hex(bytes: &[u8]) -> String {
 /// Refused where the subject has too many files.
 pub fn add(tx: &Tx, by: &str, subject: (&'static str, Uuid), kept: &Kept) -> Result<AttachmentId> {
     let present = of_subject(tx, subject.1)?;
-    let twin = present.iter().find(|f| f.content_name == kept.content_name && f.slot == kept.slot);
+    let twin = present
+        .iter()
+        .find(|f| f.content_name == kept.content_name && f.slot == kept.slot);
     if let Some(twin) = twin {
         return Ok(twin.id);
     }
@@ -313,7 +333,11 @@ fn require(present: &[Attachment], slots: &[(String, String)]) -> Result<()> {
             message: format!("缺少材料「{name}」,请上传后再提交。"),
         })
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(Refusal::fields(missing).into()) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::fields(missing).into())
+    }
 }
 
 #[cfg(test)]
@@ -321,7 +345,11 @@ mod tests {
     use super::*;
 
     fn upload(name: &str, bytes: &'static [u8]) -> Upload {
-        Upload { field: "paper".into(), file_name: name.into(), bytes: bytes.into() }
+        Upload {
+            field: "paper".into(),
+            file_name: name.into(),
+            bytes: bytes.into(),
+        }
     }
 
     #[track_caller]
@@ -336,7 +364,10 @@ mod tests {
 
     #[test]
     fn content_must_be_what_the_name_says() {
-        assert_eq!(check(&upload("a.PDF", b"%PDF-1.7\n"), &[]).unwrap(), "application/pdf");
+        assert_eq!(
+            check(&upload("a.PDF", b"%PDF-1.7\n"), &[]).unwrap(),
+            "application/pdf"
+        );
         refused("a.pdf", ZIP, &[], "file-content");
         refused("a.pdf", b"<html></html>", &[], "file-content");
         refused("a.svg", b"<svg/>", &[], "file-type");

@@ -4,17 +4,14 @@
 pub mod access;
 pub mod account;
 pub mod article;
-/// What packages are checked against, until the whole domain stands here.
-pub mod casework {
-    mod duty;
-    pub mod state;
-
-    pub use duty::{Duty, check_duty, record_duty};
-}
+pub mod attachment;
+pub mod casework;
+pub mod city;
 pub mod form;
 pub mod fund;
 pub mod ids;
 pub mod item;
+pub mod number;
 pub mod party;
 pub mod portal;
 pub mod refusal;

@@ -14,8 +14,15 @@ pub fn next(tx: &Tx, series: &str) -> Result<i64, StoreError> {
         params![series],
     )?;
     if taken == 0 {
-        tx.execute("INSERT INTO number_series (series, last_number) VALUES (?1, 1)", params![series])?;
+        tx.execute(
+            "INSERT INTO number_series (series, last_number) VALUES (?1, 1)",
+            params![series],
+        )?;
         return Ok(1);
     }
-    tx.row("SELECT last_number FROM number_series WHERE series = ?1", params![series], |row| row.get(0))
+    tx.row(
+        "SELECT last_number FROM number_series WHERE series = ?1",
+        params![series],
+        |row| row.get(0),
+    )
 }

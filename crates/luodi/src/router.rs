@@ -17,8 +17,9 @@ pub fn routes() -> Vec<Route> {
         crate::article::routes,
         crate::account::routes,
         crate::party::routes,
-        crate::fund::routes,
         crate::item::routes,
+        crate::casework::routes,
+        crate::fund::routes,
     ];
     for domain in domains {
         routes.extend(domain());

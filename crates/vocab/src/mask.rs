@@ -20,9 +20,13 @@ const COMPOUND_SURNAMES: &[&str] = &[
 ];
 
 /// Hides a given name: 王明 → 王*, 王小明 → 王*明, 欧阳修 → 欧阳*. Names with a middle dot or in
-/// letters keep the first character of each part.
+/// letters keep the first character of each part. A remark in full-width brackets behind the name
+/// is no part of it and stays: 王小明（示范） → 王*明（示范）.
 pub fn mask_person_name(name: &str) -> String {
     let name = name.trim();
+    if let Some((name, remark)) = name.split_once('（') {
+        return format!("{}（{remark}", mask_person_name(name));
+    }
     if name.contains(|c: char| c.is_ascii_alphabetic() || c.is_whitespace() || is_middle_dot(c)) {
         return mask_each_part(name);
     }

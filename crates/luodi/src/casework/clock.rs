@@ -30,8 +30,14 @@ pub struct ClockView {
 ///
 /// # Errors
 /// A fault of the store.
-pub fn case_clock(q: &dyn Query, case: CaseId, today: Date) -> Result<Option<ClockView>, StoreError> {
-    let Some(limit) = load(q, case)? else { return Ok(None) };
+pub fn case_clock(
+    q: &dyn Query,
+    case: CaseId,
+    today: Date,
+) -> Result<Option<ClockView>, StoreError> {
+    let Some(limit) = load(q, case)? else {
+        return Ok(None);
+    };
     let standing = limit.standing(Calendar::official(), today);
     Ok(Some(ClockView {
         limit: u32::from(limit.working_days),
@@ -39,18 +45,29 @@ pub fn case_clock(q: &dyn Query, case: CaseId, today: Date) -> Result<Option<Clo
         left: standing.left,
         due_on: standing.due_on,
         light: standing.light.code(),
-        words: words(standing.light, standing.left, standing.due_on.is_some_and(|due| due < today)),
+        words: words(
+            standing.light,
+            standing.left,
+            standing.due_on.is_some_and(|due| due < today),
+        ),
         why: standing.sentence_zh(),
     }))
 }
 
 /// The light of a list's row, from its stored due date alone: the same as the clock's, because
 /// suspensions are already in the due date.
-pub fn left_view(due_on: Option<Date>, suspended: bool, limit: u32, today: Date) -> (&'static str, String) {
+pub fn left_view(
+    due_on: Option<Date>,
+    suspended: bool,
+    limit: u32,
+    today: Date,
+) -> (&'static str, String) {
     if suspended {
         return ("grey", words(Light::Grey, 0, false));
     }
-    let Some(due) = due_on else { return ("grey", "未计时".to_owned()) };
+    let Some(due) = due_on else {
+        return ("grey", "未计时".to_owned());
+    };
     let calendar = Calendar::official();
     let left = if due >= today {
         i64::from(calendar.working_days_between(today, due))
@@ -81,9 +98,17 @@ pub(super) fn load(q: &dyn Query, case: CaseId) -> Result<Option<Limit>, StoreEr
     let (accepted_on, restarted_on, working_days) = q.row(
         "SELECT accepted_on, restarted_on, limit_working_days FROM casework WHERE id = ?1",
         params![case],
-        |row| Ok((row.get::<Option<Date>>(0)?, row.get::<Option<Date>>(1)?, row.get::<u16>(2)?)),
+        |row| {
+            Ok((
+                row.get::<Option<Date>>(0)?,
+                row.get::<Option<Date>>(1)?,
+                row.get::<u16>(2)?,
+            ))
+        },
     )?;
-    let Some(accepted_on) = accepted_on else { return Ok(None) };
+    let Some(accepted_on) = accepted_on else {
+        return Ok(None);
+    };
     let suspensions = q.rows(
         "SELECT reason, suspended_on, resumed_on FROM suspension WHERE case_id = ?1 ORDER BY suspended_on, id",
         params![case],
@@ -93,14 +118,24 @@ pub(super) fn load(q: &dyn Query, case: CaseId) -> Result<Option<Limit>, StoreEr
             Ok(Suspension { cause, suspended_on: row.get(1)?, resumed_on: row.get(2)? })
         },
     )?;
-    Ok(Some(Limit { accepted_on, working_days, suspensions, restarted_on }))
+    Ok(Some(Limit {
+        accepted_on,
+        working_days,
+        suspensions,
+        restarted_on,
+    }))
 }
 
 /// Writes due date and suspension of the case as they follow from its history.
 pub(super) fn refresh(tx: &Tx, case: CaseId) -> Result<(), StoreError> {
-    let Some(limit) = load(tx, case)? else { return Ok(()) };
+    let Some(limit) = load(tx, case)? else {
+        return Ok(());
+    };
     let standing = limit.standing(Calendar::official(), tx.today());
-    let suspended = limit.suspensions.iter().any(|suspension| suspension.resumed_on.is_none());
+    let suspended = limit
+        .suspensions
+        .iter()
+        .any(|suspension| suspension.resumed_on.is_none());
     tx.execute(
         "UPDATE casework SET due_on = ?2, suspended = ?3 WHERE id = ?1",
         params![case, standing.due_on, suspended],

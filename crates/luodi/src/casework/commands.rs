@@ -8,19 +8,43 @@ use serde_json::json;
 use vocab::{Cause, RegionCode};
 
 use super::clock;
+use super::draft::{self, DraftBody};
 use super::duty::{Duty, record_duty, record_for};
 use super::engine::{Run, changed_meanwhile};
 use super::facts;
 use super::queries::{CaseRow, TaskRow, load_case, load_task, open_task_at, tasks_of};
 use crate::access::{Actor, Role, may_see};
-use crate::attachment;
+use crate::account;
+use crate::attachment::{self, Kept};
 use crate::form::Values;
 use crate::ids::{AccountId, BankAccountId, CaseId, DraftId, ItemId, PartyId, TaskId};
 use crate::item::{self, Effect, Outcome, Package, TaskSpec};
 use crate::params;
 use crate::party;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Error, Refusal, Result};
 use crate::store::{Event, Tx};
+
+/// As [`submit`], with papers kept before, for the window's own scans and the demonstration.
+///
+/// # Errors
+/// As [`submit`].
+pub fn submit_with(
+    tx: &Tx,
+    actor: &Actor,
+    submission: &Submission,
+    papers: &[Kept],
+) -> Result<Completed> {
+    let body = DraftBody::default();
+    let draft = draft::save(tx, actor, submission.item, submission.party, &body, papers)?;
+    submit(
+        tx,
+        actor,
+        &Submission {
+            draft: Some(draft),
+            ..submission.clone()
+        },
+    )
+}
 
 /// An application as it is submitted: everything checked that can be checked without the store.
 #[derive(Clone, Debug)]
@@ -62,12 +86,16 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     let package = item::load(tx, &offered.hash)?;
     let party = party::find(tx, actor, submission.party)?;
     may_submit(actor, submission)?;
-    attachment::require_slots(tx, submission.draft, &package.required_slots(&submission.values))?;
+    attachment::require_slots(
+        tx,
+        submission.draft,
+        &package.required_slots(&submission.values),
+    )?;
     let id = CaseId(tx.new_id());
     let number = next_number(tx, offered.region, tx.today())?;
     let title = package.title(&submission.values);
     let form = package.form.seal(&submission.values, &|class, text| {
-        Ok(tx.seal(party.id.0, class, text)?)
+        tx.seal(party.id.0, class, text)
     })?;
     tx.execute(
         "INSERT INTO casework (id, number, item_id, item_hash, region_code, department_id, party_id, \
@@ -86,17 +114,27 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     keep_values(tx, &package, id, &submission.values)?;
     if let Some(draft) = submission.draft {
         attachment::hand_over(tx, draft.0, id.0)?;
-        super::apply::end_draft(tx, draft, id)?;
+        super::draft::end(tx, actor, draft, id)?;
     }
     let case = load_case(tx, id)?;
     let context = facts::context(&package, &submission.values, &[], "");
-    let mut run = Run { tx, package: &package, case, context };
+    let mut run = Run {
+        tx,
+        package: &package,
+        case,
+        context,
+    };
     run.advance(Input::Start)?;
     run.save()?;
     let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
     event(tx, actor, "case.submit", id, detail)?;
     let message = format!("申报已提交,办件号 {number}。受理结果会发到「我的消息」。");
-    Ok(Completed { case: id, number, state: run.case.state, message })
+    Ok(Completed {
+        case: id,
+        number,
+        state: run.case.state,
+        message,
+    })
 }
 
 fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {
@@ -107,12 +145,18 @@ fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {
     if allowed {
         return Ok(());
     }
-    Err(Refusal::forbidden("submit", "只能为本企业(本人)申报;窗口人员请从窗口受理入口登记。").into())
+    Err(Refusal::forbidden(
+        "submit",
+        "只能为本企业(本人)申报;窗口人员请从窗口受理入口登记。",
+    )
+    .into())
 }
 
 /// One live case per key, e.g. one meter in one quarter.
 fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
-    let Some(key) = package.claim_key(values) else { return Ok(()) };
+    let Some(key) = package.claim_key(values) else {
+        return Ok(());
+    };
     let code = package.item.code.as_str();
     let held = tx.row_opt(
         "SELECT c.number FROM case_claim k JOIN casework c ON c.id = k.case_id \
@@ -122,7 +166,9 @@ fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()
     )?;
     if let Some(number) = held {
         let field = package.item.unique.first().cloned().unwrap_or_default();
-        let message = format!("同一电表(对象)同一期已经申报过,办件号 {number},不能重复申报。请核对后修改,或撤回原申报。");
+        let message = format!(
+            "同一电表(对象)同一期已经申报过,办件号 {number},不能重复申报。请核对后修改,或撤回原申报。"
+        );
         return Err(Refusal::field(field, "already-claimed", message).into());
     }
     tx.execute(
@@ -222,13 +268,21 @@ fn finish(
     let case = load_case(tx, case.id)?;
     let values = facts::open_form(tx, &package.form, &case)?;
     let context = facts::context(package, &values, &tasks_of(tx, case.id)?, &outcome.value);
-    let mut run = Run { tx, package, case, context };
-    run.advance(Input::Complete { activity: ActivityId(task.activity) })?;
+    let mut run = Run {
+        tx,
+        package,
+        case,
+        context,
+    };
+    run.advance(Input::Complete {
+        activity: ActivityId(task.activity),
+    })?;
     run.save()?;
     let case = run.case;
     if case.ended_at.is_some() && case.state != "paid" {
         release_claim(tx, case.id)?;
     }
+    ask_as_the_process_says(tx, actor, package, &case)?;
     clock::refresh(tx, case.id)?;
     let detail = json!({
         "task": &task.node, "outcome": &outcome.value, "state": &case.state,
@@ -243,12 +297,21 @@ fn finish(
     });
     tell_applicant(tx, &case, task, outcome, &completion.reason)?;
     let message = format!("{}:{}。", task.name, outcome.label);
-    Ok(Completed { case: case.id, number: case.number, state: case.state, message })
+    Ok(Completed {
+        case: case.id,
+        number: case.number,
+        state: case.state,
+        message,
+    })
 }
 
 fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a TaskSpec> {
     package.item.tasks.get(&task.node).ok_or_else(|| {
-        Refusal::conflict("task-unknown", "事项中没有这项任务的说明,请联系事项管理员。").into()
+        Refusal::conflict(
+            "task-unknown",
+            "事项中没有这项任务的说明,请联系事项管理员。",
+        )
+        .into()
     })
 }
 
@@ -266,9 +329,10 @@ fn may_complete(actor: &Actor, case: &CaseRow, task: &TaskRow) -> Result<()> {
 }
 
 fn find_outcome<'a>(spec: &'a TaskSpec, value: &str) -> Result<&'a Outcome> {
-    spec.outcomes.iter().find(|outcome| outcome.value == value).ok_or_else(|| {
-        Refusal::field("action", "outcome", "请选择一个办理结论。").into()
-    })
+    spec.outcomes
+        .iter()
+        .find(|outcome| outcome.value == value)
+        .ok_or_else(|| Refusal::field("action", "outcome", "请选择一个办理结论。").into())
 }
 
 fn need_reason(outcome: &Outcome, reason: &str) -> Result<()> {
@@ -277,7 +341,12 @@ fn need_reason(outcome: &Outcome, reason: &str) -> Result<()> {
         return Err(Refusal::field("reason", "required", message).into());
     }
     if reason.chars().count() > 2_000 {
-        return Err(Refusal::field("reason", "max-length", "理由不超过 2000 字,请精简或作为附件上传。").into());
+        return Err(Refusal::field(
+            "reason",
+            "max-length",
+            "理由不超过 2000 字,请精简或作为附件上传。",
+        )
+        .into());
     }
     Ok(())
 }
@@ -300,14 +369,22 @@ fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> 
     let now = load_task(tx, task.id)?;
     match (now.completed_by, now.outcome) {
         (Some(who), Some(outcome)) => {
-            let message = format!("这项任务已由「{who}」办理(结论:{outcome}),您的操作没有生效。请刷新页面查看。");
+            let message = format!(
+                "这项任务已由「{who}」办理(结论:{outcome}),您的操作没有生效。请刷新页面查看。"
+            );
             Err(Refusal::conflict("task-done", message).into())
         }
         _ => Err(changed_meanwhile()),
     }
 }
 
-fn carry_out(tx: &Tx, actor: &Actor, case: &CaseRow, outcome: &Outcome, completion: &Completion) -> Result<()> {
+fn carry_out(
+    tx: &Tx,
+    actor: &Actor,
+    case: &CaseRow,
+    outcome: &Outcome,
+    completion: &Completion,
+) -> Result<()> {
     match outcome.effect {
         Effect::Accept => {
             tx.execute(
@@ -316,9 +393,44 @@ fn carry_out(tx: &Tx, actor: &Actor, case: &CaseRow, outcome: &Outcome, completi
             )?;
         }
         Effect::AskCorrection => ask_correction(tx, actor, case, completion)?,
-        Effect::None | Effect::Refuse | Effect::AnswerCorrection | Effect::DecideFor | Effect::DecideAgainst => {}
+        Effect::None
+        | Effect::Refuse
+        | Effect::AnswerCorrection
+        | Effect::DecideFor
+        | Effect::DecideAgainst => {}
     }
     Ok(())
+}
+
+/// A correction that the procedure asks for by itself, such as of the filing after an inspection:
+/// a task of the applicant with the item's own words, when no officer has asked.
+fn ask_as_the_process_says(
+    tx: &Tx,
+    actor: &Actor,
+    package: &Package,
+    case: &CaseRow,
+) -> Result<()> {
+    let tasks = tasks_of(tx, case.id)?;
+    let open = tasks
+        .iter()
+        .find(|task| task.state == "open" && task.role == Role::Applicant.code());
+    let asks = open
+        .and_then(|task| package.task(&task.node))
+        .and_then(|spec| spec.asks.as_deref());
+    let asked = tx.row_opt(
+        "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
+        params![case.id],
+        |row| row.get::<i64>(0),
+    )?;
+    match asks {
+        Some(asks) if asked.is_none() => {
+            ask(tx, actor, case, "wrong", asks)?;
+            let title = format!("申报材料需要补正：{}", case.title);
+            let body = format!("办件号 {}。{asks}", case.number);
+            party::notify(tx, case.party, Some(case.id), &title, &body)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
@@ -327,31 +439,59 @@ fn ask_correction(tx: &Tx, actor: &Actor, case: &CaseRow, completion: &Completio
         "incomplete" => "incomplete",
         _ => "wrong",
     };
+    ask(tx, actor, case, kind, completion.reason.trim())
+}
+
+fn ask(tx: &Tx, actor: &Actor, case: &CaseRow, kind: &str, asked: &str) -> Result<()> {
     let id = tx.new_id();
     tx.execute(
         "INSERT INTO correction (id, case_id, kind, asked, asked_by, asked_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, case.id, kind, completion.reason.trim(), actor.account_id(), tx.now()],
+        params![id, case.id, kind, asked, actor.account_id(), tx.now()],
     )?;
-    event_rows(tx, actor, "case.ask_correction", case.id, json!({ "kind": kind }), vec![("correction", id)])?;
+    event_rows(
+        tx,
+        actor,
+        "case.ask_correction",
+        case.id,
+        json!({ "kind": kind }),
+        vec![("correction", id)],
+    )?;
     if case.accepted_on.is_some() {
-        start_suspension(tx, actor, case.id, Cause::Correction, tx.today(), completion.reason.trim())?;
+        start_suspension(tx, actor, case.id, Cause::Correction, tx.today(), asked)?;
     }
     Ok(())
 }
 
-fn record_inspection(tx: &Tx, actor: &Actor, case: &CaseRow, completion: &Completion) -> Result<()> {
-    let second = completion.second_officer.filter(|second| *second != actor.account_id());
+fn record_inspection(
+    tx: &Tx,
+    actor: &Actor,
+    case: &CaseRow,
+    completion: &Completion,
+) -> Result<()> {
+    let second = completion
+        .second_officer
+        .filter(|second| *second != actor.account_id());
     let Some(second) = second else {
         return Err(Refusal::field(
-            "second_officer", "two-officers", "现场核查须由两名工作人员进行,请选择同行的另一名核查人员。",
-        ).into());
+            "second_officer",
+            "two-officers",
+            "现场核查须由两名工作人员进行,请选择同行的另一名核查人员。",
+        )
+        .into());
     };
-    let colleague = crate::account::colleague(tx, actor, second, Role::CaseHandler)?;
+    let colleague =
+        account::colleague(tx, actor, second, Role::CaseHandler).map_err(|error| match error {
+            Error::Refused(refusal) => {
+                Refusal::field("second_officer", "two-officers", refusal.message).into()
+            }
+            fault => fault,
+        })?;
     record_for(tx, case.id, second, Duty::Inspect)?;
-    let on: Date = completion.values.text("inspected_on").parse().map_err(|_| {
-        Refusal::field("inspected_on", "date", "请填写核查日期,如 2026-11-23。")
-    })?;
+    let on = completion
+        .values
+        .date("inspected_on")
+        .unwrap_or_else(|| tx.today());
     if on > tx.today() {
         return Err(Refusal::field("inspected_on", "not-future", "核查日期不能晚于今天。").into());
     }
@@ -365,7 +505,14 @@ fn record_inspection(tx: &Tx, actor: &Actor, case: &CaseRow, completion: &Comple
         ],
     )?;
     let detail = json!({ "second": colleague });
-    event_rows(tx, actor, "case.inspect", case.id, detail, vec![("inspection", id)])
+    event_rows(
+        tx,
+        actor,
+        "case.inspect",
+        case.id,
+        detail,
+        vec![("inspection", id)],
+    )
 }
 
 /// The applicant answers a correction with the whole form, mended.
@@ -387,7 +534,9 @@ pub fn answer_correction(
     let own = actor.party == Some(case.party)
         || (actor.has(Role::WindowClerk) && may_see(actor, &case.scope()));
     if !own || task.role != Role::Applicant.code() {
-        return Err(Refusal::not_found("没有这个办件,或者您无权办理。请从「我的办件」重新进入。").into());
+        return Err(
+            Refusal::not_found("没有这个办件,或者您无权办理。请从「我的办件」重新进入。").into(),
+        );
     }
     let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
     attachment::require_slots_of(tx, case.id.0, &package.required_slots(values))?;
@@ -396,7 +545,9 @@ pub fn answer_correction(
         release_claim(tx, case.id)?;
         claim(tx, &package, case.id, values)?;
     }
-    let form = package.form.seal(values, &|class, text| Ok(tx.seal(case.party.0, class, text)?))?;
+    let form = package
+        .form
+        .seal(values, &|class, text| tx.seal(case.party.0, class, text))?;
     tx.execute(
         "UPDATE casework SET form = ?2, title = ?3, form_version = form_version + 1 WHERE id = ?1",
         params![case.id, form, package.title(values)],
@@ -432,7 +583,14 @@ fn close_correction(tx: &Tx, actor: &Actor, case: &CaseRow, answer: &str) -> Res
                 params![case.id, tx.today()],
             )?;
         }
-        event_rows(tx, actor, "case.answer_correction", case.id, json!({}), vec![("correction", id)])?;
+        event_rows(
+            tx,
+            actor,
+            "case.answer_correction",
+            case.id,
+            json!({}),
+            vec![("correction", id)],
+        )?;
     }
     end_suspension(tx, actor, case.id, Cause::Correction, tx.today())
 }
@@ -441,31 +599,58 @@ fn close_correction(tx: &Tx, actor: &Actor, case: &CaseRow, answer: &str) -> Res
 ///
 /// # Errors
 /// Refused where the case is not the actor's, has ended, or is already in a batch.
-pub fn withdraw(tx: &Tx, actor: &Actor, case: CaseId, version: i64, reason: &str) -> Result<Completed> {
+pub fn withdraw(
+    tx: &Tx,
+    actor: &Actor,
+    case: CaseId,
+    version: i64,
+    reason: &str,
+) -> Result<Completed> {
     let mut case = load_case(tx, case)?;
     if actor.party != Some(case.party) {
-        return Err(Refusal::not_found("没有这个办件,或者您无权办理。请从「我的办件」重新进入。").into());
+        return Err(
+            Refusal::not_found("没有这个办件,或者您无权办理。请从「我的办件」重新进入。").into(),
+        );
     }
     if case.version != version {
         return Err(changed_meanwhile());
     }
-    let batched = tasks_of(tx, case.id)?.iter().any(|task| task.role == "batch");
+    let batched = tasks_of(tx, case.id)?
+        .iter()
+        .any(|task| task.role == "batch");
     if case.ended_at.is_some() || batched {
-        let message = "办件已办结或已列入拟补名单,不能再撤回。如需放弃补贴,请在公示期内提出书面说明。";
+        let message =
+            "办件已办结或已列入拟补名单,不能再撤回。如需放弃补贴,请在公示期内提出书面说明。";
         return Err(Refusal::conflict("withdraw-late", message).into());
     }
     let package = item::load(tx, &case.item_hash)?;
     case.state = "withdrawn".to_owned();
     case.ended_at = Some(tx.now());
-    let mut run = Run { tx, package: &package, case, context: policy::feel::Context::new() };
+    let mut run = Run {
+        tx,
+        package: &package,
+        case,
+        context: policy::feel::Context::new(),
+    };
     run.advance(Input::Cancel)?;
     run.save()?;
     let case = run.case;
     release_claim(tx, case.id)?;
     close_open_suspensions(tx, actor, case.id)?;
-    event(tx, actor, "case.withdraw", case.id, json!({ "reason": reason.trim() }))?;
+    event(
+        tx,
+        actor,
+        "case.withdraw",
+        case.id,
+        json!({ "reason": reason.trim() }),
+    )?;
     let message = format!("办件 {} 已撤回。", case.number);
-    Ok(Completed { case: case.id, number: case.number, state: case.state, message })
+    Ok(Completed {
+        case: case.id,
+        number: case.number,
+        state: case.state,
+        message,
+    })
 }
 
 /// Ends a task of role `batch` of a case: the batch was published, became final, was paid.
@@ -509,7 +694,14 @@ pub fn complete_by_batch(
 ///
 /// # Errors
 /// A fault of the store.
-pub fn suspend(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date, note: &str) -> Result<()> {
+pub fn suspend(
+    tx: &Tx,
+    actor: &Actor,
+    case: CaseId,
+    cause: Cause,
+    on: Date,
+    note: &str,
+) -> Result<()> {
     start_suspension(tx, actor, case, cause, on, note)?;
     Ok(clock::refresh(tx, case)?)
 }
@@ -525,17 +717,33 @@ pub fn resume(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date) -> R
 
 /// The cause as stored: its serde name.
 fn cause_code(cause: Cause) -> Result<String> {
-    let text = serde_json::to_value(cause).ok().and_then(|v| v.as_str().map(str::to_owned));
+    let text = serde_json::to_value(cause)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned));
     text.ok_or_else(changed_meanwhile)
 }
 
-fn start_suspension(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date, note: &str) -> Result<()> {
+fn start_suspension(
+    tx: &Tx,
+    actor: &Actor,
+    case: CaseId,
+    cause: Cause,
+    on: Date,
+    note: &str,
+) -> Result<()> {
     let id = tx.new_id();
     tx.execute(
         "INSERT INTO suspension (id, case_id, reason, suspended_on, note) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![id, case, cause_code(cause)?, on, note],
     )?;
-    event_rows(tx, actor, "case.suspend", case, json!({ "cause": cause, "on": on }), vec![("suspension", id)])
+    event_rows(
+        tx,
+        actor,
+        "case.suspend",
+        case,
+        json!({ "cause": cause, "on": on }),
+        vec![("suspension", id)],
+    )
 }
 
 fn end_suspension(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date) -> Result<()> {
@@ -545,8 +753,18 @@ fn end_suspension(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date) 
         |row| row.get::<uuid::Uuid>(0),
     )?;
     for id in open {
-        tx.execute("UPDATE suspension SET resumed_on = ?2 WHERE id = ?1", params![id, on])?;
-        event_rows(tx, actor, "case.resume", case, json!({ "cause": cause, "on": on }), vec![("suspension", id)])?;
+        tx.execute(
+            "UPDATE suspension SET resumed_on = ?2 WHERE id = ?1",
+            params![id, on],
+        )?;
+        event_rows(
+            tx,
+            actor,
+            "case.resume",
+            case,
+            json!({ "cause": cause, "on": on }),
+            vec![("suspension", id)],
+        )?;
     }
     Ok(())
 }
@@ -558,7 +776,13 @@ pub(super) fn close_open_suspensions(tx: &Tx, actor: &Actor, case: CaseId) -> Re
 }
 
 /// Tells the applicant what concerns him: acceptance, a correction asked, a decision.
-fn tell_applicant(tx: &Tx, case: &CaseRow, task: &TaskRow, outcome: &Outcome, reason: &str) -> Result<()> {
+fn tell_applicant(
+    tx: &Tx,
+    case: &CaseRow,
+    task: &TaskRow,
+    outcome: &Outcome,
+    reason: &str,
+) -> Result<()> {
     let what = match outcome.effect {
         Effect::Accept => "申报已受理",
         Effect::AskCorrection => "申报材料需要补正",
@@ -568,12 +792,25 @@ fn tell_applicant(tx: &Tx, case: &CaseRow, task: &TaskRow, outcome: &Outcome, re
         Effect::None | Effect::AnswerCorrection => return Ok(()),
     };
     let title = format!("{what}:{}", case.title);
-    let reason = if reason.trim().is_empty() { String::new() } else { format!("\n说明:{}", reason.trim()) };
-    let body = format!("办件号 {},{}:{}。{reason}", case.number, task.name, outcome.label);
+    let reason = if reason.trim().is_empty() {
+        String::new()
+    } else {
+        format!("\n说明:{}", reason.trim())
+    };
+    let body = format!(
+        "办件号 {},{}:{}。{reason}",
+        case.number, task.name, outcome.label
+    );
     party::notify(tx, case.party, Some(case.id), &title, &body)
 }
 
-fn event(tx: &Tx, actor: &Actor, command: &'static str, case: CaseId, detail: serde_json::Value) -> Result<()> {
+fn event(
+    tx: &Tx,
+    actor: &Actor,
+    command: &'static str,
+    case: CaseId,
+    detail: serde_json::Value,
+) -> Result<()> {
     event_rows(tx, actor, command, case, detail, vec![("casework", case.0)])
 }
 
@@ -585,6 +822,12 @@ fn event_rows(
     detail: serde_json::Value,
     rows: Vec<(&'static str, uuid::Uuid)>,
 ) -> Result<()> {
-    tx.event(Event { actor: actor.to_ref(), command, subject: ("casework", case.0), detail, rows });
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command,
+        subject: ("casework", case.0),
+        detail,
+        rows,
+    });
     Ok(())
 }

@@ -24,7 +24,13 @@ pub enum Duty {
 
 impl Duty {
     /// Every duty.
-    pub const ALL: [Duty; 5] = [Duty::Accept, Duty::Examine, Duty::Inspect, Duty::Decide, Duty::Pay];
+    pub const ALL: [Duty; 5] = [
+        Duty::Accept,
+        Duty::Examine,
+        Duty::Inspect,
+        Duty::Decide,
+        Duty::Pay,
+    ];
 
     /// The stable code, as in packages and rows.
     pub const fn code(self) -> &'static str {
@@ -59,7 +65,10 @@ impl Duty {
         use Duty::{Decide, Examine, Inspect, Pay};
         matches!(
             (self, other),
-            (Examine | Inspect, Decide) | (Decide, Examine | Inspect) | (Decide, Pay) | (Pay, Decide)
+            (Examine | Inspect, Decide)
+                | (Decide, Examine | Inspect)
+                | (Decide, Pay)
+                | (Pay, Decide)
         )
     }
 }
@@ -74,7 +83,11 @@ pub fn check_duty(q: &dyn Query, case: CaseId, account: AccountId, duty: Duty) -
         params![case, account],
         |row| row.get::<String>(0),
     )?;
-    match done.iter().filter_map(|code| Duty::from_code(code)).find(|done| done.excludes(duty)) {
+    match done
+        .iter()
+        .filter_map(|code| Duty::from_code(code))
+        .find(|done| done.excludes(duty))
+    {
         None => Ok(()),
         Some(done) => Err(Refusal::forbidden(
             "incompatible-duties",
@@ -128,7 +141,11 @@ mod tests {
         for one in Duty::ALL {
             assert!(!one.excludes(one));
             for other in Duty::ALL {
-                assert_eq!(one.excludes(other), other.excludes(one), "{one:?} {other:?}");
+                assert_eq!(
+                    one.excludes(other),
+                    other.excludes(one),
+                    "{one:?} {other:?}"
+                );
             }
         }
     }

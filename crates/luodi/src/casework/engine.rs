@@ -33,9 +33,13 @@ impl Run<'_> {
     pub(super) fn advance(&mut self, input: Input) -> Result<()> {
         let mut inputs = VecDeque::from([input]);
         for _ in 0..MAX_INPUTS {
-            let Some(input) = inputs.pop_front() else { return Ok(()) };
+            let Some(input) = inputs.pop_front() else {
+                return Ok(());
+            };
             let state: State = self.stored_state()?;
-            let mut conditions = Feel { context: &self.context };
+            let mut conditions = Feel {
+                context: &self.context,
+            };
             let step = process::step(&self.package.process, &state, input, &mut conditions)
                 .map_err(|error| Refusal::conflict("process", error.message_zh()))?;
             self.case.process_state = serde_json::to_string(&step.state).map_err(corrupt)?;
@@ -43,7 +47,11 @@ impl Run<'_> {
                 inputs.extend(self.carry_out(effect)?);
             }
         }
-        Err(Refusal::conflict("process-unbounded", "流程没有停下来等待办理,请联系事项管理员检查流程图。").into())
+        Err(Refusal::conflict(
+            "process-unbounded",
+            "流程没有停下来等待办理,请联系事项管理员检查流程图。",
+        )
+        .into())
     }
 
     fn stored_state(&self) -> Result<State> {
@@ -54,7 +62,10 @@ impl Run<'_> {
     }
 
     fn node(&self, index: NodeIx) -> Result<&Node> {
-        self.package.process.at(index).ok_or_else(|| corrupt("a node of another process"))
+        self.package
+            .process
+            .at(index)
+            .ok_or_else(|| corrupt("a node of another process"))
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<Option<Input>> {
@@ -63,7 +74,8 @@ impl Run<'_> {
             Effect::CancelTask { activity, .. } => self.cancel_task(activity.0)?,
             Effect::StartTimer { activity, spec, .. } => self.start_timer(activity.0, spec)?,
             Effect::CancelTimer { activity, .. } => {
-                self.tx.cancel_job("case.timer", &timer_key(&self.case, activity.0))?;
+                self.tx
+                    .cancel_job("case.timer", &timer_key(&self.case, activity.0))?;
             }
             Effect::CallService { activity, node } => {
                 self.call(node)?;
@@ -119,7 +131,8 @@ impl Run<'_> {
     fn call(&mut self, node: NodeIx) -> Result<()> {
         let id = self.node(node)?.id.clone();
         let service = self.package.item.services.get(&id);
-        let service = service.ok_or_else(|| corrupt(format!("service {id} is not in item.toml")))?;
+        let service =
+            service.ok_or_else(|| corrupt(format!("service {id} is not in item.toml")))?;
         match service.kind.as_str() {
             "evaluate-policy" => self.evaluate(),
             // Entering the pool of proposed cases is the open task of role batch that follows.
@@ -156,18 +169,28 @@ impl Run<'_> {
                 case.explanation.as_ref().map(serde_json::Value::to_string), case.ended_at
             ],
         )?;
-        if saved == 1 { Ok(()) } else { Err(changed_meanwhile()) }
+        if saved == 1 {
+            Ok(())
+        } else {
+            Err(changed_meanwhile())
+        }
     }
 }
 
 /// Somebody else was faster.
 pub(super) fn changed_meanwhile() -> Error {
-    Refusal::conflict("changed-meanwhile", "这个办件刚刚被其他人办理过。请刷新页面查看最新情况,再决定是否继续;您填写的内容在下面。").into()
+    Refusal::conflict(
+        "changed-meanwhile",
+        "这个办件刚刚被其他人办理过。请刷新页面查看最新情况,再决定是否继续;您填写的内容在下面。",
+    )
+    .into()
 }
 
 /// The stored state, package and rows contradict each other: a fault, not the user's.
 fn corrupt(what: impl std::fmt::Display) -> Error {
-    Error::Store(crate::store::StoreError::Value(format!("case and package disagree: {what}")))
+    Error::Store(crate::store::StoreError::Value(format!(
+        "case and package disagree: {what}"
+    )))
 }
 
 fn timer_key(case: &CaseRow, activity: u32) -> String {
@@ -186,13 +209,16 @@ fn due_at(spec: TimerSpec, now: Timestamp, today: Date) -> Result<Timestamp> {
                 jiff::Span::new()
                     .try_months(i64::from(length.months))
                     .and_then(|span| span.try_days(i64::from(length.days)))
-                    .and_then(|span| span.try_seconds(i64::try_from(length.seconds).unwrap_or(i64::MAX)))
+                    .and_then(|span| {
+                        span.try_seconds(i64::try_from(length.seconds).unwrap_or(i64::MAX))
+                    })
                     .unwrap_or_default(),
             )
             .and_then(|civil| zone.to_timestamp(civil)),
         TimerSpec::WorkingDays(days) => {
             let last = Calendar::official().add_working_days(today, days).date;
-            last.tomorrow().and_then(|next| zone.to_timestamp(next.at(0, 0, 0, 0)))
+            last.tomorrow()
+                .and_then(|next| zone.to_timestamp(next.at(0, 0, 0, 0)))
         }
     };
     at.map_err(|error| corrupt(format!("timer: {error}")))
@@ -205,11 +231,20 @@ struct Feel<'a> {
 
 impl Conditions for Feel<'_> {
     fn holds(&mut self, flow: &Flow) -> Result<bool, ConditionError> {
-        let Some(text) = &flow.condition else { return Ok(true) };
+        let Some(text) = &flow.condition else {
+            return Ok(true);
+        };
         let wrong = |message: String| ConditionError { message };
-        let scope = Scope::of(self.context);
+        let scope = self
+            .context
+            .iter()
+            .fold(Scope::new(), |scope, (name, _)| scope.with(name));
         let expression = policy::parse_expression(text, &scope).map_err(|findings| {
-            wrong(findings.first().map_or_else(|| text.clone(), |finding| finding.message_zh.clone()))
+            wrong(
+                findings
+                    .first()
+                    .map_or_else(|| text.clone(), |finding| finding.message_zh.clone()),
+            )
         })?;
         match expression.evaluate(self.context).value {
             Value::Bool(holds) => Ok(holds),

@@ -18,7 +18,10 @@ use crate::store::{Event, Tx};
 /// # Errors
 /// Refused where the payload names no case; a fault of the store.
 pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
-    let case = payload.get("case").and_then(|id| id.as_str()).and_then(|id| id.parse::<CaseId>().ok());
+    let case = payload
+        .get("case")
+        .and_then(|id| id.as_str())
+        .and_then(|id| id.parse::<CaseId>().ok());
     let activity = payload.get("activity").and_then(serde_json::Value::as_u64);
     let (Some(case), Some(activity)) = (case, activity.and_then(|n| u32::try_from(n).ok())) else {
         return Err(Refusal::invalid("timer-payload", "定时任务的内容无法识别。").into());
@@ -33,8 +36,15 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
     let values = facts::open_form(tx, &package.form, &case)?;
     let context = facts::context(&package, &values, &tasks_of(tx, case.id)?, "");
     let id = case.id;
-    let mut run = Run { tx, package: &package, case, context };
-    run.advance(Input::TimerFired { activity: ActivityId(activity) })?;
+    let mut run = Run {
+        tx,
+        package: &package,
+        case,
+        context,
+    };
+    run.advance(Input::TimerFired {
+        activity: ActivityId(activity),
+    })?;
     run.save()?;
     let ended = run.case.ended_at.is_some();
     if ended {
@@ -52,7 +62,10 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
     if ended {
         super::commands::release_claim(tx, id)?;
         let title = format!("办件已关闭:{}", run.case.title);
-        let body = format!("办件号 {}:补正期限已到,没有收到补正材料。可重新申报。", run.case.number);
+        let body = format!(
+            "办件号 {}:补正期限已到,没有收到补正材料。可重新申报。",
+            run.case.number
+        );
         crate::party::notify(tx, run.case.party, Some(id), &title, &body)?;
     }
     Ok(())

@@ -8,31 +8,34 @@
 mod apply;
 mod clock;
 mod commands;
+mod draft;
 mod duty;
 mod engine;
 mod facts;
 mod jobs;
-mod pages;
 mod queries;
 mod show;
 pub mod state;
+mod why;
 mod work;
 
 pub use clock::{ClockView, case_clock, left_view};
 pub use commands::{
     Completed, Completion, Submission, answer_correction, complete_by_batch, complete_task, resume,
-    submit, suspend, withdraw,
+    submit, submit_with, suspend, withdraw,
 };
 pub use duty::{Duty, check_duty, record_duty};
 pub use jobs::work_timer;
-pub use queries::{CaseRow, ListedCase, find_case, of_party, proposed_cases};
+pub use queries::{
+    CaseRow, ListedCase, ProposedCase, TaskRow, count_all, entered, find_case, of_party, open_task,
+    proposed_cases,
+};
 
 use crate::web::Route;
 
 /// The routes of this domain.
 pub fn routes() -> Vec<Route> {
     let mut routes = apply::routes();
-    routes.extend(pages::routes());
     routes.extend(show::routes());
     routes.extend(work::routes());
     routes

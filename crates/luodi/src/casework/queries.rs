@@ -210,9 +210,53 @@ pub(super) fn tasks_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, Stor
 }
 
 /// The open task of a case at a node of its process.
-pub(super) fn open_task_at(q: &dyn Query, case: CaseId, node: &str) -> Result<Option<TaskRow>, StoreError> {
-    let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND node = ?2 AND state = 'open'");
+pub(super) fn open_task_at(
+    q: &dyn Query,
+    case: CaseId,
+    node: &str,
+) -> Result<Option<TaskRow>, StoreError> {
+    let sql = format!(
+        "SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND node = ?2 AND state = 'open'"
+    );
     q.row_opt(&sql, params![case, node], task_row)
+}
+
+/// The task of a case that waits, the latest where several do.
+///
+/// # Errors
+/// Refused as a conflict where the case waits for nobody.
+pub fn open_task(q: &dyn Query, case: CaseId) -> Result<TaskRow> {
+    tasks_of(q, case)?
+        .into_iter()
+        .rfind(|task| task.state == "open")
+        .ok_or_else(|| {
+            Refusal::conflict(
+                "nothing-open",
+                "这个办件目前没有待办理的任务。请刷新页面查看最新情况。",
+            )
+            .into()
+        })
+}
+
+/// What a task's form brought in last under a key, such as `measured_kw`.
+///
+/// # Errors
+/// A fault of the store.
+pub fn entered(q: &dyn Query, case: CaseId, key: &str) -> Result<Option<String>, StoreError> {
+    let tasks = tasks_of(q, case)?;
+    let found = tasks
+        .iter()
+        .rev()
+        .find_map(|task| task.data.as_ref()?.get(key)?.as_str());
+    Ok(found.map(str::to_owned))
+}
+
+/// How many cases there are, for the report of a demonstration.
+///
+/// # Errors
+/// A fault of the store.
+pub fn count_all(q: &dyn Query) -> Result<u64, StoreError> {
+    q.row("SELECT COUNT(*) FROM casework", params![], |row| row.get(0))
 }
 
 /// A row of a list of cases.
@@ -252,7 +296,7 @@ pub struct ListedCase {
 
 /// What a list of cases is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct CaseFilter {
+pub(super) struct CaseFilter {
     /// Part of number, title or applicant's name.
     pub text: String,
     /// One state.
@@ -357,11 +401,17 @@ impl CaseFilter {
 
 /// Text for LIKE with `!` as escape.
 fn escape_like(text: &str) -> String {
-    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+    text.replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
 }
 
 /// How many cases the filter finds, and the sum of their amounts.
-pub(super) fn count_cases(q: &dyn Query, actor: &Actor, filter: &CaseFilter) -> Result<(u64, Fen), StoreError> {
+pub(super) fn count_cases(
+    q: &dyn Query,
+    actor: &Actor,
+    filter: &CaseFilter,
+) -> Result<(u64, Fen), StoreError> {
     let (condition, values) = filter.condition(actor);
     let sql = format!(
         "SELECT COUNT(*), CAST(COALESCE(SUM(c.amount_fen), 0) AS BIGINT) {LIST_FROM}{condition}"
@@ -395,9 +445,14 @@ pub(super) fn count_by_state(
     actor: &Actor,
     filter: &CaseFilter,
 ) -> Result<Vec<(String, u64)>, StoreError> {
-    let open = CaseFilter { state: String::new(), ..filter.clone() };
+    let open = CaseFilter {
+        state: String::new(),
+        ..filter.clone()
+    };
     let (condition, values) = open.condition(actor);
-    let sql = format!("SELECT c.state, COUNT(*) {LIST_FROM}{condition} GROUP BY c.state ORDER BY c.state");
+    let sql = format!(
+        "SELECT c.state, COUNT(*) {LIST_FROM}{condition} GROUP BY c.state ORDER BY c.state"
+    );
     q.rows(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
@@ -405,7 +460,11 @@ pub(super) fn count_by_state(
 ///
 /// # Errors
 /// A fault of the store.
-pub fn of_party(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<Vec<ListedCase>, StoreError> {
+pub fn of_party(
+    q: &dyn Query,
+    actor: &Actor,
+    party: PartyId,
+) -> Result<Vec<ListedCase>, StoreError> {
     let mut values = Vec::new();
     let columns = ScopeColumns {
         region: "c.region_code",

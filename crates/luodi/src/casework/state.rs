@@ -26,10 +26,16 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// The words of a state; the code itself where a package is older than this program.
 pub fn words(code: &str) -> &str {
-    STATES.iter().find(|(known, ..)| *known == code).map_or(code, |(_, words, _)| words)
+    STATES
+        .iter()
+        .find(|(known, ..)| *known == code)
+        .map_or(code, |(_, words, _)| words)
 }
 
 /// The look of a state's badge.
 pub fn look(code: &str) -> &'static str {
-    STATES.iter().find(|(known, ..)| *known == code).map_or("plain", |(.., look)| look)
+    STATES
+        .iter()
+        .find(|(known, ..)| *known == code)
+        .map_or("plain", |(.., look)| look)
 }

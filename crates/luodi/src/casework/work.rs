@@ -137,7 +137,12 @@ struct Found {
     states: Vec<(String, u64)>,
 }
 
-async fn find(app: &App, actor: &Actor, filter: CaseFilter, number: u32) -> Result<Found, WebError> {
+async fn find(
+    app: &App,
+    actor: &Actor,
+    filter: CaseFilter,
+    number: u32,
+) -> Result<Found, WebError> {
     let actor = actor.clone();
     let offset = i64::from(number.max(1) - 1) * i64::from(ROWS);
     let found = app.store.read(move |q| {
@@ -159,11 +164,29 @@ async fn work(
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let asked = ListQuery { mine: "1".into(), ended: "no".into(), ..asked };
-    let found = find(&app, &actor, asked.filter(&actor, visit.today()), asked.page).await?;
+    let asked = ListQuery {
+        mine: "1".into(),
+        ended: "no".into(),
+        ..asked
+    };
+    let found = find(
+        &app,
+        &actor,
+        asked.filter(&actor, visit.today()),
+        asked.page,
+    )
+    .await?;
     let chips = due_chips("/work", &asked);
     let empty = "没有等您办理的任务。可在「办件」中查看本单位全部办件。";
-    list(&app, &visit, ("我的待办", "/work", empty), raw, asked, found, chips)
+    list(
+        &app,
+        &visit,
+        ("我的待办", "/work", empty),
+        raw,
+        asked,
+        found,
+        chips,
+    )
 }
 
 async fn cases(
@@ -173,10 +196,24 @@ async fn cases(
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let found = find(&app, &actor, asked.filter(&actor, visit.today()), asked.page).await?;
+    let found = find(
+        &app,
+        &actor,
+        asked.filter(&actor, visit.today()),
+        asked.page,
+    )
+    .await?;
     let chips = state_chips("/cases", &asked, &found.states);
     let empty = "没有符合条件的办件。可以清除筛选条件,或者从「办事」登记新的申报。";
-    list(&app, &visit, ("办件", "/cases", empty), raw, asked, found, chips)
+    list(
+        &app,
+        &visit,
+        ("办件", "/cases", empty),
+        raw,
+        asked,
+        found,
+        chips,
+    )
 }
 
 fn list(
@@ -194,10 +231,21 @@ fn list(
         heading,
         path,
         chips,
-        rows: found.rows.into_iter().map(|case| RowView::new(case, visit.today())).collect(),
+        rows: found
+            .rows
+            .into_iter()
+            .map(|case| RowView::new(case, visit.today()))
+            .collect(),
         total_amount: found.amount,
         pager: Pager::new(path, &raw, asked.page, ROWS, found.total),
-        export: format!("/cases/export.xlsx?{}{raw}", if path == "/work" { "mine=1&ended=no&" } else { "" }),
+        export: format!(
+            "/cases/export.xlsx?{}{raw}",
+            if path == "/work" {
+                "mine=1&ended=no&"
+            } else {
+                ""
+            }
+        ),
         empty_hint,
         asked,
     };
@@ -205,14 +253,22 @@ fn list(
 }
 
 fn due_chips(path: &str, asked: &ListQuery) -> Vec<Chip> {
-    [("", "全部"), ("today", "今天到期和超期"), ("soon", "三个工作日内到期")]
-        .map(|(due, label)| Chip {
-            href: if due.is_empty() { path.to_owned() } else { format!("{path}?due={due}") },
-            label: label.to_owned(),
-            count: None,
-            current: asked.due == due,
-        })
-        .into()
+    [
+        ("", "全部"),
+        ("today", "今天到期和超期"),
+        ("soon", "三个工作日内到期"),
+    ]
+    .map(|(due, label)| Chip {
+        href: if due.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?due={due}")
+        },
+        label: label.to_owned(),
+        count: None,
+        current: asked.due == due,
+    })
+    .into()
 }
 
 fn state_chips(path: &str, asked: &ListQuery, counts: &[(String, u64)]) -> Vec<Chip> {
@@ -224,7 +280,9 @@ fn state_chips(path: &str, asked: &ListQuery, counts: &[(String, u64)]) -> Vec<C
         current: asked.state.is_empty(),
     }];
     for (code, words) in state::all() {
-        let Some((_, count)) = counts.iter().find(|(state, _)| state == code) else { continue };
+        let Some((_, count)) = counts.iter().find(|(state, _)| state == code) else {
+            continue;
+        };
         chips.push(Chip {
             href: format!("{path}?state={code}"),
             label: words.to_owned(),
@@ -247,7 +305,16 @@ async fn export(
         .read(move |q| list_cases(&**q, &actor, &filter, EXPORT_ROWS, 0))
         .await?;
     let headers = [
-        "办件号", "申请人", "事项", "内容", "地区", "期次", "状态", "申报日期", "到期日", "金额(元)",
+        "办件号",
+        "申请人",
+        "事项",
+        "内容",
+        "地区",
+        "期次",
+        "状态",
+        "申报日期",
+        "到期日",
+        "金额(元)",
     ];
     let cells: Vec<Vec<Cell>> = rows.into_iter().map(export_row).collect();
     xlsx("办件", &headers, &cells)
@@ -267,7 +334,9 @@ fn export_row(row: ListedCase) -> Vec<Cell> {
             .into(),
         row.period.into(),
         state::words(&row.state).into(),
-        crate::store::day_in_china(row.submitted_at).to_string().into(),
+        crate::store::day_in_china(row.submitted_at)
+            .to_string()
+            .into(),
         row.due_on.map(|day| day.to_string()).into(),
         row.amount.into(),
     ]
@@ -279,7 +348,7 @@ struct MyPage {
     page: Page,
     rows: Vec<RowView>,
     to_correct: Vec<RowView>,
-    drafts: Vec<super::apply::ListedDraft>,
+    drafts: Vec<super::draft::ListedDraft>,
     messages: Vec<party::Message>,
     total_amount: Fen,
     pager: Pager,
@@ -292,16 +361,28 @@ async fn my(
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let asked = ListQuery { sort: "submitted".into(), ..asked };
-    let found = find(&app, &actor, asked.filter(&actor, visit.today()), asked.page).await?;
-    let correcting = CaseFilter { state: "correcting".into(), ..CaseFilter::default() };
+    let asked = ListQuery {
+        sort: "submitted".into(),
+        ..asked
+    };
+    let found = find(
+        &app,
+        &actor,
+        asked.filter(&actor, visit.today()),
+        asked.page,
+    )
+    .await?;
+    let correcting = CaseFilter {
+        state: "correcting".into(),
+        ..CaseFilter::default()
+    };
     let reader = actor.clone();
     let (to_correct, drafts, messages) = app
         .store
         .read(move |q| {
             Ok::<_, crate::refusal::Error>((
                 list_cases(&**q, &reader, &correcting, 20, 0)?,
-                super::apply::drafts_of(&**q, &reader)?,
+                super::draft::of_actor(&**q, &reader)?,
                 party::recent_messages(&**q, &reader, 5)?,
             ))
         })
@@ -309,12 +390,25 @@ async fn my(
     let today = visit.today();
     let template = MyPage {
         page: Page::new(&app, &visit, "我的办件"),
-        rows: found.rows.into_iter().map(|case| RowView::new(case, today)).collect(),
-        to_correct: to_correct.into_iter().map(|case| RowView::new(case, today)).collect(),
+        rows: found
+            .rows
+            .into_iter()
+            .map(|case| RowView::new(case, today))
+            .collect(),
+        to_correct: to_correct
+            .into_iter()
+            .map(|case| RowView::new(case, today))
+            .collect(),
         drafts,
         messages,
         total_amount: found.amount,
-        pager: Pager::new("/my", &raw.unwrap_or_default(), asked.page, ROWS, found.total),
+        pager: Pager::new(
+            "/my",
+            &raw.unwrap_or_default(),
+            asked.page,
+            ROWS,
+            found.total,
+        ),
     };
     visit.show(&template)
 }

@@ -1,0 +1,464 @@
+//! Applying (申报): fill in, keep, read everything once more, submit. The same pages serve the
+//! applicant on line and the clerk at the window.
+
+use askama::Template;
+use axum::extract::{Path, Query as UrlQuery, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use vocab::Fen;
+
+use super::commands::{Submission, submit};
+use super::draft::{self, Draft, DraftBody};
+use crate::access::{Actor, Role, Rule};
+use crate::attachment::{self, Attachment, Kept};
+use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
+use crate::ids::{AttachmentId, DraftId, ItemId, PartyId};
+use crate::item::{self, OpenItem, Package};
+use crate::party::{Party, bank_account};
+use crate::refusal::{FieldError, Refusal, Result};
+use crate::store::{Command, Query};
+use crate::web::{Answer, App, Page, Posted, Route, Upload, Visit, WebError, filters, get, post};
+
+const WHO: Rule = Rule::ApplicantOrStaff(&[Role::WindowClerk]);
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get("/items/{item}/apply", WHO, show),
+        post("/items/{item}/apply", WHO, save),
+        get("/drafts/{draft}", WHO, review),
+        post("/drafts/{draft}", WHO, submit_draft),
+        post("/drafts/{draft}/files/{file}", WHO, take_out),
+        get("/drafts/{draft}/files/{file}", WHO, download),
+    ]
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ForParty {
+    party: String,
+}
+
+/// Everything the pages of one application need.
+#[derive(Clone)]
+struct Desk {
+    offered: OpenItem,
+    package: std::sync::Arc<Package>,
+    party: Party,
+    draft: Option<Draft>,
+    files: Vec<Attachment>,
+}
+
+/// The party applied for: the applicant's own, or the one the clerk chose.
+fn party_of(actor: &Actor, asked: &str) -> Result<PartyId, Refusal> {
+    match actor.party {
+        Some(party) => Ok(party),
+        None => asked.parse().map_err(|_| {
+            Refusal::invalid(
+                "choose-party",
+                "请先在「主体」中找到申请人(没有时先登记),再从其页面代为申报。",
+            )
+        }),
+    }
+}
+
+fn open_desk(
+    q: &dyn Query,
+    actor: &Actor,
+    item: ItemId,
+    party: PartyId,
+    today: jiff::civil::Date,
+) -> Result<Desk> {
+    let offered = item::open_item(q, item, today)?;
+    let package = item::load(q, &offered.hash)?;
+    let party = draft::may_write(q, actor, party)?;
+    let draft = draft::find_of(q, actor, item, party.id)?;
+    let files = match &draft {
+        Some(draft) => attachment::of_subject(q, draft.id.0)?,
+        None => Vec::new(),
+    };
+    Ok(Desk {
+        offered,
+        package,
+        party,
+        draft,
+        files,
+    })
+}
+
+impl Desk {
+    /// What was typed, with what the city knows filled in.
+    fn fields(&self, typed: Vec<(String, String)>) -> Vec<(String, String)> {
+        let mut fields = typed;
+        self.package
+            .form
+            .prefill(&mut fields, |source| prefill(&self.party, source));
+        fields
+    }
+
+    fn slots(&self) -> Vec<&str> {
+        self.files.iter().map(|file| file.slot.as_str()).collect()
+    }
+
+    fn shown_files(&self) -> Vec<form::Attachment> {
+        let Some(draft) = &self.draft else {
+            return Vec::new();
+        };
+        let href = |file: &Attachment| format!("/drafts/{}/files/{}", draft.id, file.id);
+        self.files
+            .iter()
+            .map(|file| form::Attachment {
+                slot: file.slot.clone(),
+                file_name: file.file_name.clone(),
+                href: href(file),
+                size: file.size(),
+            })
+            .collect()
+    }
+}
+
+/// What the register knows of the applicant, by the names forms use.
+pub(super) fn prefill(party: &Party, source: &str) -> Option<String> {
+    match source {
+        "party.name" => Some(party.name.clone()),
+        "party.kind" => Some(party.kind.code().to_owned()),
+        "party.credit_code" => party.credit_code.clone(),
+        "party.region" => Some(party.region.to_string()),
+        "party.legal_representative" => party.legal_representative.clone(),
+        _ => None,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "casework/apply.html")]
+struct ApplyPage<'a> {
+    page: Page,
+    desk: &'a Desk,
+    errors: Errors<'a>,
+    fields: String,
+    action: String,
+}
+
+fn apply_page(
+    app: &App,
+    visit: &Visit,
+    desk: &Desk,
+    values: &Values,
+    errors: &[FieldError],
+) -> Answer {
+    let title = format!("申报:{}", desk.package.item.name);
+    let template = ApplyPage {
+        page: Page::new(app, visit, title),
+        errors: Errors(errors),
+        fields: desk
+            .package
+            .form
+            .render(values, errors, &desk.shown_files())?,
+        action: format!("/items/{}/apply?party={}", desk.offered.id, desk.party.id),
+        desk,
+    };
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    visit.show_with(status, &template)
+}
+
+async fn load_desk(app: &App, visit: &Visit, item: ItemId, party: &str) -> Result<Desk, WebError> {
+    let actor = visit.actor()?.clone();
+    let party = party_of(&actor, party)?;
+    let today = visit.today();
+    Ok(app
+        .store
+        .read(move |q| open_desk(&**q, &actor, item, party, today))
+        .await?)
+}
+
+async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(item): Path<ItemId>,
+    UrlQuery(asked): UrlQuery<ForParty>,
+) -> Answer {
+    let desk = load_desk(&app, &visit, item, &asked.party).await?;
+    let typed = desk
+        .draft
+        .as_ref()
+        .map(|draft| draft.body.fields.clone())
+        .unwrap_or_default();
+    let values = desk.package.form.typed(&desk.fields(typed));
+    apply_page(&app, &visit, &desk, &values, &[])
+}
+
+async fn save(
+    State(app): State<App>,
+    visit: Visit,
+    Path(item): Path<ItemId>,
+    UrlQuery(asked): UrlQuery<ForParty>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let desk = load_desk(&app, &visit, item, &asked.party).await?;
+    let form = &desk.package.form;
+    let mut typed = form.typed(&desk.fields(posted.fields().to_vec()));
+    if form.act(posted.get("action"), &mut typed) {
+        return apply_page(&app, &visit, &desk, &typed, &[]);
+    }
+    let (kept, mut errors) =
+        keep_files(&app, &visit, form, desk.party.id, posted.uploads()).await?;
+    let old = desk
+        .draft
+        .as_ref()
+        .and_then(|draft| draft.body.bank_account);
+    let body = DraftBody {
+        fields: posted.fields().to_vec(),
+        bank_account: old,
+    };
+    let party = desk.party.id;
+    let command = Command::new("draft.save", visit.now);
+    let id = app
+        .store
+        .write(command, move |tx| {
+            draft::save(tx, &actor, item, party, &body, &kept)
+        })
+        .await?;
+    let desk = load_desk(&app, &visit, item, &asked.party).await?;
+    if posted.get("action") == "save" && errors.is_empty() {
+        let back = format!("/items/{item}/apply?party={party}");
+        return Ok(visit.redirect(&back, "草稿已保存,可以随时回来继续填写。"));
+    }
+    let fields = desk.fields(posted.fields().to_vec());
+    if let Err(found) = desk
+        .package
+        .form
+        .read(&fields, &desk.slots(), visit.today())
+    {
+        errors.extend(found);
+    }
+    if errors.is_empty() {
+        return Ok(visit.redirect(&format!("/drafts/{id}"), ""));
+    }
+    let typed = desk.package.form.typed(&fields);
+    apply_page(&app, &visit, &desk, &typed, &errors)
+}
+
+/// Makes uploaded files safe on disk; those that are refused are said, the others stay.
+pub(super) async fn keep_files(
+    app: &App,
+    visit: &Visit,
+    form: &Form,
+    owner: PartyId,
+    uploads: &[Upload],
+) -> Result<(Vec<Kept>, Vec<FieldError>), WebError> {
+    let mut work = Vec::new();
+    for upload in uploads {
+        let slot = form.field(&upload.field).map(|field| &field.kind);
+        let Some(FieldKind::File { types, .. }) = slot else {
+            continue;
+        };
+        work.push((upload.clone(), types.clone()));
+    }
+    let (store, now) = (app.store.clone(), visit.now);
+    let kept = tokio::task::spawn_blocking(move || {
+        let mut kept = Vec::new();
+        let mut errors = Vec::new();
+        for (upload, types) in work {
+            match attachment::keep(&store, now, owner.0, &upload.field, &upload, &types) {
+                Ok(file) => kept.push(file),
+                Err(crate::refusal::Error::Refused(refusal)) => errors.extend(refusal.fields),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok((kept, errors))
+    });
+    Ok(kept.await.map_err(WebError::fault)??)
+}
+
+#[derive(Template)]
+#[template(path = "casework/review.html")]
+struct ReviewPage<'a> {
+    page: Page,
+    desk: &'a Desk,
+    draft: &'a Draft,
+    sections: Vec<ViewSection>,
+    estimate: Option<Fen>,
+    accounts: Vec<bank_account::Listed>,
+    errors: Errors<'a>,
+}
+
+struct Review {
+    desk: Desk,
+    draft: Draft,
+    accounts: Vec<bank_account::Listed>,
+}
+
+async fn load_review(app: &App, visit: &Visit, id: DraftId) -> Result<Review, WebError> {
+    let actor = visit.actor()?.clone();
+    let today = visit.today();
+    let load = app.store.read(move |q| {
+        let draft = draft::find(&**q, &actor, id)?;
+        let desk = open_desk(&**q, &actor, draft.item, draft.party, today)?;
+        let accounts = bank_account::usable_of(&**q, draft.party)?;
+        Ok::<_, crate::refusal::Error>(Review {
+            desk,
+            draft,
+            accounts,
+        })
+    });
+    Ok(load.await?)
+}
+
+fn review_page(app: &App, visit: &Visit, review: &Review, errors: &[FieldError]) -> Answer {
+    let form = &review.desk.package.form;
+    let values = form.typed(&review.desk.fields(review.draft.body.fields.clone()));
+    let fields = review.desk.fields(review.draft.body.fields.clone());
+    let read = form.read(&fields, &review.desk.slots(), visit.today());
+    let estimate = read.as_ref().ok().and_then(|values| {
+        let policy = review.desk.package.policy.as_ref()?;
+        policy
+            .assess(&form.feel_context(values))
+            .ok()
+            .map(|assessment| assessment.amount)
+    });
+    let template = ReviewPage {
+        page: Page::new(app, visit, "核对并提交"),
+        sections: form.view(&values, How::Plain),
+        estimate,
+        accounts: review.accounts.clone(),
+        errors: Errors(errors),
+        draft: &review.draft,
+        desk: &review.desk,
+    };
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    visit.show_with(status, &template)
+}
+
+async fn review(State(app): State<App>, visit: Visit, Path(id): Path<DraftId>) -> Answer {
+    let review = load_review(&app, &visit, id).await?;
+    review_page(&app, &visit, &review, &[])
+}
+
+async fn submit_draft(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<DraftId>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let review = match load_review(&app, &visit, id).await {
+        Ok(review) => review,
+        // A second click after the effect finds no draft: the stored answer says what became of it.
+        Err(error) => return replay(&app, &visit, &posted, id, error).await,
+    };
+    let desk = &review.desk;
+    let fields = desk.fields(review.draft.body.fields.clone());
+    let values = match desk
+        .package
+        .form
+        .read(&fields, &desk.slots(), visit.today())
+    {
+        Ok(values) => values,
+        Err(errors) => return review_page(&app, &visit, &review, &errors),
+    };
+    let submission = Submission {
+        item: desk.offered.id,
+        party: desk.party.id,
+        channel: if actor.party.is_some() {
+            "online"
+        } else {
+            "window"
+        },
+        values,
+        bank_account: posted.get("bank_account").parse().ok(),
+        draft: Some(id),
+    };
+    let command = Command::new("case.submit", visit.now).once(posted.key());
+    match app
+        .store
+        .write_once(command, move |tx| submit(tx, &actor, &submission))
+        .await
+    {
+        Ok(done) => {
+            let done = done.value;
+            Ok(visit.redirect(&format!("/cases/{}", done.case), &done.message))
+        }
+        Err(error) => {
+            let refusal = WebError::from(error).into_refusal()?;
+            if refusal.fields.is_empty() {
+                return Err(refusal.into());
+            }
+            review_page(&app, &visit, &review, &refusal.fields)
+        }
+    }
+}
+
+/// Asks the store for the answer remembered under this form's key; the draft itself is gone.
+async fn replay(app: &App, visit: &Visit, posted: &Posted, id: DraftId, error: WebError) -> Answer {
+    let actor = visit.actor()?.clone();
+    let command = Command::new("case.submit", visit.now).once(posted.key());
+    let again = app.store.write_once(command, move |tx| {
+        draft::find(tx, &actor, id)?;
+        Err::<super::Completed, _>(Refusal::not_found("没有这份草稿。").into())
+    });
+    match again.await {
+        Ok(done) => Ok(visit.redirect(&format!("/cases/{}", done.value.case), &done.value.message)),
+        Err(crate::refusal::Error::Refused(_)) => Err(error),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+async fn take_out(
+    State(app): State<App>,
+    visit: Visit,
+    Path((id, file)): Path<(DraftId, AttachmentId)>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let command = Command::new("draft.take_out_file", visit.now).once(posted.key());
+    let done = app.store.write_once(command, move |tx| {
+        let draft = draft::take_out(tx, &actor, id, file)?;
+        Ok::<_, crate::refusal::Error>((draft.item, draft.party))
+    });
+    let (item, party) = done.await?.value;
+    Ok(visit.redirect(
+        &format!("/items/{item}/apply?party={party}"),
+        "文件已从申报材料中移除。",
+    ))
+}
+
+async fn download(
+    State(app): State<App>,
+    visit: Visit,
+    Path((id, file)): Path<(DraftId, AttachmentId)>,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let found = app.store.read(move |q| {
+        let draft = draft::find(&**q, &actor, id)?;
+        Ok::<_, crate::refusal::Error>(attachment::of_subject(&**q, draft.id.0)?)
+    });
+    let files = found.await?;
+    let file = files
+        .into_iter()
+        .find(|known| known.id == file)
+        .ok_or_else(WebError::not_found)?;
+    send_file(&app, file).await
+}
+
+/// A file to keep; pictures may be shown in place.
+pub(super) async fn send_file(app: &App, file: Attachment) -> Answer {
+    let store = app.store.clone();
+    let name = file.file_name.clone();
+    let (media_type, picture) = (file.media_type.clone(), file.is_picture());
+    let bytes = tokio::task::spawn_blocking(move || attachment::read(&store, &file))
+        .await
+        .map_err(WebError::fault)??;
+    if picture {
+        use axum::response::IntoResponse;
+        return Ok(([(axum::http::header::CONTENT_TYPE, media_type)], bytes).into_response());
+    }
+    Ok(crate::web::export::download(&name, &media_type, bytes))
+}

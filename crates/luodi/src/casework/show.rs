@@ -1,0 +1,757 @@
+//! The page of a case, and what people do on it: complete a task, answer a correction, withdraw,
+//! see personal values for a stated reason, download a paper.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::apply::{keep_files, send_file};
+use super::clock::{ClockView, case_clock};
+use super::commands::{Completion, answer_correction, complete_task, withdraw};
+use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
+use super::why::{WhyRow, remarks, why_rows};
+use super::work::CASE_STAFF;
+use super::{facts, state};
+use crate::access::{Actor, Role, Rule};
+use crate::account;
+use crate::attachment::{self, Attachment};
+use crate::form::{self, Errors, How, Values, ViewSection};
+use crate::ids::{AccountId, AttachmentId, CaseId, TaskId};
+use crate::item::{self, Outcome, Package, Remark, TaskSpec};
+use crate::params;
+use crate::party::{self, Party};
+use crate::refusal::{Error, FieldError, Refusal, Result};
+use crate::store::{Command, Event, Query, StoreError};
+use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, filters, get, post};
+
+const WHO: Rule = Rule::ApplicantOrStaff(CASE_STAFF);
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get("/cases/{case}", WHO, show),
+        post(
+            "/cases/{case}/tasks/{task}",
+            Rule::Staff(CASE_STAFF),
+            complete,
+        ),
+        get(
+            "/cases/{case}/correct",
+            Rule::ApplicantOrStaff(&[Role::WindowClerk]),
+            correct,
+        ),
+        post(
+            "/cases/{case}/correct",
+            Rule::ApplicantOrStaff(&[Role::WindowClerk]),
+            send_correction,
+        ),
+        post("/cases/{case}/withdraw", Rule::Applicant, withdraw_case),
+        post("/cases/{case}/reveal", Rule::Staff(CASE_STAFF), reveal),
+        get("/cases/{case}/files/{file}", WHO, download),
+    ]
+}
+
+/// A correction as the page shows it.
+#[derive(Clone, Debug)]
+struct Correction {
+    kind: String,
+    asked: String,
+    asked_at: Timestamp,
+    answer: Option<String>,
+    answered_at: Option<Timestamp>,
+}
+
+/// An inspection as the page shows it.
+#[derive(Clone, Debug)]
+struct Inspection {
+    inspected_on: jiff::civil::Date,
+    officers: String,
+    sections: Vec<ViewSection>,
+}
+
+/// A stage of the way.
+struct Stage {
+    name: String,
+    note: String,
+    state: &'static str,
+}
+
+/// Something that happened.
+struct Happened {
+    at: Timestamp,
+    what: String,
+    who: String,
+    note: String,
+}
+
+/// Everything the page knows.
+#[derive(Clone)]
+struct Facts {
+    case: CaseRow,
+    package: Arc<Package>,
+    party: Party,
+    values: Values,
+    tasks: Vec<TaskRow>,
+    clock: Option<ClockView>,
+    remarks: Vec<Remark>,
+    files: Vec<Attachment>,
+    corrections: Vec<Correction>,
+    inspections: Vec<Inspection>,
+    colleagues: Vec<(AccountId, String)>,
+}
+
+async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
+    let actor = visit.actor()?.clone();
+    let today = visit.today();
+    let loaded = app.store.read(move |q| {
+        let q: &dyn Query = &**q;
+        let case = find_case(q, &actor, id)?;
+        let package = item::load(q, &case.item_hash)?;
+        let values = facts::open_form(q, &package.form, &case)?;
+        let tasks = tasks_of(q, id)?;
+        let colleagues = if actor.is_staff() {
+            account::colleagues(q, &actor, Role::CaseHandler)?
+        } else {
+            Vec::new()
+        };
+        Ok::<_, Error>(Facts {
+            party: party::find_for_case(q, case.party)?,
+            clock: case_clock(q, id, today)?,
+            remarks: remarks(q, &package, &case, &values)?,
+            files: attachment::of_subject(q, id.0)?,
+            corrections: corrections(q, id)?,
+            inspections: inspections(q, &package, id)?,
+            colleagues,
+            case,
+            package,
+            values,
+            tasks,
+        })
+    });
+    Ok(loaded.await?)
+}
+
+fn corrections(q: &dyn Query, case: CaseId) -> Result<Vec<Correction>, StoreError> {
+    q.rows(
+        "SELECT kind, asked, asked_at, answer, answered_at FROM correction WHERE case_id = ?1 \
+         ORDER BY asked_at DESC",
+        params![case],
+        |row| {
+            Ok(Correction {
+                kind: row.get(0)?,
+                asked: row.get(1)?,
+                asked_at: row.get(2)?,
+                answer: row.get(3)?,
+                answered_at: row.get(4)?,
+            })
+        },
+    )
+}
+
+fn inspections(q: &dyn Query, package: &Package, case: CaseId) -> Result<Vec<Inspection>> {
+    let rows = q.rows(
+        "SELECT inspected_on, officer_id, second_officer_id, data FROM inspection WHERE case_id = ?1 \
+         ORDER BY inspected_on DESC, id DESC",
+        params![case],
+        |row| {
+            Ok((
+                row.get::<jiff::civil::Date>(0)?,
+                row.get::<AccountId>(1)?,
+                row.get::<AccountId>(2)?,
+                row.get::<serde_json::Value>(3)?,
+            ))
+        },
+    )?;
+    rows.into_iter()
+        .map(|(inspected_on, first, second, data)| {
+            let [first, second] = [first, second].map(|id| account::name_of(q, id));
+            let values = Values::from_json(data);
+            let form = package.forms.get("inspection");
+            let sections = form
+                .map(|form| form.view(&values, How::Masked))
+                .unwrap_or_default();
+            Ok(Inspection {
+                inspected_on,
+                officers: format!("{}、{}", first?, second?),
+                sections,
+            })
+        })
+        .collect()
+}
+
+/// The task the actor may complete now, with its form and its buttons.
+struct Desk {
+    task: TaskId,
+    version: i64,
+    name: String,
+    form: String,
+    outcomes: Vec<Outcome>,
+    asks_correction: bool,
+    inspects: bool,
+    colleagues: Vec<(AccountId, String)>,
+    second: String,
+    reason: String,
+    correction: String,
+}
+
+/// What was typed into the form of a task.
+#[derive(Default)]
+struct Typed {
+    values: Values,
+    reason: String,
+    second: String,
+    correction: String,
+}
+
+fn desk(
+    facts: &Facts,
+    actor: &Actor,
+    typed: &Typed,
+    errors: &[FieldError],
+) -> Result<Option<Desk>, WebError> {
+    let open = facts.tasks.iter().find(|task| {
+        task.state == "open"
+            && task.role != Role::Applicant.code()
+            && Role::from_code(&task.role).is_some_and(|role| actor.has(role))
+    });
+    let Some(task) = open else { return Ok(None) };
+    let Some(spec) = facts.package.item.tasks.get(&task.node) else {
+        return Ok(None);
+    };
+    let form = match facts.package.task_form(&task.node) {
+        Some(form) => form.render(&typed.values, errors, &shown_files(facts))?,
+        None => String::new(),
+    };
+    Ok(Some(Desk {
+        task: task.id,
+        version: task.version,
+        name: task.name.clone(),
+        form,
+        outcomes: spec.outcomes.clone(),
+        asks_correction: spec
+            .outcomes
+            .iter()
+            .any(|o| o.effect == item::Effect::AskCorrection),
+        inspects: spec.duty == "inspect",
+        colleagues: facts.colleagues.clone(),
+        second: typed.second.clone(),
+        reason: typed.reason.clone(),
+        correction: typed.correction.clone(),
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "casework/show.html")]
+struct ShowPage<'a> {
+    page: Page,
+    facts: &'a Facts,
+    own: bool,
+    state_words: String,
+    state_look: &'static str,
+    stages: Vec<Stage>,
+    why: Vec<WhyRow>,
+    sections: Vec<ViewSection>,
+    revealed: bool,
+    may_withdraw: bool,
+    to_correct: bool,
+    desk: Option<Desk>,
+    errors: Errors<'a>,
+    trail: Vec<Happened>,
+}
+
+struct Shown<'a> {
+    typed: Typed,
+    errors: &'a [FieldError],
+    how: How,
+}
+
+async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> Answer {
+    let actor = visit.actor()?;
+    let own = actor.party == Some(facts.case.party);
+    let how = if own { How::Plain } else { shown.how };
+    let batched = facts.tasks.iter().any(|task| task.role == "batch");
+    let template = ShowPage {
+        page: Page::new(
+            app,
+            visit,
+            format!("{} · {}", facts.case.party_name, facts.case.title),
+        ),
+        own,
+        state_words: state::words(&facts.case.state).to_owned(),
+        state_look: state::look(&facts.case.state),
+        stages: stages(facts),
+        why: facts
+            .case
+            .explanation
+            .as_ref()
+            .map(why_rows)
+            .unwrap_or_default(),
+        sections: facts.package.form.view(&facts.values, how),
+        revealed: !own && how == How::Plain,
+        may_withdraw: own && facts.case.ended_at.is_none() && !batched,
+        to_correct: facts
+            .tasks
+            .iter()
+            .any(|t| t.state == "open" && t.role == Role::Applicant.code())
+            && (own || actor.has(Role::WindowClerk)),
+        desk: desk(facts, actor, &shown.typed, shown.errors)?,
+        errors: Errors(shown.errors),
+        trail: trail(facts),
+        facts,
+    };
+    let status = if shown.errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    visit.show_with(status, &template)
+}
+
+async fn show(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> Answer {
+    let facts = load(&app, &visit, id).await?;
+    let plain = Shown {
+        typed: Typed::default(),
+        errors: &[],
+        how: How::Masked,
+    };
+    render(&app, &visit, &facts, plain).await
+}
+
+/// The stages in the order of the item, with what happened in each.
+fn stages(facts: &Facts) -> Vec<Stage> {
+    let item = &facts.package.item;
+    let stage_of = |task: &TaskRow| item.tasks.get(&task.node).map(|spec| spec.stage.as_str());
+    let current = facts
+        .tasks
+        .iter()
+        .rfind(|task| task.state == "open")
+        .and_then(stage_of);
+    let ended = facts.case.ended_at.is_some();
+    let shown = facts.package.stages().into_iter().filter_map(|name| {
+        let done: Vec<&TaskRow> = facts
+            .tasks
+            .iter()
+            .filter(|task| stage_of(task) == Some(name.as_str()))
+            .collect();
+        let last = done.iter().filter_map(|task| task.completed_at).max();
+        let state = match (current == Some(name.as_str()), last.is_some()) {
+            (true, _) => "now",
+            (false, true) => "done",
+            // A correction nobody asked for, or a way not taken, is no stage of this case.
+            (false, false) if ended || name == "补正" => return None,
+            (false, false) => "todo",
+        };
+        let note = last.map(|at| short_day(at)).unwrap_or_default();
+        Some(Stage {
+            name,
+            note: if state == "now" { String::new() } else { note },
+            state,
+        })
+    });
+    shown.collect()
+}
+
+fn short_day(at: Timestamp) -> String {
+    let day = crate::store::day_in_china(at);
+    format!("{:02}-{:02}", day.month(), day.day())
+}
+
+/// What happened, newest first, from the rows themselves.
+fn trail(facts: &Facts) -> Vec<Happened> {
+    let mut events: Vec<Happened> = facts
+        .tasks
+        .iter()
+        .filter(|task| task.state == "done")
+        .filter_map(|task| {
+            let outcome = task.outcome.as_deref().unwrap_or_default();
+            let spec = facts.package.item.tasks.get(&task.node);
+            let label = spec
+                .and_then(|spec| spec.outcomes.iter().find(|o| o.value == outcome))
+                .map_or(outcome, |outcome| outcome.label.as_str());
+            Some(Happened {
+                at: task.completed_at?,
+                what: format!("{}：{label}", task.name),
+                who: task.completed_by.clone().unwrap_or_default(),
+                note: task.reason.clone().unwrap_or_default(),
+            })
+        })
+        .collect();
+    let channel = if facts.case.channel == "window" {
+        "窗口代为登记"
+    } else {
+        "网上提交"
+    };
+    events.push(Happened {
+        at: facts.case.submitted_at,
+        what: "提交申报".to_owned(),
+        who: facts.case.party_name.clone(),
+        note: channel.to_owned(),
+    });
+    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events
+}
+
+async fn complete(
+    State(app): State<App>,
+    visit: Visit,
+    Path((id, task)): Path<(CaseId, TaskId)>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let facts = load(&app, &visit, id).await?;
+    let (facts, refused_files) = take_files(&app, &visit, facts, task, &posted).await?;
+    let typed = typed(&facts, task, &posted);
+    let completion = match read_completion(&facts, task, &posted, &visit) {
+        Ok(completion) if refused_files.is_empty() => completion,
+        read => {
+            let errors: Vec<FieldError> = refused_files
+                .into_iter()
+                .chain(read.err().unwrap_or_default())
+                .collect();
+            let shown = Shown {
+                typed,
+                errors: &errors,
+                how: How::Masked,
+            };
+            return render(&app, &visit, &facts, shown).await;
+        }
+    };
+    let command = Command::new("case.complete_task", visit.now).once(posted.key());
+    let done = app
+        .store
+        .write_once(command, move |tx| complete_task(tx, &actor, &completion))
+        .await;
+    match done {
+        Ok(done) => Ok(visit.redirect(&format!("/cases/{id}"), &done.value.message)),
+        Err(Error::Refused(refusal)) if !refusal.fields.is_empty() => {
+            let shown = Shown {
+                typed,
+                errors: &refusal.fields,
+                how: How::Masked,
+            };
+            render(&app, &visit, &facts, shown).await
+        }
+        Err(Error::Refused(refusal)) => {
+            Err(WebError::kept(refusal, kept(&posted)).with_visit(&visit))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Attaches the files of a task's form, such as photographs of an inspection; those that are
+/// refused are said.
+async fn take_files(
+    app: &App,
+    visit: &Visit,
+    facts: Facts,
+    task: TaskId,
+    posted: &Posted,
+) -> Result<(Facts, Vec<FieldError>), WebError> {
+    let form = spec_of(&facts, task).and_then(|(row, _)| facts.package.task_form(&row.node));
+    let Some(form) = form.filter(|_| !posted.uploads().is_empty()) else {
+        return Ok((facts, Vec::new()));
+    };
+    let (kept, errors) = keep_files(app, visit, form, facts.case.party, posted.uploads()).await?;
+    attach(app, visit, facts.case.id, kept).await?;
+    let facts = load(app, visit, facts.case.id).await?;
+    Ok((facts, errors))
+}
+
+/// What is worth showing again of a posted form: what a person typed.
+fn kept(posted: &Posted) -> Vec<(String, String)> {
+    let typed = posted.fields().iter().filter(|(name, value)| {
+        !value.trim().is_empty() && !matches!(name.as_str(), "version" | "action")
+    });
+    typed.cloned().collect()
+}
+
+fn spec_of<'a>(facts: &'a Facts, task: TaskId) -> Option<(&'a TaskRow, &'a TaskSpec)> {
+    let row = facts.tasks.iter().find(|row| row.id == task)?;
+    Some((row, facts.package.item.tasks.get(&row.node)?))
+}
+
+fn typed(facts: &Facts, task: TaskId, posted: &Posted) -> Typed {
+    let form = spec_of(facts, task).and_then(|(row, _)| facts.package.task_form(&row.node));
+    Typed {
+        values: form
+            .map(|form| form.typed(posted.fields()))
+            .unwrap_or_default(),
+        reason: posted.get("reason").to_owned(),
+        second: posted.get("second_officer").to_owned(),
+        correction: posted.get("correction").to_owned(),
+    }
+}
+
+fn read_completion(
+    facts: &Facts,
+    task: TaskId,
+    posted: &Posted,
+    visit: &Visit,
+) -> Result<Completion, Vec<FieldError>> {
+    let version = posted
+        .version("version")
+        .map_err(|refusal| refusal.fields)?;
+    let found = spec_of(facts, task);
+    let outcome = posted.get("action").to_owned();
+    // Asking for a correction or turning down needs a reason, not the task's own form.
+    let goes_on = found.is_some_and(|(_, spec)| {
+        spec.outcomes
+            .iter()
+            .any(|o| o.value == outcome && !o.reason)
+    });
+    let form = found.and_then(|(row, _)| facts.package.task_form(&row.node));
+    let values = match form {
+        Some(form) if goes_on => form.read(posted.fields(), &slots(facts), visit.today())?,
+        Some(form) => form.typed(posted.fields()),
+        None => Values::default(),
+    };
+    Ok(Completion {
+        task,
+        version,
+        outcome,
+        reason: posted.get("reason").to_owned(),
+        correction: posted.get("correction").to_owned(),
+        values,
+        second_officer: posted.get("second_officer").parse().ok(),
+    })
+}
+
+/// The slots of the case that hold a file.
+fn slots(facts: &Facts) -> Vec<&str> {
+    facts.files.iter().map(|file| file.slot.as_str()).collect()
+}
+
+/// The files of the case as a form shows them.
+fn shown_files(facts: &Facts) -> Vec<form::Attachment> {
+    let case = facts.case.id;
+    facts
+        .files
+        .iter()
+        .map(|file| form::Attachment {
+            slot: file.slot.clone(),
+            file_name: file.file_name.clone(),
+            href: format!("/cases/{case}/files/{}", file.id),
+            size: file.size(),
+        })
+        .collect()
+}
+
+#[derive(Template)]
+#[template(path = "casework/correct.html")]
+struct CorrectPage<'a> {
+    page: Page,
+    facts: &'a Facts,
+    task: &'a TaskRow,
+    asked: Vec<&'a Correction>,
+    fields: String,
+    answer: String,
+    errors: Errors<'a>,
+}
+
+fn correction_task(facts: &Facts) -> Result<&TaskRow, WebError> {
+    facts
+        .tasks
+        .iter()
+        .find(|task| task.state == "open" && task.role == Role::Applicant.code())
+        .ok_or_else(|| {
+            Refusal::conflict(
+                "not-correcting",
+                "这个办件目前不需要补正。请返回办件页查看最新进度。",
+            )
+            .into()
+        })
+}
+
+fn correct_page(
+    app: &App,
+    visit: &Visit,
+    facts: &Facts,
+    values: &Values,
+    answer: &str,
+    errors: &[FieldError],
+) -> Answer {
+    let template = CorrectPage {
+        page: Page::new(app, visit, "补正"),
+        task: correction_task(facts)?,
+        asked: facts
+            .corrections
+            .iter()
+            .filter(|one| one.answered_at.is_none())
+            .collect(),
+        fields: facts
+            .package
+            .form
+            .render(values, errors, &shown_files(facts))?,
+        answer: answer.to_owned(),
+        errors: Errors(errors),
+        facts,
+    };
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    visit.show_with(status, &template)
+}
+
+async fn correct(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> Answer {
+    let facts = load(&app, &visit, id).await?;
+    correct_page(&app, &visit, &facts, &facts.values, "", &[])
+}
+
+async fn send_correction(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<CaseId>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let before = load(&app, &visit, id).await?;
+    let form = &before.package.form;
+    let mut fields = posted.fields().to_vec();
+    form.prefill(&mut fields, |source| {
+        super::apply::prefill(&before.party, source)
+    });
+    let mut typed = form.typed(&fields);
+    let answer = posted.get("answer").to_owned();
+    if form.act(posted.get("action"), &mut typed) {
+        return correct_page(&app, &visit, &before, &typed, &answer, &[]);
+    }
+    let (task, version) = (correction_task(&before)?.id, posted.version("version")?);
+    let (kept, mut errors) =
+        keep_files(&app, &visit, form, before.case.party, posted.uploads()).await?;
+    attach(&app, &visit, id, kept).await?;
+    let facts = load(&app, &visit, id).await?;
+    let values = match form.read(&fields, &slots(&facts), visit.today()) {
+        Ok(values) if errors.is_empty() => values,
+        read => {
+            errors.extend(read.err().unwrap_or_default());
+            return correct_page(&app, &visit, &facts, &typed, &answer, &errors);
+        }
+    };
+    let command = Command::new("case.answer_correction", visit.now).once(posted.key());
+    let said = answer.clone();
+    let done = app.store.write_once(command, move |tx| {
+        answer_correction(tx, &actor, task, version, &values, &said)
+    });
+    match done.await {
+        Ok(_) => Ok(visit.redirect(&format!("/cases/{id}"), "补正材料已提交，办理继续。")),
+        Err(Error::Refused(refusal)) if !refusal.fields.is_empty() => {
+            correct_page(&app, &visit, &facts, &typed, &answer, &refusal.fields)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Attaches kept files to a case whose applicant corrects it.
+async fn attach(
+    app: &App,
+    visit: &Visit,
+    case: CaseId,
+    kept: Vec<attachment::Kept>,
+) -> Result<(), WebError> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let actor = visit.actor()?.clone();
+    let command = Command::new("case.attach", visit.now);
+    let attached = app.store.write(command, move |tx| {
+        find_case(tx, &actor, case)?;
+        let mut rows = Vec::new();
+        for file in &kept {
+            let id = attachment::add(tx, &actor.name, ("case", case.0), file)?;
+            rows.push(("attachment", id.0));
+        }
+        tx.event(Event {
+            actor: actor.to_ref(),
+            command: "case.attach",
+            subject: ("casework", case.0),
+            detail: json!({ "files": kept.len() }),
+            rows,
+        });
+        Ok::<_, Error>(())
+    });
+    Ok(attached.await?)
+}
+
+async fn withdraw_case(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<CaseId>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let version = posted.version("version")?;
+    let reason = posted.get("reason").to_owned();
+    let command = Command::new("case.withdraw", visit.now).once(posted.key());
+    let done = app.store.write_once(command, move |tx| {
+        withdraw(tx, &actor, id, version, &reason)
+    });
+    Ok(visit.redirect(&format!("/cases/{id}"), &done.await?.value.message))
+}
+
+/// Shows the personal values once, for a stated reason that goes into the log.
+async fn reveal(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<CaseId>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let reason = posted.get("why").to_owned();
+    let facts = load(&app, &visit, id).await?;
+    if reason.chars().count() < 4 {
+        let error = FieldError {
+            field: "why".to_owned(),
+            rule: "required".into(),
+            message: "请写明查看个人信息的事由（至少 4 个字），事由会留痕。".to_owned(),
+        };
+        let errors = [error];
+        let shown = Shown {
+            typed: Typed::default(),
+            errors: &errors,
+            how: How::Masked,
+        };
+        return render(&app, &visit, &facts, shown).await;
+    }
+    let command = Command::new("case.reveal", visit.now);
+    let logged = app.store.write(command, move |tx| {
+        find_case(tx, &actor, id)?;
+        tx.event(Event {
+            actor: actor.to_ref(),
+            command: "case.reveal",
+            subject: ("casework", id.0),
+            detail: json!({ "reason": reason }),
+            rows: vec![],
+        });
+        Ok::<_, Error>(())
+    });
+    logged.await?;
+    let shown = Shown {
+        typed: Typed::default(),
+        errors: &[],
+        how: How::Plain,
+    };
+    render(&app, &visit, &facts, shown).await
+}
+
+async fn download(
+    State(app): State<App>,
+    visit: Visit,
+    Path((id, file)): Path<(CaseId, AttachmentId)>,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let found = app.store.read(move |q| {
+        let case = find_case(&**q, &actor, id)?;
+        Ok::<_, Error>(attachment::of_subject(&**q, case.id.0)?)
+    });
+    let file = found
+        .await?
+        .into_iter()
+        .find(|known| known.id == file)
+        .ok_or_else(WebError::not_found)?;
+    send_file(&app, file).await
+}

@@ -1,0 +1,244 @@
+//! The command line: what an operator types, and how it reaches a store that a server holds.
+
+mod forward;
+mod run;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use jiff::civil::Date;
+
+use crate::store::{Options, Store, StoreError};
+use crate::web::Clock;
+
+pub use forward::listen;
+pub use serve::app as application;
+
+/// Luodi 落地：从线索到达产，从政策到兑付。
+#[derive(Clone, Debug, Parser)]
+#[command(name = "luodi", version, about, propagate_version = true)]
+pub struct Cli {
+    /// Folder of database, attachments and keys.
+    #[arg(long, global = true, env = "LUODI_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// Prints one JSON object on stdout; everything else goes to stderr.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum What {
+    /// Serves the pages, and works jobs unless told not to.
+    Serve {
+        /// Address and port; port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+        /// Leave the jobs to `luodi work` on another machine.
+        #[arg(long)]
+        no_work: bool,
+        /// Served behind TLS: cookies are Secure and carry the __Host- prefix.
+        #[arg(long)]
+        secure: bool,
+    },
+    /// Fills a demonstration city; again changes nothing.
+    Demo {
+        /// The same seed and day give the same city.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The day the city is made for; today where none is given.
+        #[arg(long)]
+        today: Option<Date>,
+    },
+    /// Accounts of a real city.
+    Admin {
+        #[command(subcommand)]
+        what: AdminWhat,
+    },
+    /// Takes files in.
+    Import {
+        #[command(subcommand)]
+        what: ImportWhat,
+    },
+    /// Gives records out.
+    Export {
+        #[command(subcommand)]
+        what: ExportWhat,
+    },
+    /// Service-item packages.
+    Item {
+        #[command(subcommand)]
+        what: ItemWhat,
+    },
+    /// The double-entry ledger.
+    Ledger {
+        #[command(subcommand)]
+        what: LedgerWhat,
+    },
+    /// Only jobs, on a folder no server holds.
+    Work,
+}
+
+/// `luodi admin …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminWhat {
+    /// Makes the three administrators with one-time passwords; refuses a demonstration.
+    Init {
+        /// Name of the city.
+        #[arg(long, default_value = "温州市")]
+        city: String,
+        /// Its region code (GB/T 2260).
+        #[arg(long, default_value = "330300")]
+        region: String,
+    },
+}
+
+/// `luodi import …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum ImportWhat {
+    /// Articles in the portal's export layout.
+    Articles {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// `luodi export …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum ExportWhat {
+    /// Articles.
+    Articles {
+        /// source, json or markdown.
+        #[arg(long, default_value = "source", value_parser = ["source", "json", "markdown"])]
+        format: String,
+        /// Where to; stdout where none is given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `luodi item …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum ItemWhat {
+    /// Checks a package folder.
+    Check {
+        /// The folder with item.toml.
+        folder: PathBuf,
+    },
+    /// Publishes a package folder.
+    Publish {
+        /// The folder with item.toml.
+        folder: PathBuf,
+    },
+    /// Writes a published package into a folder.
+    Export {
+        /// Code of the item.
+        name: String,
+        /// The folder, made where it is missing.
+        folder: PathBuf,
+    },
+}
+
+/// `luodi ledger …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerWhat {
+    /// Recomputes every balance and total.
+    Verify,
+}
+
+/// What a subcommand said: printed here, or sent back over the socket.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Said {
+    /// Exit code: 0 well, 1 a finding or refused rows, 2 usage, 3 could not run.
+    pub code: u8,
+    /// For stdout.
+    pub out: Vec<u8>,
+    /// For stderr.
+    pub err: String,
+}
+
+impl Said {
+    fn json(code: u8, value: &impl serde::Serialize) -> Self {
+        let mut out = serde_json::to_vec(value).unwrap_or_default();
+        out.push(b'\n');
+        Self { code, out, err: String::new() }
+    }
+
+    fn text(code: u8, text: impl Into<String>) -> Self {
+        Self { code, out: text.into().into_bytes(), err: String::new() }
+    }
+
+    /// Could not run.
+    fn failed(why: impl std::fmt::Display) -> Self {
+        Self { code: 3, out: Vec::new(), err: format!("luodi: {why}\n") }
+    }
+
+    fn print(&self) -> ExitCode {
+        let printed = std::io::stdout().write_all(&self.out).and_then(|()| {
+            std::io::stdout().flush()?;
+            std::io::stderr().write_all(self.err.as_bytes())
+        });
+        match printed {
+            Ok(()) => ExitCode::from(self.code),
+            Err(_) => ExitCode::from(3),
+        }
+    }
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_) => ExitCode::from(3),
+            };
+        }
+    };
+    start_log();
+    let clock = Clock::system();
+    if let What::Serve { listen, no_work, secure } = &cli.what {
+        return serve::main(&cli, listen, !no_work, *secure).print();
+    }
+    if matches!(cli.what, What::Work) {
+        return serve::work(&cli).print();
+    }
+    if let Some(said) = run::without_store(&cli) {
+        return said.print();
+    }
+    match Store::open(&cli.data, &Options::new(clock.now())) {
+        Ok(store) => {
+            let said = run::with_store(&cli, &store, &clock, &user());
+            store.shutdown();
+            said.print()
+        }
+        Err(StoreError::Locked(_)) => forward::send(&cli.data, &args).print(),
+        Err(error) => Said::failed(error).print(),
+    }
+}
+
+/// The operating system's name of who typed the command.
+fn user() -> String {
+    std::env::var_os("USER")
+        .or_else(|| std::env::var_os("LOGNAME"))
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LUODI_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second start in one process (tests) keeps the first log.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

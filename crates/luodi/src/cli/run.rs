@@ -1,0 +1,129 @@
+//! What each subcommand does, on an open store: from the shell, or for a forwarded command.
+
+use std::path::Path;
+
+use serde_json::json;
+use vocab::RegionCode;
+
+use super::{AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, LedgerWhat, Said, What};
+use crate::access::Actor;
+use crate::refusal::Error;
+use crate::store::Store;
+use crate::web::Clock;
+use crate::{account, article, city, demo, fund, item};
+
+/// Subcommands that need no store.
+pub(super) fn without_store(cli: &Cli) -> Option<Said> {
+    match &cli.what {
+        What::Item { what: ItemWhat::Check { folder } } => {
+            let report = item::check_folder(folder);
+            let code = u8::from(!report.ok);
+            Some(if cli.json { Said::json(code, &report) } else { Said::text(code, report.to_string()) })
+        }
+        _ => None,
+    }
+}
+
+/// Makes the relative paths of a forwarded command those of who typed it.
+pub(super) fn rebase(cli: &mut Cli, folder: &Path) {
+    let absolute = |path: &mut std::path::PathBuf| *path = folder.join(&*path);
+    match &mut cli.what {
+        What::Import { what: ImportWhat::Articles { file } } => absolute(file),
+        What::Export { what: ExportWhat::Articles { out: Some(out), .. } } => absolute(out),
+        What::Item { what: ItemWhat::Publish { folder } | ItemWhat::Export { folder, .. } } => absolute(folder),
+        _ => {}
+    }
+}
+
+/// Runs a subcommand on an open store.
+pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) -> Said {
+    let region = match store.read_blocking(|q| city::find(&**q)) {
+        Ok(city) => city.map(|city| city.region).or_else(|| RegionCode::parse("330300").ok()),
+        Err(error) => return Said::failed(error),
+    };
+    let Some(region) = region else { return Said::failed("region table") };
+    let actor = Actor::console(user, region);
+    let done = match &cli.what {
+        What::Demo { seed, today } => demo::fill(store, clock, *seed, *today).map(|report| {
+            if cli.json { Said::json(0, &report) } else { Said::text(0, report.to_string()) }
+        }),
+        What::Admin { what: AdminWhat::Init { city, region } } => admin_init(cli, store, clock, city, region),
+        What::Import { what: ImportWhat::Articles { file } } => import(cli, store, clock, &actor, file),
+        What::Export { what: ExportWhat::Articles { format, out } } => {
+            export(store, format, out.as_deref())
+        }
+        What::Item { what: ItemWhat::Publish { folder } } => {
+            item::publish_folder(store, clock.now(), &actor, folder).map(|report| {
+                let code = u8::from(!report.ok);
+                if cli.json { Said::json(code, &report) } else { Said::text(code, report.to_string()) }
+            })
+        }
+        What::Item { what: ItemWhat::Export { name, folder } } => {
+            item::export_folder(store, name, folder).map(|()| Said::text(0, format!("{}\n", folder.display())))
+        }
+        What::Ledger { what: LedgerWhat::Verify } => verify(cli, store),
+        What::Item { what: ItemWhat::Check { .. } } | What::Serve { .. } | What::Work => {
+            return Said::failed("这个命令不能转交给正在运行的服务。");
+        }
+    };
+    done.unwrap_or_else(refused)
+}
+
+/// A refusal is a finding (1); a fault of the store means it could not run (3).
+fn refused(error: Error) -> Said {
+    match error {
+        Error::Refused(refusal) => {
+            let fields = refusal.fields.iter().map(|f| format!("  {}：{}\n", f.field, f.message));
+            let err = format!("{}\n{}", refusal.message, fields.collect::<String>());
+            Said { code: 1, out: Vec::new(), err }
+        }
+        Error::Store(error) => Said::failed(error),
+    }
+}
+
+fn admin_init(cli: &Cli, store: &Store, clock: &Clock, city: &str, region: &str) -> Result<Said, Error> {
+    let region = RegionCode::parse(region)
+        .map_err(|error| crate::refusal::Refusal::field("region", error.code(), error.message_zh()))?;
+    let made = account::admin_init(store, clock.now(), city, region)?;
+    if cli.json {
+        return Ok(Said::json(0, &json!({ "ok": true, "accounts": made })));
+    }
+    let lines = made.iter().map(|one| format!("{}\t{}\t{}\n", one.role, one.login, one.password));
+    Ok(Said::text(0, lines.collect::<String>()))
+}
+
+fn import(cli: &Cli, store: &Store, clock: &Clock, actor: &Actor, file: &Path) -> Result<Said, Error> {
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Said::failed(format!("{}：{error}", file.display()))),
+    };
+    let report = article::import(store, clock.now(), actor, &bytes)?;
+    let code = u8::from(!report.ok);
+    Ok(if cli.json { Said::json(code, &report) } else { Said::text(code, report.to_string()) })
+}
+
+fn export(store: &Store, format: &str, out: Option<&Path>) -> Result<Said, Error> {
+    let bytes = store.read_blocking(|q| article::export(&**q, format))?;
+    let Some(out) = out else {
+        return Ok(Said { code: 0, out: bytes, err: String::new() });
+    };
+    match std::fs::write(out, bytes) {
+        Ok(()) => Ok(Said::default()),
+        Err(error) => Ok(Said::failed(format!("{}：{error}", out.display()))),
+    }
+}
+
+fn verify(cli: &Cli, store: &Store) -> Result<Said, Error> {
+    let verified = store.read_blocking(|q| fund::verify(&**q))?;
+    let ok = verified.is_ok();
+    let report = json!({
+        "ok": ok, "postings": verified.postings, "debit_fen": verified.debit_fen,
+        "credit_fen": verified.credit_fen, "findings": verified.findings,
+    });
+    let code = u8::from(!ok);
+    if cli.json {
+        return Ok(Said::json(code, &report));
+    }
+    let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    Ok(Said::text(code, text + "\n"))
+}

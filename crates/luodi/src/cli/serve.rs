@@ -1,0 +1,117 @@
+//! `luodi serve` and `luodi work`: the long-running roles of the binary.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Cli, Said, forward};
+use crate::store::{Options, Store};
+use crate::web::{self, App, Clock, Limits, Site};
+use crate::{account, city, router, work};
+
+/// The application on an open store.
+///
+/// # Errors
+/// A fault of the store.
+pub fn app(store: Store, data: &std::path::Path, clock: Clock, secure: bool) -> Result<App, crate::store::StoreError> {
+    let city = store.read_blocking(|q| city::find(&**q))?;
+    let site = Site {
+        city: city.as_ref().map_or_else(|| "落地".to_owned(), |city| city.name.clone()),
+        region: city.as_ref().map_or(run_region()?, |city| city.region),
+        demo: city.is_some_and(|city| city.demo),
+        secure,
+        data: data.to_owned(),
+    };
+    Ok(App { store, clock, site: Arc::new(site), sessions: Arc::new(account::Sessions) })
+}
+
+/// The region of an installation without a city yet: Zhejiang's Wenzhou, where Luodi comes from.
+fn run_region() -> Result<vocab::RegionCode, crate::store::StoreError> {
+    vocab::RegionCode::parse("330300")
+        .map_err(|error| crate::store::StoreError::Value(error.to_string()))
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+fn open(cli: &Cli, clock: &Clock, secure: bool) -> Result<App, Said> {
+    let store = Store::open(&cli.data, &Options::new(clock.now())).map_err(Said::failed)?;
+    app(store, &cli.data, clock.clone(), secure).map_err(Said::failed)
+}
+
+pub(super) fn main(cli: &Cli, listen: &str, works: bool, secure: bool) -> Said {
+    let clock = Clock::system();
+    let app = match open(cli, &clock, secure) {
+        Ok(app) => app,
+        Err(said) => return said,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return Said::failed(error),
+    };
+    let store = app.store.clone();
+    let served = runtime.block_on(serve(app, listen, works));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    store.shutdown();
+    match served {
+        Ok(()) => Said::default(),
+        Err(error) => Said::failed(error),
+    }
+}
+
+async fn serve(app: App, listen: &str, works: bool) -> std::io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let wait = move || {
+        let mut stopped = stopped.clone();
+        async move {
+            // The sender going away means the same as its word.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        }
+    };
+    let worker = works.then(|| tokio::spawn(work::run(app.clone(), wait())));
+    let socket = tokio::spawn(forward::listen(app.clone(), wait()));
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening http://{address}")?;
+    stdout.flush()?;
+    let signals = tokio::spawn(async move {
+        let interrupt = signal(SignalKind::interrupt());
+        let terminate = signal(SignalKind::terminate());
+        if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        let _ = stop.send(true);
+    });
+    let router = web::mount(&app, router::routes());
+    web::serve(listener, router, Limits::default(), wait()).await?;
+    signals.abort();
+    if let Some(worker) = worker {
+        let _ = worker.await;
+    }
+    socket.await.map_err(std::io::Error::other)?
+}
+
+pub(super) fn work(cli: &Cli) -> Said {
+    let clock = Clock::system();
+    let app = match open(cli, &clock, false) {
+        Ok(app) => app,
+        Err(said) => return said,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return Said::failed(error),
+    };
+    let store = app.store.clone();
+    runtime.block_on(work::run(app, async {
+        // Without a way to hear of an interrupt the process is simply ended.
+        let _ = tokio::signal::ctrl_c().await;
+    }));
+    store.shutdown();
+    Said::default()
+}

@@ -1,0 +1,191 @@
+//! A demonstration city for tests: made once per test binary, copied for each test, visited
+//! through the router without a network.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use axum::http::{Request, StatusCode};
+use jiff::Timestamp;
+use luodi::cli::application;
+use luodi::store::{Options, Store};
+use luodi::web::{App, Clock, mount};
+use tower::ServiceExt;
+
+/// The demonstration's day in tests: a Monday.
+pub const TODAY: &str = "2026-11-23";
+
+/// Monday, 23 November 2026, 10:00 in China.
+pub fn morning() -> Timestamp {
+    "2026-11-23T02:00:00Z".parse().unwrap()
+}
+
+/// The folder every test copies.
+static TEMPLATE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &quick()).unwrap();
+    luodi::demo::fill(&store, &Clock::fixed(morning()), 1, Some(TODAY.parse().unwrap())).unwrap();
+    store.shutdown();
+    drop(store);
+    folder
+});
+
+fn quick() -> Options {
+    Options { durable: false, ..Options::new(morning()) }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A copy of the demonstration's data folder.
+pub fn demo_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(TEMPLATE.path(), folder.path());
+    folder
+}
+
+/// A demonstration city of a test's own.
+pub struct TestCity {
+    pub app: App,
+    pub clock: Clock,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+impl TestCity {
+    pub fn open() -> Self {
+        let folder = demo_folder();
+        let store = Store::open(folder.path(), &quick()).unwrap();
+        let clock = Clock::fixed(morning());
+        let app = application(store, folder.path(), clock.clone(), false).unwrap();
+        let router = mount(&app, luodi::router::routes());
+        Self { app, clock, router, _folder: folder }
+    }
+
+    /// A visitor who is not logged in.
+    pub fn stranger(&self) -> Visitor<'_> {
+        Visitor { city: self, cookies: Vec::new() }
+    }
+
+    /// A visitor logged in with an account of the demonstration.
+    pub async fn log_in(&self, user: &str) -> Visitor<'_> {
+        let mut visitor = self.stranger();
+        let page = visitor.get("/login").await;
+        let password = page.between(&format!("data-user=\"{user}\" data-password=\""), "\"");
+        let fields = [("login", user), ("password", &password)];
+        let answer = visitor.post_from(&page, "/login", &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{user}: {}", answer.text());
+        visitor
+    }
+}
+
+impl Drop for TestCity {
+    fn drop(&mut self) {
+        self.app.store.shutdown();
+    }
+}
+
+/// A browser without a screen: cookies, pages, forms.
+pub struct Visitor<'a> {
+    city: &'a TestCity,
+    cookies: Vec<(String, String)>,
+}
+
+/// An answer as a test looks at it.
+pub struct Answer {
+    pub status: StatusCode,
+    pub location: String,
+    pub html: String,
+}
+
+impl Answer {
+    /// What stands between two marks, the first time.
+    pub fn between(&self, before: &str, after: &str) -> String {
+        let rest = self.html.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.text())).1;
+        rest.split_once(after).unwrap().0.to_owned()
+    }
+
+    /// Whether the page says so.
+    pub fn says(&self, text: &str) -> bool {
+        self.html.contains(text)
+    }
+
+    /// The page without its marks.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mut inside = false;
+        for c in self.html.chars() {
+            match c {
+                '<' => inside = true,
+                '>' => inside = false,
+                c if !inside => out.push(c),
+                _ => {}
+            }
+        }
+        out.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Visitor<'_> {
+    async fn send(&mut self, request: Request<Body>) -> Answer {
+        let response = self.city.router.clone().oneshot(request).await.unwrap();
+        for line in response.headers().get_all(SET_COOKIE) {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            if !value.is_empty() && !line.contains("Max-Age=0") {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        let status = response.status();
+        let location = response.headers().get(LOCATION).map(|l| l.to_str().unwrap().to_owned());
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer {
+            status,
+            location: location.unwrap_or_default(),
+            html: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let cookies: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        Request::builder().method(method).uri(path).header(COOKIE, cookies.join("; "))
+    }
+
+    pub async fn get(&mut self, path: &str) -> Answer {
+        let request = self.request("GET", path).body(Body::empty()).unwrap();
+        self.send(request).await
+    }
+
+    /// Posts fields with the token and key of a page that was shown.
+    pub async fn post_from(&mut self, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let csrf = page.between("name=\"csrf\" value=\"", "\"");
+        let key = page.between("name=\"idempotency_key\" value=\"", "\"");
+        let mut all = vec![("csrf", csrf.as_str()), ("idempotency_key", key.as_str())];
+        all.extend_from_slice(fields);
+        self.post_raw(path, &all).await
+    }
+
+    /// Posts exactly these fields.
+    pub async fn post_raw(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self
+            .request("POST", path)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
+    }
+}
