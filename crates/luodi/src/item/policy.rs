@@ -159,7 +159,7 @@ impl PolicyPackage {
                 .filter(|text| !text.is_empty());
             Rate {
                 label: row.label.clone(),
-                value: evaluation.value.to_string(),
+                value: rate_text(&evaluation.value),
                 basis: basis.collect(),
             }
         };
@@ -196,6 +196,15 @@ impl PolicyPackage {
             let message = format!("「{}」：{}。", self.settings.title, error.zh());
             Refusal::invalid("policy-amount", message)
         })
+    }
+}
+
+/// A rate for people: at least two decimals where it has any, as in 0.30.
+fn rate_text(value: &Value) -> String {
+    let text = value.to_string();
+    match text.split_once('.') {
+        Some((whole, fraction)) if value.as_number().is_some() => format!("{whole}.{fraction:0<2}"),
+        _ => text,
     }
 }
 
