@@ -123,19 +123,19 @@ pub fn check(upload: &Upload, types: &[String]) -> Result<&'static str, FieldErr
         };
         return Err(wrong(
             "file-type",
-            format!("「{name}」的类型不能上传,请转换为 {list} 后再上传。"),
+            format!("「{name}」的类型不能上传，请转换为 {list} 后再上传。"),
         ));
     };
     if upload.bytes.is_empty() {
         return Err(wrong(
             "file-empty",
-            format!("「{name}」是空文件,请重新选择。"),
+            format!("「{name}」是空文件，请重新选择。"),
         ));
     }
     let found = infer::get(&upload.bytes).map(|kind| kind.mime_type());
     if !found.is_some_and(|found| contents.contains(&found)) {
         let message = format!(
-            "「{name}」的内容与扩展名 .{extension} 不符(可能改过名或已损坏),请上传原始文件。"
+            "「{name}」的内容与扩展名 .{extension} 不符（可能改过名或已损坏），请上传原始文件。"
         );
         return Err(wrong("file-content", message));
     }
@@ -234,7 +234,7 @@ pub fn add(tx: &Tx, by: &str, subject: (&'static str, Uuid), kept: &Kept) -> Res
         return Ok(twin.id);
     }
     if present.len() >= FILES_PER_SUBJECT {
-        let message = format!("最多上传 {FILES_PER_SUBJECT} 个文件,请合并后再上传。");
+        let message = format!("最多上传 {FILES_PER_SUBJECT} 个文件，请合并后再上传。");
         return Err(Refusal::field(kept.slot.clone(), "too-many-files", message).into());
     }
     let id = AttachmentId(tx.new_id());
@@ -262,7 +262,7 @@ pub fn take_out(tx: &Tx, subject: Uuid, id: AttachmentId) -> Result<()> {
     if taken == 1 {
         return Ok(());
     }
-    Err(Refusal::not_found("这个文件已经不在材料清单里,请刷新页面。").into())
+    Err(Refusal::not_found("这个文件已经不在材料清单里，请刷新页面。").into())
 }
 
 /// The files of a subject, in the order of upload.
@@ -330,7 +330,7 @@ fn require(present: &[Attachment], slots: &[(String, String)]) -> Result<()> {
         .map(|(slot, name)| FieldError {
             field: slot.clone(),
             rule: "required".into(),
-            message: format!("缺少材料「{name}」,请上传后再提交。"),
+            message: format!("缺少材料「{name}」，请上传后再提交。"),
         })
         .collect();
     if missing.is_empty() {

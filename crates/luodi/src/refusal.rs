@@ -101,7 +101,7 @@ impl Refusal {
         debug_assert!(!fields.is_empty(), "a refusal by fields names at least one");
         let message = match fields.as_slice() {
             [one] => one.message.clone(),
-            many => format!("有 {} 处需要改正,改好后再提交。", many.len()),
+            many => format!("有 {} 处需要改正，改好后再提交。", many.len()),
         };
         Self {
             kind: Kind::Invalid,

@@ -55,7 +55,7 @@ fn party_of(actor: &Actor, asked: &str) -> Result<PartyId, Refusal> {
         None => asked.parse().map_err(|_| {
             Refusal::invalid(
                 "choose-party",
-                "请先在「主体」中找到申请人(没有时先登记),再从其页面代为申报。",
+                "请先在「主体」中找到申请人（没有时先登记），再从其页面代为申报。",
             )
         }),
     }
@@ -145,7 +145,7 @@ fn apply_page(
     values: &Values,
     errors: &[FieldError],
 ) -> Answer {
-    let title = format!("申报:{}", desk.package.item.name);
+    let title = format!("申报：{}", desk.package.item.name);
     let template = ApplyPage {
         page: Page::new(app, visit, title),
         errors: Errors(errors),
@@ -225,7 +225,7 @@ async fn save(
     let desk = load_desk(&app, &visit, item, &asked.party).await?;
     if posted.get("action") == "save" && errors.is_empty() {
         let back = format!("/items/{item}/apply?party={party}");
-        return Ok(visit.redirect(&back, "草稿已保存,可以随时回来继续填写。"));
+        return Ok(visit.redirect(&back, "草稿已保存，可以随时回来继续填写。"));
     }
     let fields = desk.fields(posted.fields().to_vec());
     if let Err(found) = desk

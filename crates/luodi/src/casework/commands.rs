@@ -128,7 +128,7 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     run.save()?;
     let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
     event(tx, actor, "case.submit", id, detail)?;
-    let message = format!("申报已提交,办件号 {number}。受理结果会发到「我的消息」。");
+    let message = format!("申报已提交，办件号 {number}。受理结果会发到「我的消息」。");
     Ok(Completed {
         case: id,
         number,
@@ -147,7 +147,7 @@ fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {
     }
     Err(Refusal::forbidden(
         "submit",
-        "只能为本企业(本人)申报;窗口人员请从窗口受理入口登记。",
+        "只能为本企业（本人）申报；窗口人员请从窗口受理入口登记。",
     )
     .into())
 }
@@ -167,7 +167,7 @@ fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()
     if let Some(number) = held {
         let field = package.item.unique.first().cloned().unwrap_or_default();
         let message = format!(
-            "同一电表(对象)同一期已经申报过,办件号 {number},不能重复申报。请核对后修改,或撤回原申报。"
+            "同一电表（对象）同一期已经申报过，办件号 {number}，不能重复申报。请核对后修改，或撤回原申报。"
         );
         return Err(Refusal::field(field, "already-claimed", message).into());
     }
@@ -309,7 +309,7 @@ fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a TaskSpec> {
     package.item.tasks.get(&task.node).ok_or_else(|| {
         Refusal::conflict(
             "task-unknown",
-            "事项中没有这项任务的说明,请联系事项管理员。",
+            "事项中没有这项任务的说明，请联系事项管理员。",
         )
         .into()
     })
@@ -317,12 +317,12 @@ fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a TaskSpec> {
 
 fn may_complete(actor: &Actor, case: &CaseRow, task: &TaskRow) -> Result<()> {
     if !may_see(actor, &case.scope()) {
-        return Err(Refusal::not_found("没有这个办件,或者您无权查看。请从工作台重新进入。").into());
+        return Err(Refusal::not_found("没有这个办件，或者您无权查看。请从工作台重新进入。").into());
     }
     let may = Role::from_code(&task.role).is_some_and(|role| actor.has(role));
     if !may {
         let role = Role::from_code(&task.role).map_or("批次经办", Role::zh);
-        let message = format!("「{}」由{role}办理,您的账号没有这个岗位。", task.name);
+        let message = format!("「{}」由{role}办理，您的账号没有这个岗位。", task.name);
         return Err(Refusal::forbidden("task-role", message).into());
     }
     Ok(())
@@ -344,7 +344,7 @@ fn need_reason(outcome: &Outcome, reason: &str) -> Result<()> {
         return Err(Refusal::field(
             "reason",
             "max-length",
-            "理由不超过 2000 字,请精简或作为附件上传。",
+            "理由不超过 2000 字，请精简或作为附件上传。",
         )
         .into());
     }
@@ -370,7 +370,7 @@ fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> 
     match (now.completed_by, now.outcome) {
         (Some(who), Some(outcome)) => {
             let message = format!(
-                "这项任务已由「{who}」办理(结论:{outcome}),您的操作没有生效。请刷新页面查看。"
+                "这项任务已由「{who}」办理（结论：{outcome}），您的操作没有生效。请刷新页面查看。"
             );
             Err(Refusal::conflict("task-done", message).into())
         }
@@ -476,7 +476,7 @@ fn record_inspection(
         return Err(Refusal::field(
             "second_officer",
             "two-officers",
-            "现场核查须由两名工作人员进行,请选择同行的另一名核查人员。",
+            "现场核查须由两名工作人员进行，请选择同行的另一名核查人员。",
         )
         .into());
     };
@@ -535,7 +535,7 @@ pub fn answer_correction(
         || (actor.has(Role::WindowClerk) && may_see(actor, &case.scope()));
     if !own || task.role != Role::Applicant.code() {
         return Err(
-            Refusal::not_found("没有这个办件,或者您无权办理。请从「我的办件」重新进入。").into(),
+            Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
         );
     }
     let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
@@ -609,7 +609,7 @@ pub fn withdraw(
     let mut case = load_case(tx, case)?;
     if actor.party != Some(case.party) {
         return Err(
-            Refusal::not_found("没有这个办件,或者您无权办理。请从「我的办件」重新进入。").into(),
+            Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
         );
     }
     if case.version != version {
@@ -620,7 +620,7 @@ pub fn withdraw(
         .any(|task| task.role == "batch");
     if case.ended_at.is_some() || batched {
         let message =
-            "办件已办结或已列入拟补名单,不能再撤回。如需放弃补贴,请在公示期内提出书面说明。";
+            "办件已办结或已列入拟补名单，不能再撤回。如需放弃补贴，请在公示期内提出书面说明。";
         return Err(Refusal::conflict("withdraw-late", message).into());
     }
     let package = item::load(tx, &case.item_hash)?;
@@ -787,7 +787,7 @@ fn tell_applicant(
         Effect::Accept => "申报已受理",
         Effect::AskCorrection => "申报材料需要补正",
         Effect::Refuse => "申报不予受理",
-        Effect::DecideFor => "申报已通过审批,列入拟补名单后公示",
+        Effect::DecideFor => "申报已通过审批，列入拟补名单后公示",
         Effect::DecideAgainst => "申报未予支持",
         Effect::None | Effect::AnswerCorrection => return Ok(()),
     };
@@ -795,10 +795,10 @@ fn tell_applicant(
     let reason = if reason.trim().is_empty() {
         String::new()
     } else {
-        format!("\n说明:{}", reason.trim())
+        format!("\n说明：{}", reason.trim())
     };
     let body = format!(
-        "办件号 {},{}:{}。{reason}",
+        "办件号 {}，{}：{}。{reason}",
         case.number, task.name, outcome.label
     );
     party::notify(tx, case.party, Some(case.id), &title, &body)

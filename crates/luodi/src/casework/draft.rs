@@ -78,7 +78,7 @@ pub(super) fn find(q: &dyn Query, actor: &Actor, id: DraftId) -> Result<Draft> {
         "id = ?1 AND account_id = ?2",
         params![id, actor.account_id()].into(),
     )?
-    .ok_or_else(|| Refusal::not_found("没有这份草稿,可能已经提交。请在「我的办件」中查看。").into())
+    .ok_or_else(|| Refusal::not_found("没有这份草稿，可能已经提交。请在「我的办件」中查看。").into())
 }
 
 /// The actor's own open draft of an item for a party.
@@ -130,7 +130,7 @@ pub(super) fn may_write(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<
     }
     Err(Refusal::forbidden(
         "submit",
-        "只能为本企业(本人)申报;窗口人员请从窗口受理入口登记。",
+        "只能为本企业（本人）申报；窗口人员请从窗口受理入口登记。",
     )
     .into())
 }
@@ -203,6 +203,6 @@ pub(super) fn end(tx: &Tx, actor: &Actor, id: DraftId, case: CaseId) -> Result<(
     if ended == 1 {
         return Ok(());
     }
-    let message = "这份申报已经提交过。请在「我的办件」中查看,不要重复提交。";
+    let message = "这份申报已经提交过。请在「我的办件」中查看，不要重复提交。";
     Err(Refusal::conflict("draft-submitted", message).into())
 }

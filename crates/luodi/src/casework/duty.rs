@@ -92,7 +92,7 @@ pub fn check_duty(q: &dyn Query, case: CaseId, account: AccountId, duty: Duty) -
         Some(done) => Err(Refusal::forbidden(
             "incompatible-duties",
             format!(
-                "您在本办件中已办理「{}」,按不相容岗位要求不能再办理「{}」。请转由其他人员办理。",
+                "您在本办件中已办理「{}」，按不相容岗位要求不能再办理「{}」。请转由其他人员办理。",
                 done.zh(),
                 duty.zh()
             ),

@@ -49,7 +49,7 @@ impl Run<'_> {
         }
         Err(Refusal::conflict(
             "process-unbounded",
-            "流程没有停下来等待办理,请联系事项管理员检查流程图。",
+            "流程没有停下来等待办理，请联系事项管理员检查流程图。",
         )
         .into())
     }
@@ -181,7 +181,7 @@ impl Run<'_> {
 pub(super) fn changed_meanwhile() -> Error {
     Refusal::conflict(
         "changed-meanwhile",
-        "这个办件刚刚被其他人办理过。请刷新页面查看最新情况,再决定是否继续;您填写的内容在下面。",
+        "这个办件刚刚被其他人办理过。请刷新页面查看最新情况，再决定是否继续；您填写的内容在下面。",
     )
     .into()
 }

@@ -61,9 +61,9 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
     });
     if ended {
         super::commands::release_claim(tx, id)?;
-        let title = format!("办件已关闭:{}", run.case.title);
+        let title = format!("办件已关闭：{}", run.case.title);
         let body = format!(
-            "办件号 {}:补正期限已到,没有收到补正材料。可重新申报。",
+            "办件号 {}：补正期限已到，没有收到补正材料。可重新申报。",
             run.case.number
         );
         crate::party::notify(tx, run.case.party, Some(id), &title, &body)?;

@@ -138,7 +138,7 @@ pub(super) fn load_case(q: &dyn Query, id: CaseId) -> Result<CaseRow> {
 }
 
 fn no_case() -> crate::refusal::Error {
-    Refusal::not_found("没有这个办件,或者您无权查看。请从工作台重新进入。").into()
+    Refusal::not_found("没有这个办件，或者您无权查看。请从工作台重新进入。").into()
 }
 
 /// A task as its row holds it.
@@ -200,7 +200,7 @@ fn task_row(row: &Row<'_>) -> Result<TaskRow, StoreError> {
 pub(super) fn load_task(q: &dyn Query, id: TaskId) -> Result<TaskRow> {
     let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE id = ?1");
     q.row_opt(&sql, params![id], task_row)?
-        .ok_or_else(|| Refusal::not_found("没有这项任务,可能已由系统收回。请刷新页面。").into())
+        .ok_or_else(|| Refusal::not_found("没有这项任务，可能已由系统收回。请刷新页面。").into())
 }
 
 /// Every task of a case, oldest first.

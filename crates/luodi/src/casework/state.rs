@@ -14,7 +14,7 @@ const STATES: &[(&str, &str, &str)] = &[
     ("paid", "已兑付", "good"),
     ("refused", "不予受理", "bad"),
     ("rejected", "不予支持", "bad"),
-    ("removed", "异议成立,未兑付", "bad"),
+    ("removed", "异议成立，未兑付", "bad"),
     ("withdrawn", "已撤回", "plain"),
     ("closed", "逾期关闭", "plain"),
 ];

@@ -204,7 +204,7 @@ async fn cases(
     )
     .await?;
     let chips = state_chips("/cases", &asked, &found.states);
-    let empty = "没有符合条件的办件。可以清除筛选条件,或者从「办事」登记新的申报。";
+    let empty = "没有符合条件的办件。可以清除筛选条件，或者从「办事」登记新的申报。";
     list(
         &app,
         &visit,
@@ -314,7 +314,7 @@ async fn export(
         "状态",
         "申报日期",
         "到期日",
-        "金额(元)",
+        "金额（元）",
     ];
     let cells: Vec<Vec<Cell>> = rows.into_iter().map(export_row).collect();
     xlsx("办件", &headers, &cells)

@@ -51,7 +51,7 @@ impl WebError {
 
     /// There is no such page, or not for this actor.
     pub fn not_found() -> Self {
-        Refusal::not_found("没有这个页面,或者您无权查看。请从首页或工作台重新进入。").into()
+        Refusal::not_found("没有这个页面，或者您无权查看。请从首页或工作台重新进入。").into()
     }
 
     /// A fault, told to the log only.
@@ -137,7 +137,7 @@ impl From<StoreError> for WebError {
         if let StoreError::KeyReused { .. } = &error {
             return Refusal::conflict(
                 "key-reused",
-                "这张表单已经提交并生效,但这次的内容与第一次不同。请打开最新页面,看第一次的结果后再决定。",
+                "这张表单已经提交并生效，但这次的内容与第一次不同。请打开最新页面，看第一次的结果后再决定。",
             )
             .into();
         }
@@ -219,11 +219,11 @@ impl IntoResponse for WebError {
                 let code = uuid_like(&context);
                 tracing::error!(%code, %context, "fault: {context}");
                 let message = if read_only {
-                    "系统暂时只读:可以查看,暂不能提交。您填写的内容还在上一页,请稍后重试。"
+                    "系统暂时只读：可以查看，暂不能提交。您填写的内容还在上一页，请稍后重试。"
                         .to_owned()
                 } else {
                     format!(
-                        "系统没有完成这次操作,内容没有改变。请重试;仍不行时把编号 {code} 告诉系统管理员。"
+                        "系统没有完成这次操作，内容没有改变。请重试；仍不行时把编号 {code} 告诉系统管理员。"
                     )
                 };
                 let status = if read_only {
@@ -241,7 +241,7 @@ impl IntoResponse for WebError {
                 page(status, &template)
             }
             Self::LogInAgain { kept } => Self::kept(
-                Refusal::forbidden("session", "登录已过期,请重新登录。"),
+                Refusal::forbidden("session", "登录已过期，请重新登录。"),
                 kept,
             )
             .into_response(),

@@ -32,7 +32,7 @@ pub fn fen_raw(value: impl Into<AnyFen>, _: &dyn Values) -> Shown {
 #[askama::filter_fn]
 pub fn date_zh(date: &Date, _: &dyn Values) -> Shown {
     Ok(format!(
-        "{}月{}日({})",
+        "{}月{}日（{}）",
         date.month(),
         date.day(),
         vocab::weekday_zh(*date)

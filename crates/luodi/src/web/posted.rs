@@ -76,7 +76,7 @@ impl Posted {
     pub fn version(&self, name: &str) -> Result<i64, Refusal> {
         self.get(name)
             .parse()
-            .map_err(|_| Refusal::field(name, "version", "页面缺少版本号,请刷新页面后再提交。"))
+            .map_err(|_| Refusal::field(name, "version", "页面缺少版本号，请刷新页面后再提交。"))
     }
 
     /// An id in a field.
@@ -86,7 +86,7 @@ impl Posted {
     pub fn id<T: std::str::FromStr>(&self, name: &str) -> Result<T, Refusal> {
         self.get(name)
             .parse()
-            .map_err(|_| Refusal::field(name, "id", "没有选中有效的记录,请重新选择。"))
+            .map_err(|_| Refusal::field(name, "id", "没有选中有效的记录，请重新选择。"))
     }
 
     /// The key under which the effect of this form is remembered, with the digest of its content.
@@ -143,7 +143,7 @@ impl FromRequest<App> for Posted {
             let refusal = Refusal::field(
                 "idempotency_key",
                 "required",
-                "表单缺少防重复提交标识,请刷新页面后再提交。",
+                "表单缺少防重复提交标识，请刷新页面后再提交。",
             );
             return Err(WebError::from(refusal).with_visit(&visit));
         }
@@ -172,7 +172,7 @@ impl Posted {
         }
         let refusal = Refusal::forbidden(
             "csrf",
-            "页面的安全标识已失效(可能在另一个窗口重新登录过)。请返回刷新页面后再提交。",
+            "页面的安全标识已失效（可能在另一个窗口重新登录过）。请返回刷新页面后再提交。",
         );
         Err(WebError::kept(refusal, std::mem::take(&mut self.fields)))
     }
@@ -186,7 +186,7 @@ async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
     if kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
         let multipart = Multipart::from_request(request, app)
             .await
-            .map_err(|error| Refusal::invalid("form", format!("表单无法读取:{error}。")))?;
+            .map_err(|error| Refusal::invalid("form", format!("表单无法读取：{error}。")))?;
         return read_multipart(multipart).await;
     }
     let bytes = axum::body::to_bytes(request.into_body(), FORM_BYTES)
@@ -201,7 +201,7 @@ async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
 
 async fn read_multipart(mut multipart: Multipart) -> Result<Posted, WebError> {
     let broken = |error: axum::extract::multipart::MultipartError| {
-        Refusal::invalid("form", format!("表单没有完整收到,请重新提交。({error})"))
+        Refusal::invalid("form", format!("表单没有完整收到，请重新提交。({error})"))
     };
     let mut posted = Posted::default();
     for _ in 0..PARTS {

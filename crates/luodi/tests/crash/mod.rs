@@ -1,0 +1,1 @@
+//! A server killed under load loses nothing it acknowledged.

@@ -1,0 +1,1 @@
+//! The story of a subsidy in a real browser.
