@@ -241,11 +241,12 @@ async fn export(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<
     xlsx("预算指标", &headers, &cells)
 }
 
-fn crumbs() -> Vec<Crumb> {
-    vec![Crumb {
-        href: "/budgets".to_owned(),
-        label: "资金".to_owned(),
-    }]
+/// One step of the way back.
+pub(super) fn crumb(href: &str, label: &str) -> Crumb {
+    Crumb {
+        href: href.to_owned(),
+        label: label.to_owned(),
+    }
 }
 
 #[derive(Template)]
@@ -288,7 +289,7 @@ async fn show_new(
     };
     let page = NewPage {
         page: Page::new(app, visit, "下达预算"),
-        crumbs: crumbs(),
+        crumbs: vec![crumb("/budgets", "资金")],
         errors,
         departments: department_choices(&departments, typed.get("department")),
         year,
@@ -435,7 +436,7 @@ async fn show_budget(
         .await?;
     let page = BudgetPage {
         page: Page::new(app, visit, budget.name.clone()),
-        crumbs: crumbs(),
+        crumbs: vec![crumb("/budgets", "资金")],
         errors,
         department: department.map_or_else(String::new, |department| department.name),
         figures: figure_links(id, &budget.figures),

@@ -5,21 +5,50 @@
 //! crate `ledger`; here its entries are kept. It lacks decisions on single cases (`casework`), the
 //! publication of a list and objections to it (`notice`), and bank accounts (`party`).
 
+mod state;
+
+mod journal;
+mod verify;
+
 mod budget;
 mod budget_pages;
-mod journal;
 mod queries;
-mod verify;
+
+mod batch;
+mod batch_pages;
+mod batch_queries;
+
+mod file;
+mod payment;
+mod payment_pages;
+mod payment_queries;
+mod reply;
+mod settle;
 
 #[cfg(test)]
 mod tests;
 
+pub use batch::{
+    MOST_ENTRIES, batch_for_notice, create_batch, finalise, finalise_entry, hold_entry,
+    mark_noticed, release_hold, remove_entry,
+};
+pub use batch_queries::{
+    BatchFilter, BatchRow, EntryRow, ListedBatch, Sum, count_batches, find_batch,
+};
 pub use budget::{NewBudget, adjust_budget, create_budget};
 pub use journal::{Journal, Rows, keep_journal, post};
+pub use payment::{Readiness, create_payment_file, open_payment_file, readiness};
+pub use payment_queries::{
+    CaseMoney, CasePayment, FileFilter, FileRow, PaymentRow, ReplyRow, find_file, last_file_of,
+    of_case, paid_in_year, received_by,
+};
 pub use queries::{
     BudgetFilter, BudgetRow, Figures, PostingFilter, PostingRow, budgets_for, count_budgets,
     find_budget, list_budgets, list_postings, sum_budgets,
 };
+pub use reply::{Answer, Fault, Reply, ReplyLine, read as read_reply};
+pub use settle::{Settled, apply_reply};
+pub use state::{BatchState, EntryState, FileState, PaymentState};
 pub use verify::{Finding, Verification, verify};
 
 use crate::access::{Actor, ActorKind, Role};
@@ -28,7 +57,10 @@ use crate::web::Route;
 
 /// The routes of money.
 pub fn routes() -> Vec<Route> {
-    budget_pages::routes()
+    let mut routes = budget_pages::routes();
+    routes.extend(batch_pages::routes());
+    routes.extend(payment_pages::routes());
+    routes
 }
 
 /// Refuses an actor without one of the roles. The program itself may do what its jobs ask for.

@@ -33,6 +33,13 @@ pub struct Verification {
     pub findings_not_listed: u64,
 }
 
+impl Verification {
+    /// Whether everything holds.
+    pub fn is_ok(&self) -> bool {
+        self.ok
+    }
+}
+
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {

@@ -1,7 +1,10 @@
 //! Money, each story on its own temporary store.
 
+mod batches;
 mod budgets;
 mod ledger_pages;
+mod money;
+mod pages;
 
 use std::future::Future;
 use std::pin::Pin;

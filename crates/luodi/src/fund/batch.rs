@@ -1,0 +1,554 @@
+//! Batches (批次): a quarter's approved cases of one item go through notice, final list and payment
+//! together, while each keeps its own entry in the ledger.
+//!
+//! A batch ends the tasks of role `batch` of its cases. It lacks the publication of its list and
+//! objections (`notice`), and payment (`payment`).
+
+use std::collections::HashSet;
+
+use ledger::{AccountKind, Movement};
+use serde_json::json;
+use uuid::Uuid;
+use vocab::{Fen, Quarter};
+
+use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch, load_batch, load_entry};
+use super::journal::{Journal, Rows, keep_journal};
+use super::state::{BatchState, EntryState};
+use super::{changed_meanwhile, need_role};
+use crate::access::{Actor, Role, Scope, may_see};
+use crate::casework::{self, ProposedCase};
+use crate::ids::{BatchEntryId, BatchId, BudgetLineId, CaseId, ItemId};
+use crate::item::{self, Offered, Package};
+use crate::number;
+use crate::params;
+use crate::party;
+use crate::refusal::{Refusal, Result};
+use crate::store::{Event, Query, Tx, Value};
+
+/// The most entries of one batch: what one command writes at once. What is left goes into the next.
+pub const MOST_ENTRIES: usize = 500;
+/// The task in which a case waits for its notice to end.
+const NOTICE: &str = "notice";
+/// The longest reason, in characters.
+const LONGEST: usize = 500;
+
+/// Roles that make and mend batches.
+pub(super) const MAKERS: &[Role] = &[Role::CaseHandler, Role::Reviewer];
+
+/// Makes a batch of all cases of an item and period that wait for one, and commits their money.
+///
+/// # Errors
+/// Refused where the actor does not work for the item's department, nothing waits, the budget line
+/// is another department's or year's, or the line has too little available.
+pub fn create_batch(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    item: ItemId,
+    period: &str,
+    line: BudgetLineId,
+) -> Result<BatchId> {
+    need_role(actor, MAKERS, "组成批次")?;
+    let offered = offered_to(tx, actor, item)?;
+    let package = item::load(tx, &offered.hash)?;
+    check_line(tx, actor, &offered, line)?;
+    let waiting = waiting_cases(tx, &package, item, period)?;
+    if waiting.is_empty() {
+        let message = "这一期没有等待列入批次的办件。审批通过后再组成批次。";
+        return Err(Refusal::field("period", "nothing-waits", message).into());
+    }
+    let total = Fen::checked_sum(waiting.iter().map(|case| case.amount)).ok_or_else(|| {
+        Refusal::invalid("overflow", "本批合计超出可记账范围，请核对各办件的金额。")
+    })?;
+    let batch = BatchId(tx.new_id());
+    let title = title(&package, period);
+    let demo = waiting
+        .first()
+        .map(|case| party::find_for_case(tx, case.party))
+        .transpose()?;
+    let demo = demo.is_some_and(|party| party.demo);
+    insert_batch(
+        tx,
+        actor,
+        &offered,
+        &NewBatch {
+            id: batch,
+            period,
+            title: &title,
+            line,
+            demo,
+        },
+    )?;
+    let mut rows = vec![("batch", batch.0)];
+    let mut entries = Vec::with_capacity(waiting.len());
+    for (position, case) in (1_i64..).zip(&waiting) {
+        let entry = insert_entry(tx, batch, position, case)?;
+        rows.push(("batch_entry", entry.0));
+        entries.push((entry, case));
+    }
+    let ((), posted) = keep_journal(tx, line, |journal| {
+        need_available(journal, entries.len(), total)?;
+        for (entry, case) in &entries {
+            let movement = Movement::Commit {
+                line: journal.line(),
+                amount: case.amount,
+            };
+            let memo = format!("列入{title}，{}，{}", case.party_name, case.number);
+            journal.post(actor, movement, ("batch_entry", entry.0), &memo)?;
+        }
+        Ok(())
+    })?;
+    rows.extend(posted);
+    let detail = json!({ "entries": entries.len(), "total_fen": total, "line": line });
+    event(tx, actor, "batch.create", batch, detail, rows);
+    Ok(batch)
+}
+
+/// The offer, if the actor works for its department.
+fn offered_to(tx: &Tx<'_>, actor: &Actor, item: ItemId) -> Result<Offered> {
+    let offered = item::find_item(tx, item)?;
+    let scope = Scope {
+        region: offered.region,
+        department: Some(offered.department),
+        party: None,
+    };
+    if !may_see(actor, &scope) {
+        return Err(Refusal::not_found("没有这个事项，或者不由您的部门办理。").into());
+    }
+    Ok(offered)
+}
+
+fn check_line(tx: &Tx<'_>, actor: &Actor, offered: &Offered, line: BudgetLineId) -> Result<()> {
+    let budget = super::find_budget(tx, actor, line)?;
+    if budget.department != offered.department {
+        let message = "这个预算指标属于其他部门，请选择本部门的指标。";
+        return Err(Refusal::field("line", "other-department", message).into());
+    }
+    let year = i64::from(tx.today().year());
+    if budget.year != year {
+        let message = format!(
+            "这个指标是 {} 年度的，请选择 {year} 年度的指标。",
+            budget.year
+        );
+        return Err(Refusal::field("line", "other-year", message).into());
+    }
+    Ok(())
+}
+
+/// The first task of role `batch` of an item, where approved cases wait.
+pub(super) fn waiting_node(package: &Package) -> Result<&str> {
+    let mut tasks = package.item.tasks.iter();
+    let found = tasks.find(|(_, task)| task.role == "batch" && task.state == "proposed");
+    let message = "这个事项没有「拟补名单」环节，不能组成批次。请联系事项管理员。";
+    Ok(found
+        .map(|(node, _)| node.as_str())
+        .ok_or_else(|| Refusal::conflict("no-batch-task", message))?)
+}
+
+/// Cases that wait and stand in no live batch, the oldest first, at most [`MOST_ENTRIES`].
+pub(super) fn waiting_cases(
+    q: &dyn Query,
+    package: &Package,
+    item: ItemId,
+    period: &str,
+) -> Result<Vec<ProposedCase>> {
+    let mut waiting = casework::proposed_cases(q, item, period, waiting_node(package)?)?;
+    let batched = q.rows(
+        "SELECT e.case_id FROM batch_entry e JOIN batch b ON b.id = e.batch_id \
+         WHERE b.item_id = ?1 AND b.period = ?2 AND e.state <> 'removed'",
+        params![item, period],
+        |row| row.get::<CaseId>(0),
+    )?;
+    let batched: HashSet<CaseId> = batched.into_iter().collect();
+    waiting.retain(|case| !batched.contains(&case.id));
+    waiting.truncate(MOST_ENTRIES);
+    Ok(waiting)
+}
+
+/// The period as people say it: 2026年第三季度; as it is where it is no quarter.
+fn period_zh(period: &str) -> String {
+    Quarter::parse(period).map_or_else(|_| period.to_owned(), Quarter::zh)
+}
+
+fn title(package: &Package, period: &str) -> String {
+    format!("{}{}拟补名单", package.item.name, period_zh(period))
+}
+
+struct NewBatch<'a> {
+    id: BatchId,
+    period: &'a str,
+    title: &'a str,
+    line: BudgetLineId,
+    demo: bool,
+}
+
+fn insert_batch(tx: &Tx<'_>, actor: &Actor, offered: &Offered, new: &NewBatch<'_>) -> Result<()> {
+    let (region, year) = (offered.region, tx.today().year());
+    let next = number::next(tx, &format!("batch {region} {year}"))?;
+    tx.execute(
+        "INSERT INTO batch (id, number, item_id, region_code, department_id, period, title, state, \
+         budget_line_id, created_by, created_at, demo, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1)",
+        params![
+            new.id,
+            format!("PC{region}-{year}-{next:03}"),
+            offered.id,
+            region,
+            offered.department,
+            new.period,
+            new.title,
+            BatchState::Proposed.code(),
+            new.line,
+            actor.account_id(),
+            tx.now(),
+            new.demo
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_entry(
+    tx: &Tx<'_>,
+    batch: BatchId,
+    position: i64,
+    case: &ProposedCase,
+) -> Result<BatchEntryId> {
+    let id = BatchEntryId(tx.new_id());
+    tx.execute(
+        "INSERT INTO batch_entry (id, batch_id, position, case_id, party_id, amount_fen, state, \
+         version, case_number, party_kind, party_name, title) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11)",
+        params![
+            id,
+            batch,
+            position,
+            case.id,
+            case.party,
+            case.amount,
+            EntryState::Committed.code(),
+            &case.number,
+            &case.party_kind,
+            &case.party_name,
+            &case.title
+        ],
+    )?;
+    Ok(id)
+}
+
+/// The whole batch or none: said with the figures of the batch, not of the entry that breaks it.
+fn need_available(journal: &Journal<'_>, count: usize, total: Fen) -> Result<()> {
+    let available = journal.balance(AccountKind::Available);
+    if total <= available {
+        return Ok(());
+    }
+    let message = format!(
+        "可用指标 {available} 元，本批 {count} 项合计 {total} 元，差 {} 元。请先由财政追加预算，或另选指标。",
+        total - available
+    );
+    Err(Refusal::field("line", "over-budget", message).into())
+}
+
+/// What a notice publishes: the batch and everybody still on its list.
+///
+/// # Errors
+/// Refused as not found.
+pub fn batch_for_notice(q: &dyn Query, batch: BatchId) -> Result<(BatchRow, Vec<EntryRow>)> {
+    let found = load_batch(q, batch)?;
+    let mut entries = entries_of(q, batch)?;
+    entries.retain(|entry| entry.state != EntryState::Removed);
+    Ok((found, entries))
+}
+
+/// The list went into public notice.
+///
+/// # Errors
+/// Refused where the actor does not work for the department, the page is stale, or the batch was
+/// published before.
+pub fn mark_noticed(tx: &Tx<'_>, actor: &Actor, batch: BatchId, version: i64) -> Result<()> {
+    need_role(
+        actor,
+        &[Role::Reviewer, Role::Approver, Role::CaseHandler],
+        "公示",
+    )?;
+    let found = find_batch(tx, actor, batch)?;
+    if found.state != BatchState::Proposed || found.version != version {
+        return Err(changed_meanwhile("这个批次"));
+    }
+    set_state(tx, &found, BatchState::Noticed)?;
+    event(
+        tx,
+        actor,
+        "batch.notice",
+        batch,
+        json!({}),
+        vec![("batch", batch.0)],
+    );
+    Ok(())
+}
+
+/// Holds one entry: it is neither made final nor paid until it is released. The others go on.
+///
+/// # Errors
+/// Refused where the entry is already with the bank, paid or removed.
+pub fn hold_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, why: &str) -> Result<()> {
+    let (_, found) = visible_entry(tx, actor, entry)?;
+    if !matches!(found.state, EntryState::Committed | EntryState::Payable) {
+        let message = format!("这一项已是「{}」，不能再暂缓。", found.state.zh());
+        return Err(Refusal::conflict("entry-too-late", message).into());
+    }
+    if found.held_why.is_some() {
+        return Ok(());
+    }
+    let why: String = why.trim().chars().take(LONGEST).collect();
+    change_entry(tx, &found, "held_why = ?3", vec![why.into()])?;
+    let rows = vec![("batch_entry", entry.0)];
+    event(
+        tx,
+        actor,
+        "batch.hold_entry",
+        found.batch,
+        json!({ "entry": entry }),
+        rows,
+    );
+    Ok(())
+}
+
+/// Lets a held entry go on.
+///
+/// # Errors
+/// Refused where it is not held.
+pub fn release_hold(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId) -> Result<()> {
+    let (_, found) = visible_entry(tx, actor, entry)?;
+    if found.held_why.is_none() {
+        return Err(Refusal::conflict("not-held", "这一项没有暂缓，无需恢复。请刷新页面。").into());
+    }
+    change_entry(tx, &found, "held_why = NULL", Vec::new())?;
+    let rows = vec![("batch_entry", entry.0)];
+    event(
+        tx,
+        actor,
+        "batch.release_hold",
+        found.batch,
+        json!({ "entry": entry }),
+        rows,
+    );
+    Ok(())
+}
+
+/// Takes an entry off the list and frees its money. Before the notice its case waits for another
+/// batch; afterwards (an objection was upheld) its case ends without money.
+///
+/// # Errors
+/// Refused where the actor may not, the reason is missing, or the entry is already final.
+pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &str) -> Result<()> {
+    need_role(
+        actor,
+        &[Role::CaseHandler, Role::Reviewer, Role::Approver],
+        "移出名单",
+    )?;
+    let (batch, found) = visible_entry(tx, actor, entry)?;
+    if found.state != EntryState::Committed {
+        let message = format!("这一项已是「{}」，不能移出名单。", found.state.zh());
+        return Err(Refusal::conflict("entry-too-late", message).into());
+    }
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST {
+        let message = format!("请写明移出名单的理由，不超过 {LONGEST} 个字。");
+        return Err(Refusal::field("reason", "required", message).into());
+    }
+    if batch.state != BatchState::Proposed {
+        casework::complete_by_batch(tx, actor, found.case, NOTICE, "removed", reason, None)?;
+    }
+    let state = EntryState::Removed.code();
+    change_entry(
+        tx,
+        &found,
+        "state = ?3, removed_why = ?4, held_why = NULL",
+        vec![state.into(), reason.into()],
+    )?;
+    settle_state(tx, batch.id)?;
+    let ((), posted) = keep_journal(tx, batch.line, |journal| {
+        let movement = Movement::Release {
+            line: journal.line(),
+            amount: found.amount,
+        };
+        let memo = format!("移出{}，{}，{reason}", batch.title, found.party_name);
+        journal
+            .post(actor, movement, ("batch_entry", entry.0), &memo)
+            .map(drop)
+    })?;
+    let mut rows: Rows = vec![("batch", batch.id.0), ("batch_entry", entry.0)];
+    rows.extend(posted);
+    let detail = json!({ "entry": entry, "case": found.case_number, "reason": reason });
+    event(tx, actor, "batch.remove_entry", batch.id, detail, rows);
+    Ok(())
+}
+
+/// The notice has ended: every entry that is not held becomes final and payable. Gives how many;
+/// none where that was done before, or nobody is left on the list.
+///
+/// # Errors
+/// Refused where the actor may not, or the batch was not published.
+pub fn finalise(tx: &Tx<'_>, actor: &Actor, batch: BatchId) -> Result<usize> {
+    need_role(
+        actor,
+        &[Role::Reviewer, Role::Approver, Role::CaseHandler],
+        "确定最终名单",
+    )?;
+    let found = find_batch(tx, actor, batch)?;
+    match found.state {
+        BatchState::Proposed => {
+            return Err(
+                Refusal::conflict("not-noticed", "名单还没有公示，不能确定为最终名单。").into(),
+            );
+        }
+        BatchState::Noticed => set_state(tx, &found, BatchState::Final)?,
+        BatchState::Final | BatchState::Paying | BatchState::Done => return Ok(0),
+    }
+    let mut entries = entries_of(tx, batch)?;
+    entries.retain(|entry| entry.state == EntryState::Committed && entry.held_why.is_none());
+    let rows = make_payable(tx, actor, &found, &entries)?;
+    let detail = json!({ "entries": entries.len() });
+    event(tx, actor, "batch.finalise", batch, detail, rows);
+    Ok(entries.len())
+}
+
+/// The objection to an entry was dismissed after the notice had ended: it becomes final, too.
+///
+/// # Errors
+/// Refused where the actor may not, the entry is held or not waiting, or the notice still runs.
+pub fn finalise_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId) -> Result<()> {
+    need_role(
+        actor,
+        &[Role::Reviewer, Role::Approver, Role::CaseHandler],
+        "确定最终名单",
+    )?;
+    let (batch, found) = visible_entry(tx, actor, entry)?;
+    if matches!(batch.state, BatchState::Proposed | BatchState::Noticed) {
+        return Err(Refusal::conflict("notice-running", "公示期满后才能确定最终名单。").into());
+    }
+    if found.state != EntryState::Committed || found.held_why.is_some() {
+        let message = "这一项仍在暂缓，或者已经确定或移出。请刷新页面查看。";
+        return Err(Refusal::conflict("entry-not-waiting", message).into());
+    }
+    let rows = make_payable(tx, actor, &batch, &[found])?;
+    event(
+        tx,
+        actor,
+        "batch.finalise_entry",
+        batch.id,
+        json!({ "entry": entry }),
+        rows,
+    );
+    Ok(())
+}
+
+/// Ends the notice of each case and moves each amount from promised to payable.
+fn make_payable(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    batch: &BatchRow,
+    entries: &[EntryRow],
+) -> Result<Rows> {
+    let mut rows: Rows = vec![("batch", batch.id.0)];
+    for entry in entries {
+        casework::complete_by_batch(tx, actor, entry.case, NOTICE, "final", "", None)?;
+        change_entry(
+            tx,
+            entry,
+            "state = ?3",
+            vec![EntryState::Payable.code().into()],
+        )?;
+        rows.push(("batch_entry", entry.id.0));
+    }
+    settle_state(tx, batch.id)?;
+    let ((), posted) = keep_journal(tx, batch.line, |journal| {
+        for entry in entries {
+            let movement = Movement::MakePayable {
+                line: journal.line(),
+                amount: entry.amount,
+            };
+            let memo = format!("{}，公示无异议，{}", batch.title, entry.party_name);
+            journal.post(actor, movement, ("batch_entry", entry.id.0), &memo)?;
+        }
+        Ok(())
+    })?;
+    rows.extend(posted);
+    Ok(rows)
+}
+
+/// An entry with its batch, if the actor may see it.
+fn visible_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId) -> Result<(BatchRow, EntryRow)> {
+    let found = load_entry(tx, entry)?;
+    Ok((find_batch(tx, actor, found.batch)?, found))
+}
+
+/// Changes an entry under its version; `?1` is the id, `?2` the version, values follow.
+pub(super) fn change_entry(
+    tx: &Tx<'_>,
+    entry: &EntryRow,
+    set: &str,
+    values: Vec<Value>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE batch_entry SET {set}, version = version + 1 WHERE id = ?1 AND version = ?2"
+    );
+    let mut all = Vec::from(params![entry.id, entry.version]);
+    all.extend(values);
+    if tx.execute(&sql, all)? == 1 {
+        Ok(())
+    } else {
+        Err(changed_meanwhile("名单中的这一项"))
+    }
+}
+
+fn set_state(tx: &Tx<'_>, batch: &BatchRow, state: BatchState) -> Result<()> {
+    let sql = "UPDATE batch SET state = ?3, version = version + 1 WHERE id = ?1 AND version = ?2";
+    if tx.execute(sql, params![batch.id, batch.version, state.code()])? == 1 {
+        Ok(())
+    } else {
+        Err(changed_meanwhile("这个批次"))
+    }
+}
+
+/// Sets the state of a batch as it follows from its entries and payment files.
+pub(super) fn settle_state(tx: &Tx<'_>, batch: BatchId) -> Result<()> {
+    let (state, open, live, files) = tx.row(
+        "SELECT b.state, \
+         (SELECT COUNT(*) FROM batch_entry e WHERE e.batch_id = b.id AND e.state IN ('committed', 'payable', 'in-payment')), \
+         (SELECT COUNT(*) FROM batch_entry e WHERE e.batch_id = b.id AND e.state <> 'removed'), \
+         (SELECT COUNT(*) FROM payment_file f WHERE f.batch_id = b.id) \
+         FROM batch b WHERE b.id = ?1",
+        params![batch],
+        |row| Ok((row.get::<BatchState>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?, row.get::<i64>(3)?)),
+    )?;
+    let next = match state {
+        BatchState::Proposed | BatchState::Noticed if live > 0 => state,
+        _ if open == 0 => BatchState::Done,
+        _ if files > 0 => BatchState::Paying,
+        _ => BatchState::Final,
+    };
+    tx.execute(
+        "UPDATE batch SET state = ?2, version = version + 1 WHERE id = ?1",
+        params![batch, next.code()],
+    )?;
+    Ok(())
+}
+
+/// An event about a batch.
+pub(super) fn event(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    command: &'static str,
+    batch: BatchId,
+    detail: serde_json::Value,
+    rows: Vec<(&'static str, Uuid)>,
+) {
+    let (actor, subject) = (actor.to_ref(), ("batch", batch.0));
+    tx.event(Event {
+        actor,
+        command,
+        subject,
+        detail,
+        rows,
+    });
+}

@@ -1,0 +1,288 @@
+//! Pages of payment files: the list, one file with its lines, the bank's reply.
+//!
+//! It lacks rules: the commands decide. Reading a reply happens here, before the transaction.
+
+use askama::Template;
+use axum::extract::{Path, Query as UrlQuery, State};
+use axum::http::StatusCode;
+use vocab::Fen;
+
+use super::batch_queries::Sum;
+use super::budget_pages::{Asked, asked, crumb, raw_query};
+use super::payment::open_payment_file;
+use super::payment_queries::{
+    FileFilter, FileRow, PaymentRow, ReplyRow, count_files, find_file, list_files, payments_of,
+    replies_of,
+};
+use super::reply;
+use super::settle::{Settled, apply_reply};
+use super::state::{FileState, PaymentState};
+use crate::access::{Role, Rule};
+use crate::account;
+use crate::ids::PaymentFileId;
+use crate::refusal::{Error, Refusal};
+use crate::store::Command;
+use crate::web::export::{Cell, download, xlsx};
+use crate::web::filters;
+use crate::web::form::{Chip, Errors};
+use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
+
+const READERS: Rule = Rule::Staff(&[
+    Role::Finance,
+    Role::CaseHandler,
+    Role::Reviewer,
+    Role::Approver,
+    Role::Leader,
+    Role::AuditAdmin,
+]);
+const FINANCE: Rule = Rule::Staff(&[Role::Finance]);
+
+const ROWS: u32 = 30;
+/// The largest reply offered to be sent, in bytes.
+const REPLY_BYTES: u64 = 1 << 20;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get("/payments", READERS, list),
+        get("/payments/{id}", READERS, show),
+        post("/payments/{id}", FINANCE, act),
+        get("/payments/{id}/lines.xlsx", READERS, export),
+    ]
+}
+
+#[derive(Template)]
+#[template(path = "fund/payments.html")]
+struct ListPage {
+    page: Page,
+    crumbs: Vec<Crumb>,
+    text: String,
+    state: String,
+    chips: Vec<Chip>,
+    rows: Vec<FileRow>,
+    total: Fen,
+    pager: Pager,
+}
+
+async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<Asked>) -> Answer {
+    let actor = visit.actor()?.clone();
+    let filter = FileFilter {
+        text: asked(&query, "q").chars().take(60).collect(),
+        state: FileState::from_code(asked(&query, "state")),
+    };
+    let (raw, number) = (
+        raw_query(&visit),
+        asked(&query, "page").parse().unwrap_or(1),
+    );
+    let wanted = filter.clone();
+    let (rows, sum, pager) = app
+        .store
+        .read(move |q| {
+            let sum = count_files(&**q, &actor, &wanted)?;
+            let pager = Pager::new("/payments", &raw, number, ROWS, sum.count);
+            Ok::<_, Error>((
+                list_files(&**q, &actor, &wanted, ROWS, pager.offset())?,
+                sum,
+                pager,
+            ))
+        })
+        .await?;
+    let chip = |state: Option<FileState>| Chip {
+        href: state.map_or_else(
+            || "/payments".to_owned(),
+            |state| format!("/payments?state={}", state.code()),
+        ),
+        label: state.map_or("全部", FileState::zh).to_owned(),
+        count: None,
+        current: state == filter.state,
+    };
+    visit.show(&ListPage {
+        page: Page::new(&app, &visit, "支付文件"),
+        crumbs: vec![crumb("/budgets", "资金")],
+        chips: std::iter::once(None)
+            .chain(FileState::ALL.iter().copied().map(Some))
+            .map(chip)
+            .collect(),
+        state: filter.state.map_or("", FileState::code).to_owned(),
+        text: filter.text,
+        rows,
+        total: sum.amount,
+        pager,
+    })
+}
+
+struct StateSum {
+    state: PaymentState,
+    sum: Sum,
+}
+
+#[derive(Template)]
+#[template(path = "fund/payment.html")]
+struct FilePage {
+    page: Page,
+    crumbs: Vec<Crumb>,
+    errors: Errors,
+    file: FileRow,
+    created_by: String,
+    rows: Vec<PaymentRow>,
+    sums: Vec<StateSum>,
+    replies: Vec<ReplyRow>,
+    most_bytes: u64,
+    reply_hint: String,
+    may_act: bool,
+    waits: bool,
+}
+
+async fn show(State(app): State<App>, visit: Visit, Path(id): Path<PaymentFileId>) -> Answer {
+    show_file(&app, &visit, id, StatusCode::OK, Errors::default()).await
+}
+
+async fn show_file(
+    app: &App,
+    visit: &Visit,
+    id: PaymentFileId,
+    status: StatusCode,
+    errors: Errors,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let may_act = actor.has(Role::Finance);
+    let (file, rows, replies, created_by) = app
+        .store
+        .read(move |q| {
+            let file = find_file(&**q, &actor, id)?;
+            let by = account::name_of(&**q, file.created_by)?;
+            Ok::<_, Error>((file, payments_of(&**q, id)?, replies_of(&**q, id)?, by))
+        })
+        .await?;
+    let page = FilePage {
+        page: Page::new(app, visit, format!("支付文件 {}", file.number)),
+        crumbs: vec![
+            crumb("/batches", "批次"),
+            Crumb {
+                href: format!("/batches/{}", file.batch),
+                label: file.batch_title.clone(),
+            },
+        ],
+        errors,
+        created_by,
+        sums: sums(&rows),
+        replies,
+        most_bytes: REPLY_BYTES,
+        reply_hint: format!(
+            "CSV，UTF-8。第一行「文件编号,{}」，以后每行「行号,结果,原因,日期」；可以分次登记。",
+            file.number
+        ),
+        may_act,
+        waits: file.state != FileState::Answered,
+        file,
+        rows,
+    };
+    visit.show_with(status, &page)
+}
+
+fn sums(rows: &[PaymentRow]) -> Vec<StateSum> {
+    let sum = |state: PaymentState| {
+        let of = rows.iter().filter(|row| row.state == state);
+        let sum = of.fold(Sum::default(), |sum, row| Sum {
+            count: sum.count + 1,
+            amount: sum.amount + row.amount,
+        });
+        StateSum { state, sum }
+    };
+    PaymentState::ALL
+        .iter()
+        .copied()
+        .map(sum)
+        .filter(|it| it.sum.count > 0)
+        .collect()
+}
+
+async fn act(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<PaymentFileId>,
+    posted: Posted,
+) -> Answer {
+    let acted = match posted.get("action") {
+        "download" => return hand_out(&app, &visit, id).await,
+        "apply_reply" => take_reply(&app, &visit, id, &posted).await,
+        _ => Err(Refusal::invalid("action", "没有选中要办理的事项，请刷新页面后再试。").into()),
+    };
+    match acted {
+        Ok(settled) => Ok(visit.redirect(&format!("/payments/{id}"), &settled.message())),
+        Err(error) => {
+            let errors = Errors::take(error, &posted)?;
+            show_file(&app, &visit, id, StatusCode::UNPROCESSABLE_ENTITY, errors).await
+        }
+    }
+}
+
+async fn hand_out(app: &App, visit: &Visit, id: PaymentFileId) -> Answer {
+    let actor = visit.actor()?.clone();
+    let command = Command::new("payment.download", visit.now);
+    let (file, body) = app
+        .store
+        .write(command, move |tx| open_payment_file(tx, &actor, id))
+        .await?;
+    Ok(download(
+        &format!("{}.csv", file.number),
+        "text/csv; charset=utf-8",
+        body,
+    ))
+}
+
+async fn take_reply(
+    app: &App,
+    visit: &Visit,
+    id: PaymentFileId,
+    posted: &Posted,
+) -> Result<Settled, WebError> {
+    let actor = visit.actor()?.clone();
+    let upload = posted
+        .uploads()
+        .iter()
+        .find(|upload| upload.field == "reply");
+    let upload = upload
+        .ok_or_else(|| Refusal::field("reply", "required", "请选择银行回单（CSV 文件）。"))?;
+    let reply = reply::read(&upload.bytes)?;
+    let version = posted.version("version")?;
+    let command = Command::new("payment.settle", visit.now).once(posted.key());
+    let done = app.store.write_once(command, move |tx| {
+        apply_reply(tx, &actor, id, version, &reply)
+    });
+    Ok(done.await?.value)
+}
+
+async fn export(State(app): State<App>, visit: Visit, Path(id): Path<PaymentFileId>) -> Answer {
+    let actor = visit.actor()?.clone();
+    let (file, rows) = app
+        .store
+        .read(move |q| {
+            let file = find_file(&**q, &actor, id)?;
+            Ok::<_, Error>((file, payments_of(&**q, id)?))
+        })
+        .await?;
+    let headers = [
+        "行号",
+        "户名",
+        "办件号",
+        "金额（元）",
+        "结果",
+        "原因",
+        "日期",
+    ];
+    let cells: Vec<Vec<Cell>> = rows
+        .into_iter()
+        .map(|row| {
+            vec![
+                (row.line_number as f64).into(),
+                row.party_name.into(),
+                row.case_number.into(),
+                row.amount.into(),
+                row.state.zh().into(),
+                row.reason.into(),
+                row.settled_on.map(|day| day.to_string()).into(),
+            ]
+        })
+        .collect();
+    xlsx(&file.number, &headers, &cells)
+}
