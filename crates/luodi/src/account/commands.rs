@@ -142,7 +142,8 @@ fn may_create(actor: &Actor, new: &NewAccount) -> Result<()> {
         return Ok(());
     }
     let applicant = Roles::from_iter([Role::Applicant]);
-    if actor.has(Role::WindowClerk) && new.party.is_some() && new.roles == applicant {
+    let in_region = vocab::region::is_within(new.region, actor.region);
+    if actor.has(Role::WindowClerk) && in_region && new.party.is_some() && new.roles == applicant {
         return Ok(());
     }
     administrator(actor, Role::SystemAdmin, new.region)?;

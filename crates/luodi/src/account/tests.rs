@@ -1,13 +1,8 @@
 //! Accounts, sessions and the doors, each story on its own temporary store.
 
-use std::sync::Arc;
-
 use axum::Router;
-use axum::body::Body;
-use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use tower::ServiceExt;
 use vocab::RegionCode;
 
 use super::*;
@@ -16,7 +11,8 @@ use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::refusal::{Error, Kind};
 use crate::store::testing::TemporaryStore;
 use crate::store::{Command, Store, Tx};
-use crate::web::{App, Attempts, Clock, Site, mount};
+use crate::web::Clock;
+use crate::web::testing::{Browser, field, router};
 
 const PASSWORD: &str = "blue-kettle-88";
 
@@ -84,20 +80,7 @@ impl City {
     }
 
     fn app(&self) -> Router {
-        let app = App {
-            store: Store::clone(&self.store),
-            clock: self.clock.clone(),
-            site: Arc::new(Site {
-                city: "温州市".into(),
-                region: region("330300"),
-                demo: true,
-                secure: false,
-                data: self.store.dir().to_owned(),
-            }),
-            sessions: Arc::new(Sessions),
-            attempts: Arc::new(Attempts::default()),
-        };
-        mount(&app, crate::router::routes())
+        router(&self.store, &self.clock)
     }
 
     fn pass(&self, time: SignedDuration) {
@@ -127,88 +110,6 @@ fn code<T: std::fmt::Debug>(result: crate::refusal::Result<T>) -> String {
             .map_or(refusal.code.to_owned(), |f| f.rule.clone().into_owned()),
         other => format!("{other:?}"),
     }
-}
-
-/// A browser: keeps cookies, reads tokens from the page.
-struct Browser<'a> {
-    router: &'a Router,
-    cookies: Vec<(String, String)>,
-}
-
-impl<'a> Browser<'a> {
-    fn new(router: &'a Router) -> Self {
-        Self {
-            router,
-            cookies: Vec::new(),
-        }
-    }
-
-    async fn send(&mut self, request: Request<Body>) -> (StatusCode, String, String) {
-        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
-        for cookie in response.headers().get_all(SET_COOKIE) {
-            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            self.cookies.retain(|(known, _)| known != name);
-            self.cookies.push((name.into(), value.into()));
-        }
-        let status = response.status();
-        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
-        let location = header(LOCATION).unwrap_or_default().to_owned();
-        let body = axum::body::to_bytes(response.into_body(), 1 << 22)
-            .await
-            .unwrap();
-        (status, location, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
-        let line: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(k, v)| format!("{k}={v}"))
-            .collect();
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header(COOKIE, line.join("; "))
-    }
-
-    async fn get(&mut self, path: &str) -> (StatusCode, String, String) {
-        let request = self.request("GET", path).body(Body::empty()).unwrap();
-        self.send(request).await
-    }
-
-    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> (StatusCode, String, String) {
-        let body: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
-        let request = self
-            .request("POST", path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from(body))
-            .unwrap();
-        self.send(request).await
-    }
-
-    async fn log_in(&mut self, login: &str, password: &str) -> (StatusCode, String, String) {
-        let (_, _, page) = self.get("/login").await;
-        let csrf = field(&page, "csrf");
-        let fields = [
-            ("csrf", csrf.as_str()),
-            ("idempotency_key", "k"),
-            ("login", login),
-            ("password", password),
-        ];
-        self.post("/login", &fields).await
-    }
-}
-
-/// The value of the first hidden field of this name.
-fn field(page: &str, name: &str) -> String {
-    let start = page
-        .find(&format!("name=\"{name}\" value=\""))
-        .unwrap_or_else(|| panic!("{name} in {page}"));
-    let rest = page.get(start..).unwrap().split("value=\"").nth(1).unwrap();
-    rest.split('"').next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,14 +1,18 @@
 //! What changes parties, and the look at personal data, which is recorded like a change.
 
+use jiff::civil::Date;
 use serde_json::json;
-use vocab::RegionCode;
+use vocab::industry::IndustryCode;
+use vocab::{Phone, RegionCode};
 
-use crate::access::{Actor, ActorKind, Role};
-use crate::ids::PartyId;
+use crate::access::{Actor, ActorKind, Role, Roles};
+use crate::account::{self, NewAccount};
+use crate::ids::{AccountId, PartyId};
 use crate::params;
-use crate::refusal::{FieldError, Refusal, Result};
+use crate::refusal::{Refusal, Result};
 use crate::store::{Event, Tx};
 
+use super::form::fault;
 use super::queries::{self, Personal, find_number, fold_name};
 use super::{NewParty, PartyKind, STAFF};
 
@@ -58,18 +62,8 @@ fn may_register(actor: &Actor, region: RegionCode) -> Result<()> {
 fn check(tx: &Tx<'_>, new: &NewParty) -> Result<()> {
     let mut wrong = Vec::new();
     let mut field = |name: &str, rule: &'static str, message: &str| {
-        let (field, message) = (name.to_owned(), message.to_owned());
-        wrong.push(FieldError {
-            field,
-            rule: rule.into(),
-            message,
-        });
+        wrong.push(fault(name, rule, message));
     };
-    match new.name.trim().chars().count() {
-        2..=100 => {}
-        0 => field("name", "required", "请填写名称，与营业执照或身份证一致。"),
-        _ => field("name", "length", "名称为 2 至 100 个字，请核对。"),
-    }
     let enterprise = new.kind == PartyKind::Enterprise;
     if enterprise && new.credit_code.is_none() {
         field("credit_code", "required", "请填写统一社会信用代码。");
@@ -94,36 +88,174 @@ fn check(tx: &Tx<'_>, new: &NewParty) -> Result<()> {
     if vocab::region::find(new.region).is_none() {
         field("region", "region-unknown", "没有这个行政区划，请重新选择。");
     }
-    if new
-        .address
-        .as_ref()
-        .is_some_and(|address| address.chars().count() > 200)
-    {
-        field("address", "length", "地址最长 200 个字，请缩短。");
-    }
-    if new
-        .legal_representative
-        .as_ref()
-        .is_some_and(|name| name.chars().count() > 60)
-    {
-        field(
-            "legal_representative",
-            "length",
-            "法定代表人最长 60 个字，请核对。",
-        );
-    }
-    if new.founded_on.is_some_and(|day| day > tx.today()) {
-        field(
-            "founded_on",
-            "not-future",
-            "成立日期不能晚于今天，请核对营业执照。",
-        );
+    let texts = check_texts(
+        tx,
+        &new.name,
+        new.address.as_deref(),
+        new.legal_representative.as_deref(),
+        new.founded_on,
+    );
+    if let Err(refusal) = texts {
+        wrong = [refusal.fields, wrong].concat();
     }
     if wrong.is_empty() {
         Ok(())
     } else {
         Err(Refusal::fields(wrong).into())
     }
+}
+
+/// What holds for a registration and a correction alike.
+fn check_texts(
+    tx: &Tx<'_>,
+    name: &str,
+    address: Option<&str>,
+    legal_representative: Option<&str>,
+    founded_on: Option<Date>,
+) -> Result<(), Refusal> {
+    let mut wrong = Vec::new();
+    match name.trim().chars().count() {
+        2..=100 => {}
+        0 => wrong.push(fault(
+            "name",
+            "required",
+            "请填写名称，与营业执照或身份证一致。",
+        )),
+        _ => wrong.push(fault("name", "length", "名称为 2 至 100 个字，请核对。")),
+    }
+    if address.is_some_and(|address| address.chars().count() > 200) {
+        wrong.push(fault("address", "length", "地址最长 200 个字，请缩短。"));
+    }
+    if legal_representative.is_some_and(|name| name.chars().count() > 60) {
+        wrong.push(fault(
+            "legal_representative",
+            "length",
+            "法定代表人最长 60 个字，请核对。",
+        ));
+    }
+    if founded_on.is_some_and(|day| day > tx.today()) {
+        let message = "成立日期不能晚于今天，请核对营业执照。";
+        wrong.push(fault("founded_on", "not-future", message));
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::fields(wrong))
+    }
+}
+
+/// What the window corrects after looking at the papers. A personal value left out stays.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// As in the licence or on the identity card.
+    pub name: String,
+    /// A new phone.
+    pub phone: Option<Phone>,
+    /// A new address.
+    pub address: Option<String>,
+    /// What an enterprise does.
+    pub industry: Option<IndustryCode>,
+    /// Of an enterprise.
+    pub legal_representative: Option<String>,
+    /// Of an enterprise.
+    pub founded_on: Option<Date>,
+}
+
+/// Corrects a party. Its number and region stay: another number is another party.
+///
+/// # Errors
+/// Refuses others than the window of the party's region, fields out of bounds, and a party that
+/// changed meanwhile.
+pub fn amend(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: PartyId,
+    version: i64,
+    amendment: &Amendment,
+) -> Result<()> {
+    let party = queries::find(tx, actor, id)?;
+    may_register(actor, party.region)?;
+    check_texts(
+        tx,
+        &amendment.name,
+        amendment.address.as_deref(),
+        amendment.legal_representative.as_deref(),
+        amendment.founded_on,
+    )?;
+    let name = amendment.name.trim();
+    let rows = tx.execute(
+        "UPDATE party SET name = ?1, name_folded = ?2, industry_code = ?3, \
+           legal_representative = ?4, founded_on = ?5, version = version + 1 \
+         WHERE id = ?6 AND version = ?7",
+        params![
+            name,
+            fold_name(name),
+            amendment.industry.map(|code| code.to_string()),
+            tidy(amendment.legal_representative.as_deref()),
+            amendment.founded_on,
+            id,
+            version
+        ],
+    )?;
+    if rows == 0 {
+        let message = "这个主体刚被他人更正，您的更正没有保存。请打开最新页面核对后再办。";
+        return Err(Refusal::conflict("party-changed", message).into());
+    }
+    let mut changed = Vec::new();
+    if let Some(phone) = &amendment.phone {
+        let sealed = tx.seal(id.0, PHONE, phone.as_str())?;
+        tx.execute(
+            "UPDATE party SET phone_sealed = ?1 WHERE id = ?2",
+            params![sealed, id],
+        )?;
+        changed.push(PHONE);
+    }
+    if let Some(address) = tidy(amendment.address.as_deref()) {
+        let sealed = tx.seal(id.0, ADDRESS, address)?;
+        tx.execute(
+            "UPDATE party SET address_sealed = ?1 WHERE id = ?2",
+            params![sealed, id],
+        )?;
+        changed.push(ADDRESS);
+    }
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "party.amend",
+        subject: ("party", id.0),
+        detail: json!({ "renamed": party.name != name, "personal": changed }),
+        rows: vec![("party", id.0)],
+    });
+    Ok(())
+}
+
+/// Opens an account with a one-time password for a party, at the window.
+///
+/// # Errors
+/// Refuses others than the window of the party's region, and a bad or taken log-in name.
+pub fn open_account(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: PartyId,
+    login: &str,
+    password_hash: &str,
+) -> Result<AccountId> {
+    let party = queries::find(tx, actor, id)?;
+    let new = NewAccount {
+        login: login.to_owned(),
+        name: party.name,
+        password_hash: password_hash.to_owned(),
+        one_time: true,
+        roles: Roles::from_iter([Role::Applicant]),
+        department: None,
+        region: party.region,
+        party: Some(id),
+        demo: None,
+    };
+    account::create_account(tx, actor, &new)
+}
+
+fn tidy(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
 }
 
 fn registered(new: &NewParty) -> Refusal {

@@ -8,7 +8,7 @@ use vocab::{CreditCode, IdNumber, Phone, RegionCode};
 use crate::refusal::{FieldError, Refusal};
 use crate::web::Posted;
 
-use super::{NewParty, PartyKind};
+use super::{Amendment, NewParty, PartyKind};
 
 /// Reads the form.
 ///
@@ -32,16 +32,9 @@ pub(super) fn read(posted: &Posted) -> Result<NewParty, Refusal> {
     let id_number = optional(posted, &mut wrong, "id_number", |text| {
         IdNumber::parse(text).map_err(|error| (error.code(), error.message_zh()))
     });
-    let phone = optional(posted, &mut wrong, "phone", |text| {
-        Phone::parse(text).map_err(|error| (error.code(), error.message_zh()))
-    });
-    let industry = optional(posted, &mut wrong, "industry", |text| {
-        IndustryCode::parse(text).map_err(|error| (error.code(), error.message_zh()))
-    });
-    let founded_on = optional(posted, &mut wrong, "founded_on", |text| {
-        let message = "请填写真实存在的日期，如 2018-06-01。";
-        text.parse::<Date>().map_err(|_| ("date", message))
-    });
+    let phone = phone(posted, &mut wrong);
+    let industry = industry(posted, &mut wrong);
+    let founded_on = founded_on(posted, &mut wrong);
     match (kind, region) {
         (Some(kind), Some(region)) if wrong.is_empty() => Ok(NewParty {
             kind,
@@ -58,6 +51,46 @@ pub(super) fn read(posted: &Posted) -> Result<NewParty, Refusal> {
         }),
         _ => Err(Refusal::fields(wrong)),
     }
+}
+
+/// Reads the form of a correction.
+///
+/// # Errors
+/// All fields that break a rule of their own.
+pub(super) fn read_amendment(posted: &Posted) -> Result<Amendment, Refusal> {
+    let mut wrong = Vec::new();
+    let amendment = Amendment {
+        name: posted.get("name").to_owned(),
+        phone: phone(posted, &mut wrong),
+        address: typed(posted, "address"),
+        industry: industry(posted, &mut wrong),
+        legal_representative: typed(posted, "legal_representative"),
+        founded_on: founded_on(posted, &mut wrong),
+    };
+    if wrong.is_empty() {
+        Ok(amendment)
+    } else {
+        Err(Refusal::fields(wrong))
+    }
+}
+
+fn phone(posted: &Posted, wrong: &mut Vec<FieldError>) -> Option<Phone> {
+    optional(posted, wrong, "phone", |text| {
+        Phone::parse(text).map_err(|error| (error.code(), error.message_zh()))
+    })
+}
+
+fn industry(posted: &Posted, wrong: &mut Vec<FieldError>) -> Option<IndustryCode> {
+    optional(posted, wrong, "industry", |text| {
+        IndustryCode::parse(text).map_err(|error| (error.code(), error.message_zh()))
+    })
+}
+
+fn founded_on(posted: &Posted, wrong: &mut Vec<FieldError>) -> Option<Date> {
+    optional(posted, wrong, "founded_on", |text| {
+        let message = "请填写真实存在的日期，如 2018-06-01。";
+        text.parse::<Date>().map_err(|_| ("date", message))
+    })
 }
 
 fn typed(posted: &Posted, field: &str) -> Option<String> {

@@ -9,11 +9,12 @@ mod form;
 mod message;
 mod pages;
 mod queries;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use commands::{register, unmask};
+pub use commands::{Amendment, amend, open_account, register, unmask};
 pub use message::{Message, notify, recent_messages, unread};
 pub use queries::{
     Order, Party, PartyFilter, Personal, count, find, find_for_case, find_number, list, personal,
@@ -100,6 +101,7 @@ pub(crate) const STAFF: &[Role] = &[
 /// The routes of parties, their bank accounts and their messages.
 pub fn routes() -> Vec<Route> {
     let mut routes = pages::routes();
+    routes.extend(window::routes());
     routes.extend(bank_account::routes());
     routes.extend(message::routes());
     routes

@@ -1,5 +1,6 @@
 //! Parties, their bank accounts and messages, each story on its own temporary store.
 
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use vocab::{BankAccountNumber, BankCode, CreditCode, IdNumber, Phone, RegionCode};
 
@@ -11,7 +12,8 @@ use crate::params;
 use crate::refusal::{Error, Result};
 use crate::store::testing::TemporaryStore;
 use crate::store::{Command, Query, Store, Tx};
-use crate::web::Posted;
+use crate::web::testing::{Browser, field, router};
+use crate::web::{Clock, Posted};
 
 const ID: &str = "11010519491231002X";
 const PHONE: &str = "13812345678";
@@ -484,4 +486,227 @@ fn a_refused_bank_account_says_why_and_the_party_is_told() {
             .windows(NUMBER.len())
             .any(|part| part == NUMBER.as_bytes())
     );
+}
+
+#[test]
+fn a_correction_keeps_what_it_leaves_out_and_a_new_name_stops_payment() {
+    let city = City::new();
+    let id = city.register(window(), person()).unwrap();
+    let account = city
+        .write(move |tx| bank_account::enter(tx, &window(), id, &account("王小明")))
+        .unwrap();
+    let finance = || staff(3, Role::Finance, "330302");
+    city.write(move |tx| bank_account::approve(tx, &finance(), account, 1))
+        .unwrap();
+    let correct = |actor: Actor, version, name: &'static str| {
+        let amendment = Amendment {
+            name: name.into(),
+            phone: Some(Phone::parse("0577-88001234").unwrap()),
+            address: None,
+            industry: None,
+            legal_representative: None,
+            founded_on: None,
+        };
+        city.write(move |tx| amend(tx, &actor, id, version, &amendment))
+    };
+    assert_eq!(rule(correct(finance(), 1, "王晓明")), "register-at-window");
+    let elsewhere = staff(5, Role::WindowClerk, "330324");
+    assert_eq!(rule(correct(elsewhere, 1, "王晓明")), "not-found");
+    assert_eq!(rule(correct(window(), 2, "王晓明")), "party-changed");
+    assert_eq!(rule(correct(window(), 1, " ")), "name required");
+    correct(window(), 1, "王晓明").unwrap();
+    let known = city.read(|q| personal(q, id)).unwrap();
+    assert_eq!(known.phone.as_deref(), Some("0577-88001234"));
+    assert_eq!(known.address.as_deref(), Some(ADDRESS));
+    let paid = city.read(|q| bank_account::for_payment(q, account).map(drop));
+    assert_eq!(rule(paid), "holder-name");
+    let filter = PartyFilter {
+        text: "晓".into(),
+        ..Default::default()
+    };
+    assert_eq!(city.read(|q| count(q, &window(), &filter)).unwrap(), 1);
+}
+
+#[test]
+fn the_window_opens_accounts_for_parties_of_its_region() {
+    let city = City::new();
+    let id = city.register(window(), person()).unwrap();
+    let open = |actor: Actor, login: &'static str| {
+        city.write(move |tx| open_account(tx, &actor, id, login, "hash"))
+    };
+    assert_eq!(
+        rule(open(staff(5, Role::WindowClerk, "330324"), "wang.xm")),
+        "not-found"
+    );
+    assert_eq!(
+        rule(open(staff(3, Role::Finance, "330302"), "wang.xm")),
+        "not-this-administrator"
+    );
+    open(window(), "wang.xm").unwrap();
+    assert_eq!(rule(open(window(), "wang.xm")), "login taken");
+}
+
+/// Opens accounts for the story's people; their names are their log-in names.
+fn open_accounts(city: &City, people: &[(&'static str, Role, &'static str)]) {
+    let hash = crate::account::password::hash_with_salt(PASSWORD, &[7; 16]).unwrap();
+    for (login, role, of) in people.iter().copied() {
+        let new = crate::account::NewAccount {
+            login: login.into(),
+            name: login.into(),
+            password_hash: hash.clone(),
+            one_time: false,
+            roles: Roles::from_iter([role]),
+            department: None,
+            region: region(of),
+            party: None,
+            demo: Some(PASSWORD.into()),
+        };
+        let console = Actor::console("test", region("330300"));
+        city.write(move |tx| crate::account::create_account(tx, &console, &new))
+            .unwrap();
+    }
+}
+
+const PASSWORD: &str = "blue-kettle-88";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_window_to_an_approved_account_through_the_pages() {
+    let city = tokio::task::spawn_blocking(|| {
+        let city = City::new();
+        open_accounts(
+            &city,
+            &[
+                ("window", Role::WindowClerk, "330302"),
+                ("finance", Role::Finance, "330302"),
+                ("yongjia", Role::WindowClerk, "330324"),
+            ],
+        );
+        city
+    })
+    .await
+    .unwrap();
+    let router = router(&city.0, &Clock::fixed(now()));
+    let mut clerk = Browser::new(&router);
+    clerk.log_in("window", PASSWORD).await;
+
+    // A wrong check character keeps what was typed; the mended form registers.
+    let (_, _, form) = clerk.get("/parties/new").await;
+    let csrf = field(&form, "csrf");
+    let register = |key: &'static str, code: &'static str| {
+        [
+            ("csrf", csrf.clone()),
+            ("idempotency_key", key.to_owned()),
+            ("kind", "enterprise".to_owned()),
+            ("name", "温州日出光伏有限公司".to_owned()),
+            ("credit_code", code.to_owned()),
+            ("region", "330302".to_owned()),
+            ("phone", PHONE.to_owned()),
+            ("action", "register".to_owned()),
+        ]
+    };
+    let (status, _, page) = clerk
+        .post("/parties/new", &register("a", "91440300708461136U"))
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        page.contains("id=\"error-credit_code\" data-rule=\"credit-code-check-digit\""),
+        "{page}"
+    );
+    assert!(page.contains("温州日出光伏有限公司"));
+    let (status, party, _) = clerk
+        .post("/parties/new", &register("b", "91440300708461136T"))
+        .await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (_, again, _) = clerk
+        .post("/parties/new", &register("b", "91440300708461136T"))
+        .await;
+    assert_eq!(again, party, "posted twice, registered once");
+    let (status, _, page) = clerk
+        .post("/parties/new", &register("c", "91440300708461136T"))
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        page.contains(&format!("href=\"{party}\"")),
+        "a link to the registered one: {page}"
+    );
+
+    // Personal data: masked, shown once for a reason, masked again.
+    assert!(!clerk.get(&party).await.2.contains(PHONE));
+    let look = [
+        ("csrf", csrf.clone()),
+        ("idempotency_key", "d".into()),
+        ("reason", "电话通知补正".into()),
+    ];
+    assert!(
+        clerk
+            .post(&format!("{party}/unmask"), &look)
+            .await
+            .2
+            .contains(PHONE)
+    );
+    assert!(!clerk.get(&party).await.2.contains(PHONE));
+    let mut other = Browser::new(&router);
+    other.log_in("yongjia", PASSWORD).await;
+    for path in ["", "/bank-accounts", "/amend"] {
+        assert_eq!(
+            other.get(&format!("{party}{path}")).await.0,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    assert_eq!(other.get("/bank-accounts").await.0, StatusCode::FORBIDDEN);
+
+    // The window enters a bank account, finance approves it.
+    let enter = [
+        ("csrf", csrf.clone()),
+        ("idempotency_key", "e".into()),
+        ("holder_name", "温州日出光伏有限公司".into()),
+        ("bank_name", "中国银行温州鹿城支行".into()),
+        ("number", NUMBER.into()),
+        ("bank_code", "104333000017".into()),
+        ("action", "enter".to_owned()),
+    ];
+    let accounts = format!("{party}/bank-accounts");
+    assert_eq!(clerk.post(&accounts, &enter).await.0, StatusCode::SEE_OTHER);
+    let mut finance = Browser::new(&router);
+    finance.log_in("finance", PASSWORD).await;
+    let (_, _, waiting) = finance.get("/bank-accounts").await;
+    assert!(
+        waiting.contains("••••••••1234") && !waiting.contains(NUMBER),
+        "{waiting}"
+    );
+    let account = waiting
+        .split("data-open href=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .to_owned();
+    let (_, _, page) = finance.get(&account).await;
+    let approve = [
+        ("csrf", field(&page, "csrf")),
+        ("idempotency_key", field(&page, "idempotency_key")),
+        ("version", field(&page, "version")),
+        ("action", "approve".to_owned()),
+    ];
+    assert_eq!(
+        finance.post(&account, &approve).await.0,
+        StatusCode::SEE_OTHER
+    );
+    assert!(
+        clerk
+            .get(&accounts)
+            .await
+            .2
+            .contains("data-state=\"approved\"")
+    );
+    for path in [
+        "/parties",
+        "/parties.xlsx",
+        "/bank-accounts.xlsx?state=approved",
+        "/bank-accounts?state=all",
+    ] {
+        assert_eq!(finance.get(path).await.0, StatusCode::OK, "{path}");
+    }
 }

@@ -13,6 +13,8 @@ mod page;
 mod posted;
 mod route;
 mod serve;
+#[cfg(test)]
+pub(crate) mod testing;
 mod visit;
 
 pub use assets::{asset, healthz, readyz};

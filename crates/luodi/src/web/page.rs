@@ -186,6 +186,7 @@ fn nav(visit: &Visit, words: Lang, path: &str) -> Vec<NavItem> {
         ),
         ("/objections", "异议", &[CaseHandler, Reviewer, Approver]),
         ("/budgets", "资金", &[Finance, Approver, Leader]),
+        ("/bank-accounts", "收款账户", &[Finance]),
         ("/overview", "概览", &[Leader, Approver, Finance]),
         ("/desk/articles", "文章", &[Editor]),
         ("/accounts", "账号", &[SystemAdmin, SecurityAdmin]),

@@ -155,14 +155,15 @@ pub struct PaymentAccount {
 /// the command that makes it.
 ///
 /// # Errors
-/// Refuses an account that is not approved.
+/// Refuses an account that is not approved, or whose holder no longer is the party's name.
 pub fn for_payment(q: &dyn Query, id: BankAccountId) -> Result<PaymentAccount> {
     let row = q.row_opt(
-        "SELECT party_id, holder_name, bank_name, account_sealed, bank_code FROM bank_account \
-         WHERE id = ?1 AND state = 'approved'",
+        "SELECT b.party_id, b.holder_name, b.bank_name, b.account_sealed, b.bank_code, p.name \
+         FROM bank_account b JOIN party p ON p.id = b.party_id \
+         WHERE b.id = ?1 AND b.state = 'approved'",
         params![id],
         |r| {
-            let names = (r.get::<String>(1)?, r.get::<String>(2)?);
+            let names = [r.get::<String>(1)?, r.get(2)?, r.get(5)?];
             Ok((
                 r.get::<PartyId>(0)?,
                 names,
@@ -171,12 +172,17 @@ pub fn for_payment(q: &dyn Query, id: BankAccountId) -> Result<PaymentAccount> {
             ))
         },
     )?;
-    let (party, (holder_name, bank_name), sealed, bank_code) = row.ok_or_else(|| {
-        Refusal::conflict(
-            "bank-account-not-approved",
-            "收款账户还没有核准或已停用，不能拨付。请先核准账户。",
-        )
-    })?;
+    let (party, [holder_name, bank_name, party_name], sealed, bank_code) =
+        row.ok_or_else(|| {
+            Refusal::conflict(
+                "bank-account-not-approved",
+                "收款账户还没有核准或已停用，不能拨付。请先核准账户。",
+            )
+        })?;
+    if vocab::fold_width(&holder_name) != vocab::fold_width(&party_name) {
+        let message = "收款账户的户名与主体现在的名称不一致，不能拨付。请重新登记并核准账户。";
+        return Err(Refusal::conflict("holder-name", message).into());
+    }
     let broken =
         |what: &str| StoreError::Value(format!("{what} of bank account {id} does not parse"));
     let number =

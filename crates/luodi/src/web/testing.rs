@@ -1,0 +1,124 @@
+//! A browser without a screen, for stories told through the routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
+use axum::http::{Request, Response, StatusCode};
+use tower::ServiceExt;
+
+use super::{App, Attempts, Clock, Site, mount};
+use crate::store::Store;
+
+/// All routes over a store, as the demonstration city of 温州 serves them.
+pub(crate) fn router(store: &Store, clock: &Clock) -> Router {
+    let app = App {
+        store: store.clone(),
+        clock: clock.clone(),
+        site: Arc::new(Site {
+            city: "温州市".into(),
+            region: "330300".parse().unwrap(),
+            demo: true,
+            secure: false,
+            data: store.dir().to_owned(),
+        }),
+        sessions: Arc::new(crate::account::Sessions),
+        attempts: Arc::new(Attempts::default()),
+    };
+    mount(&app, crate::router::routes())
+}
+
+/// A browser: keeps cookies, reads tokens from the page.
+pub(crate) struct Browser<'a> {
+    router: &'a Router,
+    pub(crate) cookies: Vec<(String, String)>,
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) fn new(router: &'a Router) -> Self {
+        Self {
+            router,
+            cookies: Vec::new(),
+        }
+    }
+
+    async fn send(&mut self, request: Request<Body>) -> (StatusCode, String, String) {
+        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        for cookie in response.headers().get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            self.cookies.push((name.into(), value.into()));
+        }
+        let status = response.status();
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let location = header(LOCATION).unwrap_or_default().to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 22)
+            .await
+            .unwrap();
+        (
+            status,
+            location,
+            String::from_utf8_lossy(&body).into_owned(),
+        )
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let line: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(COOKIE, line.join("; "))
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> (StatusCode, String, String) {
+        let request = self.request("GET", path).body(Body::empty()).unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        fields: &[(&str, impl AsRef<str>)],
+    ) -> (StatusCode, String, String) {
+        let body: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields.iter().map(|(name, value)| (*name, value.as_ref())))
+            .finish();
+        let request = self
+            .request("POST", path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn log_in(
+        &mut self,
+        login: &str,
+        password: &str,
+    ) -> (StatusCode, String, String) {
+        let (_, _, page) = self.get("/login").await;
+        let csrf = field(&page, "csrf");
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("idempotency_key", "k"),
+            ("login", login),
+            ("password", password),
+        ];
+        self.post("/login", &fields).await
+    }
+}
+
+/// The value of the first hidden field of this name.
+pub(crate) fn field(page: &str, name: &str) -> String {
+    let start = page
+        .find(&format!("name=\"{name}\" value=\""))
+        .unwrap_or_else(|| panic!("{name} in {page}"));
+    let rest = page.get(start..).unwrap().split("value=\"").nth(1).unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
