@@ -1,7 +1,7 @@
 //! The pages of parties: the list, registration at the window, one party's file (一企一档), and what
 //! an applicant sees of its own.
 //!
-//! It lacks the cases and payments of a party, which their domains show.
+//! It lacks what a party's cases and payments are, which their domains tell.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use vocab::{IdNumber, RegionCode};
 
 use crate::access::{Role, Rule};
+use crate::casework::{self, ListedCase};
 use crate::ids::PartyId;
 use crate::refusal::{Error, Refusal};
 use crate::store::Command;
@@ -338,7 +339,31 @@ struct ShowPage {
     unmasked: bool,
     reason: String,
     accounts: Vec<Listed>,
+    cases: Vec<CaseLine>,
     at_window: bool,
+}
+
+/// A case of the party, as its file lists it.
+struct CaseLine {
+    case: ListedCase,
+    look: &'static str,
+    words: String,
+}
+
+async fn cases_of(app: &App, visit: &Visit, id: PartyId) -> Result<Vec<CaseLine>, WebError> {
+    let actor = visit.actor()?.clone();
+    let cases = app
+        .store
+        .read(move |q| casework::of_party(q, &actor, id))
+        .await?;
+    Ok(cases
+        .into_iter()
+        .map(|case| CaseLine {
+            look: casework::state::look(&case.state),
+            words: casework::state::words(&case.state).to_owned(),
+            case,
+        })
+        .collect())
 }
 
 async fn show(State(app): State<App>, visit: Visit, Path(id): Path<PartyId>) -> Answer {
@@ -366,6 +391,7 @@ async fn show_one(
     let actor = visit.actor()?.clone();
     let at_window = actor.has(Role::WindowClerk);
     let (party, masked, accounts) = load(app, visit, id).await?;
+    let cases = cases_of(app, visit, id).await?;
     let page = ShowPage {
         page: Page::new(app, visit, party.name.clone()),
         crumbs: crumbs(),
@@ -375,6 +401,7 @@ async fn show_one(
         personal: unmasked.unwrap_or(masked),
         reason: reason.to_owned(),
         accounts,
+        cases,
         at_window,
     };
     visit.show_with(status, &page)
