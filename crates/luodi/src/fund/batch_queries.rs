@@ -266,7 +266,7 @@ pub(super) fn list_batches(
     let page = condition.page(limit, offset);
     let order = match filter.sort.as_str() {
         "amount" => "15 DESC, b.number",
-        _ => "b.created_at DESC, b.id DESC",
+        _ => "b.created_at DESC, b.number DESC",
     };
     let sql = format!(
         "SELECT {BATCH}, \

@@ -98,7 +98,7 @@ pub fn find_file(q: &dyn Query, actor: &Actor, id: PaymentFileId) -> Result<File
 
 /// The payment files of a batch, oldest first; the caller has found the batch.
 pub(super) fn files_of(q: &dyn Query, batch: BatchId) -> Result<Vec<FileRow>> {
-    let sql = format!("SELECT {FILE} {FROM} WHERE f.batch_id = ?1 ORDER BY f.created_at, f.id");
+    let sql = format!("SELECT {FILE} {FROM} WHERE f.batch_id = ?1 ORDER BY f.created_at, f.number");
     Ok(q.rows(&sql, params![batch], file_row)?)
 }
 
@@ -166,7 +166,7 @@ pub(super) fn list_files(
     let mut condition = filter.condition(actor);
     let page = condition.page(limit, offset);
     let sql = format!(
-        "SELECT {FILE} {FROM} WHERE {} ORDER BY f.created_at DESC, f.id DESC{page}",
+        "SELECT {FILE} {FROM} WHERE {} ORDER BY f.created_at DESC, f.number DESC{page}",
         condition.sql
     );
     Ok(q.rows(&sql, condition.values, file_row)?)
@@ -308,7 +308,7 @@ pub fn of_case(q: &dyn Query, case: CaseId) -> Result<Option<CaseMoney>> {
     let found = q.row_opt(
         "SELECT e.id, e.batch_id, b.title, b.state, e.state, e.held_why, e.removed_why, e.amount_fen \
          FROM batch_entry e JOIN batch b ON b.id = e.batch_id WHERE e.case_id = ?1 \
-         ORDER BY b.created_at DESC, b.id DESC LIMIT 1",
+         ORDER BY b.created_at DESC, b.number DESC LIMIT 1",
         params![case],
         |row| {
             let state: EntryState = row.get(4)?;
@@ -331,7 +331,7 @@ pub fn of_case(q: &dyn Query, case: CaseId) -> Result<Option<CaseMoney>> {
     };
     money.payments = q.rows(
         "SELECT f.id, f.number, f.created_at, p.state, p.reason, p.settled_on FROM payment p \
-         JOIN payment_file f ON f.id = p.file_id WHERE p.batch_entry_id = ?1 ORDER BY f.created_at, f.id",
+         JOIN payment_file f ON f.id = p.file_id WHERE p.batch_entry_id = ?1 ORDER BY f.created_at, f.number",
         params![entry],
         |row| {
             let state: PaymentState = row.get(3)?;

@@ -55,6 +55,7 @@ pub(super) struct Story {
     package: std::sync::Arc<Package>,
     pub(super) batch: Option<BatchId>,
     replies: u32,
+    cases: std::cell::Cell<u32>,
 }
 
 impl Story {
@@ -90,6 +91,7 @@ impl Story {
             package,
             batch: None,
             replies: 0,
+            cases: Default::default(),
         }
     }
 
@@ -105,6 +107,8 @@ impl Story {
     /// them.
     pub(super) fn case(&self, name: &str, amount: Fen) -> CaseId {
         let (state, activity) = process_before_notice(&self.package);
+        self.cases.set(self.cases.get() + 1);
+        let number = format!("330324-2026-{:06}", self.cases.get());
         let (name, hash) = (name.to_owned(), self.package.hash.clone());
         let (item, department) = (self.item, self.city.department);
         let made = self.city.write(move |tx| {
@@ -119,9 +123,9 @@ impl Story {
                  party_id, party_kind, party_name, item_name, title, channel, period, state, \
                  process_state, form, form_version, submitted_by, submitted_at, accepted_on, \
                  limit_working_days, suspended, amount_fen, demo, version) \
-                 VALUES (?1, ?2, ?3, ?4, '330324', ?5, ?6, 'enterprise', ?2, '光伏', '屋顶光伏 60 kW', \
+                 VALUES (?1, ?11, ?3, ?4, '330324', ?5, ?6, 'enterprise', ?2, '光伏', '屋顶光伏 60 kW', \
                  'online', '2026Q3', 'proposed', ?7, '{}', 1, ?8, ?9, '2026-11-02', 20, 0, ?10, 0, 1)",
-                params![case, &name, item, &hash, department, party, &state, Uuid::nil(), tx.now(), amount],
+                params![case, &name, item, &hash, department, party, &state, Uuid::nil(), tx.now(), amount, &number],
             )?;
             tx.execute(
                 "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version) \
