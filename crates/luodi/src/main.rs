@@ -1,3 +1,5 @@
-//! The one binary of Luodi. Everything it does is in the library.
+//! The one binary of Luodi. Everything it does is in the library, `luodi::cli`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    luodi::cli::main()
+}

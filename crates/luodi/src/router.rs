@@ -20,6 +20,7 @@ pub fn routes() -> Vec<Route> {
         crate::item::routes,
         crate::casework::routes,
         crate::fund::routes,
+        crate::notice::routes,
     ];
     for domain in domains {
         routes.extend(domain());

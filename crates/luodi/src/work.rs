@@ -21,8 +21,10 @@ const SWEEP_EVERY: u32 = 1_200;
 type Handler = fn(&Tx<'_>, &serde_json::Value) -> Result<(), Error>;
 
 /// Which domain does which kind of job.
-const HANDLERS: &[(&str, Handler)] =
-    &[("case.timer", casework::work_timer), ("notice.end", notice::work_end)];
+const HANDLERS: &[(&str, Handler)] = &[
+    ("case.timer", casework::work_timer),
+    ("notice.end", notice::work_end),
+];
 
 /// Works jobs and messages until `stop` resolves.
 pub async fn run(app: App, stop: impl Future<Output = ()>) {
@@ -54,8 +56,14 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
 /// # Errors
 /// A fault of the store.
 pub async fn once(app: &App) -> Result<usize, Error> {
-    let jobs = app.store.claim_due_jobs(app.clock.now(), AT_ONCE, LEASE).await?;
-    let messages = app.store.claim_outgoing(app.clock.now(), AT_ONCE, LEASE).await?;
+    let jobs = app
+        .store
+        .claim_due_jobs(app.clock.now(), AT_ONCE, LEASE)
+        .await?;
+    let messages = app
+        .store
+        .claim_outgoing(app.clock.now(), AT_ONCE, LEASE)
+        .await?;
     let count = jobs.len() + messages.len();
     for job in jobs {
         do_job(app, job).await?;
@@ -70,7 +78,10 @@ pub async fn once(app: &App) -> Result<usize, Error> {
 async fn do_job(app: &App, job: ClaimedJob) -> Result<(), Error> {
     let now = app.clock.now();
     let work = job.clone();
-    let handler = HANDLERS.iter().find(|(kind, _)| *kind == job.kind).map(|(_, handler)| *handler);
+    let handler = HANDLERS
+        .iter()
+        .find(|(kind, _)| *kind == job.kind)
+        .map(|(_, handler)| *handler);
     let done = app.store.write(Command::new("job.work", now), move |tx| {
         let handler = handler.ok_or_else(|| {
             Refusal::invalid("job-kind", format!("没有处理「{}」的程序。", work.kind))
@@ -80,7 +91,9 @@ async fn do_job(app: &App, job: ClaimedJob) -> Result<(), Error> {
     });
     if let Err(error) = done.await {
         tracing::warn!(kind = %job.kind, %error, "job failed: {error}");
-        app.store.fail_job(app.clock.now(), job, error.to_string()).await?;
+        app.store
+            .fail_job(app.clock.now(), job, error.to_string())
+            .await?;
     }
     Ok(())
 }
@@ -93,7 +106,10 @@ async fn send(app: &App, message: ClaimedJob) -> Result<(), Error> {
     let text = message.payload.to_string();
     let written = tokio::task::spawn_blocking(move || write_message(folder, &name, &text)).await;
     let now = app.clock.now();
-    match written.map_err(|error| error.to_string()).and_then(|w| w.map_err(|e| e.to_string())) {
+    match written
+        .map_err(|error| error.to_string())
+        .and_then(|w| w.map_err(|e| e.to_string()))
+    {
         Ok(()) => app.store.finish_job(now, message).await?,
         Err(error) => {
             app.store.fail_job(now, message, error).await?;

@@ -1,6 +1,11 @@
 //! The one integration binary: its modules mirror the addresses and the houses of Luodi.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 #![allow(unreachable_pub, reason = "modules of a test binary")]
 
 mod support;

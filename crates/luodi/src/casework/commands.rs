@@ -317,7 +317,9 @@ fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a TaskSpec> {
 
 fn may_complete(actor: &Actor, case: &CaseRow, task: &TaskRow) -> Result<()> {
     if !may_see(actor, &case.scope()) {
-        return Err(Refusal::not_found("没有这个办件，或者您无权查看。请从工作台重新进入。").into());
+        return Err(
+            Refusal::not_found("没有这个办件，或者您无权查看。请从工作台重新进入。").into(),
+        );
     }
     let may = Role::from_code(&task.role).is_some_and(|role| actor.has(role));
     if !may {

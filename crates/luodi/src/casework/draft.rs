@@ -78,7 +78,9 @@ pub(super) fn find(q: &dyn Query, actor: &Actor, id: DraftId) -> Result<Draft> {
         "id = ?1 AND account_id = ?2",
         params![id, actor.account_id()].into(),
     )?
-    .ok_or_else(|| Refusal::not_found("没有这份草稿，可能已经提交。请在「我的办件」中查看。").into())
+    .ok_or_else(|| {
+        Refusal::not_found("没有这份草稿，可能已经提交。请在「我的办件」中查看。").into()
+    })
 }
 
 /// The actor's own open draft of an item for a party.

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::json;
+use vocab::Fen;
 
 use super::apply::{keep_files, send_file};
 use super::clock::{ClockView, case_clock};
@@ -20,6 +21,7 @@ use crate::access::{Actor, Role, Rule};
 use crate::account;
 use crate::attachment::{self, Attachment};
 use crate::form::{self, Errors, How, Values, ViewSection};
+use crate::fund;
 use crate::ids::{AccountId, AttachmentId, CaseId, TaskId};
 use crate::item::{self, Outcome, Package, Remark, TaskSpec};
 use crate::params;
@@ -260,6 +262,8 @@ struct ShowPage<'a> {
     desk: Option<Desk>,
     errors: Errors<'a>,
     trail: Vec<Happened>,
+    money: Option<fund::CaseMoney>,
+    past: (u64, Fen),
 }
 
 struct Shown<'a> {
@@ -272,6 +276,12 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
     let actor = visit.actor()?;
     let own = actor.party == Some(facts.case.party);
     let how = if own { How::Plain } else { shown.how };
+    let (case, party) = (facts.case.id, facts.case.party);
+    let read = app.store.read(move |q| {
+        let q: &dyn Query = &**q;
+        Ok::<_, Error>((fund::of_case(q, case)?, fund::received_by(q, party)?))
+    });
+    let (money, past) = read.await?;
     let batched = facts.tasks.iter().any(|task| task.role == "batch");
     let template = ShowPage {
         page: Page::new(
@@ -300,6 +310,8 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
         desk: desk(facts, actor, &shown.typed, shown.errors)?,
         errors: Errors(shown.errors),
         trail: trail(facts),
+        money,
+        past,
         facts,
     };
     let status = if shown.errors.is_empty() {

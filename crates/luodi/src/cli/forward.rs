@@ -39,7 +39,10 @@ pub(super) fn send(data: &Path, args: &[OsString]) -> Said {
     let ask = || -> std::io::Result<Said> {
         let mut stream = UnixStream::connect(path(data))?;
         let request = Request {
-            args: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            args: args
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect(),
             folder: std::env::current_dir()?,
             user: super::user(),
         };
@@ -96,7 +99,9 @@ pub async fn listen(app: App, stop: impl Future<Output = ()>) -> std::io::Result
 async fn answer(app: App, mut stream: tokio::net::UnixStream) -> std::io::Result<()> {
     let (reader, mut writer) = stream.split();
     let mut line = String::new();
-    tokio::io::BufReader::new(reader.take(REQUEST_BYTES)).read_line(&mut line).await?;
+    tokio::io::BufReader::new(reader.take(REQUEST_BYTES))
+        .read_line(&mut line)
+        .await?;
     let said = match serde_json::from_str::<Request>(&line) {
         Ok(request) => tokio::task::spawn_blocking(move || execute(&app, request))
             .await
@@ -114,6 +119,10 @@ fn execute(app: &App, request: Request) -> Said {
             run::rebase(&mut cli, &request.folder);
             run::with_store(&cli, &app.store, &app.clock, &request.user)
         }
-        Err(error) => Said { code: 2, out: Vec::new(), err: error.to_string() },
+        Err(error) => Said {
+            code: 2,
+            out: Vec::new(),
+            err: error.to_string(),
+        },
     }
 }

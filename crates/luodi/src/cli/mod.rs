@@ -168,16 +168,28 @@ impl Said {
     fn json(code: u8, value: &impl serde::Serialize) -> Self {
         let mut out = serde_json::to_vec(value).unwrap_or_default();
         out.push(b'\n');
-        Self { code, out, err: String::new() }
+        Self {
+            code,
+            out,
+            err: String::new(),
+        }
     }
 
     fn text(code: u8, text: impl Into<String>) -> Self {
-        Self { code, out: text.into().into_bytes(), err: String::new() }
+        Self {
+            code,
+            out: text.into().into_bytes(),
+            err: String::new(),
+        }
     }
 
     /// Could not run.
     fn failed(why: impl std::fmt::Display) -> Self {
-        Self { code: 3, out: Vec::new(), err: format!("luodi: {why}\n") }
+        Self {
+            code: 3,
+            out: Vec::new(),
+            err: format!("luodi: {why}\n"),
+        }
     }
 
     fn print(&self) -> ExitCode {
@@ -207,7 +219,12 @@ pub fn main() -> ExitCode {
     };
     start_log();
     let clock = Clock::system();
-    if let What::Serve { listen, no_work, secure } = &cli.what {
+    if let What::Serve {
+        listen,
+        no_work,
+        secure,
+    } = &cli.what
+    {
         return serve::main(&cli, listen, !no_work, *secure).print();
     }
     if matches!(cli.what, What::Work) {
@@ -240,5 +257,8 @@ fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LUODI_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second start in one process (tests) keeps the first log.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

@@ -7,19 +7,20 @@ use vocab::RegionCode;
 
 use super::{AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, LedgerWhat, Said, What};
 use crate::access::Actor;
-use crate::refusal::Error;
-use crate::store::Store;
+use crate::city::City;
+use crate::refusal::{Error, Refusal};
+use crate::store::{Command, Store, StoreError};
 use crate::web::Clock;
 use crate::{account, article, city, demo, fund, item};
 
 /// Subcommands that need no store.
 pub(super) fn without_store(cli: &Cli) -> Option<Said> {
     match &cli.what {
-        What::Item { what: ItemWhat::Check { folder } } => {
-            let report = item::check_folder(folder);
-            let code = u8::from(!report.ok);
-            Some(if cli.json { Said::json(code, &report) } else { Said::text(code, report.to_string()) })
-        }
+        What::Item {
+            what: ItemWhat::Check { folder },
+        } => Some(
+            item::check_folder(folder).map_or_else(|r| refused(r.into()), |r| package(cli, &r)),
+        ),
         _ => None,
     }
 }
@@ -28,9 +29,15 @@ pub(super) fn without_store(cli: &Cli) -> Option<Said> {
 pub(super) fn rebase(cli: &mut Cli, folder: &Path) {
     let absolute = |path: &mut std::path::PathBuf| *path = folder.join(&*path);
     match &mut cli.what {
-        What::Import { what: ImportWhat::Articles { file } } => absolute(file),
-        What::Export { what: ExportWhat::Articles { out: Some(out), .. } } => absolute(out),
-        What::Item { what: ItemWhat::Publish { folder } | ItemWhat::Export { folder, .. } } => absolute(folder),
+        What::Import {
+            what: ImportWhat::Articles { file },
+        } => absolute(file),
+        What::Export {
+            what: ExportWhat::Articles { out: Some(out), .. },
+        } => absolute(out),
+        What::Item {
+            what: ItemWhat::Publish { folder } | ItemWhat::Export { folder, .. },
+        } => absolute(folder),
         _ => {}
     }
 }
@@ -38,31 +45,48 @@ pub(super) fn rebase(cli: &mut Cli, folder: &Path) {
 /// Runs a subcommand on an open store.
 pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) -> Said {
     let region = match store.read_blocking(|q| city::find(&**q)) {
-        Ok(city) => city.map(|city| city.region).or_else(|| RegionCode::parse("330300").ok()),
+        Ok(city) => city
+            .map(|city| city.region)
+            .or_else(|| RegionCode::parse("330300").ok()),
         Err(error) => return Said::failed(error),
     };
-    let Some(region) = region else { return Said::failed("region table") };
+    let Some(region) = region else {
+        return Said::failed("region table");
+    };
     let actor = Actor::console(user, region);
     let done = match &cli.what {
         What::Demo { seed, today } => demo::fill(store, clock, *seed, *today).map(|report| {
-            if cli.json { Said::json(0, &report) } else { Said::text(0, report.to_string()) }
+            if cli.json {
+                Said::json(0, &report)
+            } else {
+                Said::text(0, report.to_string())
+            }
         }),
-        What::Admin { what: AdminWhat::Init { city, region } } => admin_init(cli, store, clock, city, region),
-        What::Import { what: ImportWhat::Articles { file } } => import(cli, store, clock, &actor, file),
-        What::Export { what: ExportWhat::Articles { format, out } } => {
-            export(store, format, out.as_deref())
+        What::Admin {
+            what: AdminWhat::Init { city, region },
+        } => admin_init(cli, store, clock, city, region),
+        What::Import {
+            what: ImportWhat::Articles { file },
+        } => import(cli, store, clock, &actor, file),
+        What::Export {
+            what: ExportWhat::Articles { format, out },
+        } => export(store, format, out.as_deref()),
+        What::Item {
+            what: ItemWhat::Publish { folder },
+        } => item::publish_folder(store, clock.now(), &actor, folder)
+            .map(|report| package(cli, &report)),
+        What::Item {
+            what: ItemWhat::Export { name, folder },
+        } => item::export_folder(store, name, folder)
+            .map(|_| Said::text(0, format!("{}\n", folder.display()))),
+        What::Ledger {
+            what: LedgerWhat::Verify,
+        } => verify(cli, store),
+        What::Item {
+            what: ItemWhat::Check { .. },
         }
-        What::Item { what: ItemWhat::Publish { folder } } => {
-            item::publish_folder(store, clock.now(), &actor, folder).map(|report| {
-                let code = u8::from(!report.ok);
-                if cli.json { Said::json(code, &report) } else { Said::text(code, report.to_string()) }
-            })
-        }
-        What::Item { what: ItemWhat::Export { name, folder } } => {
-            item::export_folder(store, name, folder).map(|()| Said::text(0, format!("{}\n", folder.display())))
-        }
-        What::Ledger { what: LedgerWhat::Verify } => verify(cli, store),
-        What::Item { what: ItemWhat::Check { .. } } | What::Serve { .. } | What::Work => {
+        | What::Serve { .. }
+        | What::Work => {
             return Said::failed("这个命令不能转交给正在运行的服务。");
         }
     };
@@ -73,39 +97,139 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
 fn refused(error: Error) -> Said {
     match error {
         Error::Refused(refusal) => {
-            let fields = refusal.fields.iter().map(|f| format!("  {}：{}\n", f.field, f.message));
+            let fields = refusal
+                .fields
+                .iter()
+                .map(|f| format!("  {}：{}\n", f.field, f.message));
             let err = format!("{}\n{}", refusal.message, fields.collect::<String>());
-            Said { code: 1, out: Vec::new(), err }
+            Said {
+                code: 1,
+                out: Vec::new(),
+                err,
+            }
         }
         Error::Store(error) => Said::failed(error),
     }
 }
 
-fn admin_init(cli: &Cli, store: &Store, clock: &Clock, city: &str, region: &str) -> Result<Said, Error> {
-    let region = RegionCode::parse(region)
-        .map_err(|error| crate::refusal::Refusal::field("region", error.code(), error.message_zh()))?;
-    let made = account::admin_init(store, clock.now(), city, region)?;
+/// What was found in a package: one line a finding.
+fn package(cli: &Cli, report: &item::Report) -> Said {
+    let code = u8::from(!report.ok);
     if cli.json {
-        return Ok(Said::json(0, &json!({ "ok": true, "accounts": made })));
+        return Said::json(code, report);
     }
-    let lines = made.iter().map(|one| format!("{}\t{}\t{}\n", one.role, one.login, one.password));
+    let lines = report.findings.0.iter().map(|finding| {
+        format!(
+            "{}:{} {} {}\n",
+            finding.file, finding.line, finding.code, finding.message
+        )
+    });
+    Said::text(
+        code,
+        lines.collect::<String>() + &format!("{} {}\n", report.code, report.hash),
+    )
+}
+
+fn admin_init(
+    cli: &Cli,
+    store: &Store,
+    clock: &Clock,
+    name: &str,
+    region: &str,
+) -> Result<Said, Error> {
+    let region = RegionCode::parse(region)
+        .map_err(|error| Refusal::field("region", error.code(), error.message_zh()))?;
+    let made = account::prepare_administrators()
+        .map_err(|error| StoreError::Value(format!("password: {error}")))?;
+    let new = City {
+        name: name.to_owned(),
+        region,
+        demo: false,
+        seed: None,
+        demo_today: None,
+    };
+    let administrators = made.clone();
+    let actor = Actor::console("init", region);
+    store.write_blocking(Command::new("admin.init", clock.now()), move |tx| {
+        account::admin_init(tx, &actor, region, &administrators)?;
+        match city::find(tx)? {
+            None => city::found(tx, &actor, &new),
+            Some(_) => Ok(()),
+        }
+    })?;
+    let accounts: Vec<_> = made
+        .iter()
+        .map(|one| json!({ "role": one.role, "user": one.login, "password": one.password }))
+        .collect();
+    if cli.json {
+        return Ok(Said::json(0, &json!({ "ok": true, "accounts": accounts })));
+    }
+    let lines = made
+        .iter()
+        .map(|one| format!("{}\t{}\t{}\n", one.role.zh(), one.login, one.password));
     Ok(Said::text(0, lines.collect::<String>()))
 }
 
-fn import(cli: &Cli, store: &Store, clock: &Clock, actor: &Actor, file: &Path) -> Result<Said, Error> {
+fn import(
+    cli: &Cli,
+    store: &Store,
+    clock: &Clock,
+    actor: &Actor,
+    file: &Path,
+) -> Result<Said, Error> {
+    let size = std::fs::metadata(file).map(|found| found.len());
+    if size
+        .as_ref()
+        .is_ok_and(|size| *size > article::FILE_BYTES as u64)
+    {
+        return Ok(Said::failed(format!("{}：文件超过 512 MB", file.display())));
+    }
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) => return Ok(Said::failed(format!("{}：{error}", file.display()))),
     };
-    let report = article::import(store, clock.now(), actor, &bytes)?;
+    let report = article::import(store, actor, actor.region, clock.now(), &bytes)?;
     let code = u8::from(!report.ok);
-    Ok(if cli.json { Said::json(code, &report) } else { Said::text(code, report.to_string()) })
+    if cli.json {
+        return Ok(Said::json(code, &report));
+    }
+    let faults = report
+        .errors
+        .iter()
+        .map(|fault| format!("第 {} 行：{}\n", fault.line, fault.message));
+    let counts = report.counts;
+    let text = format!(
+        "文章 {} 篇，新增 {}，未变 {}\n",
+        counts.blocks, counts.created, counts.unchanged
+    );
+    Ok(Said {
+        code,
+        out: text.into_bytes(),
+        err: faults.collect(),
+    })
 }
 
 fn export(store: &Store, format: &str, out: Option<&Path>) -> Result<Said, Error> {
-    let bytes = store.read_blocking(|q| article::export(&**q, format))?;
+    let format = format
+        .parse::<article::Format>()
+        .map_err(|_| Refusal::field("format", "one-of", "格式应为 source、json 或 markdown。"))?;
+    let mut bytes = Vec::new();
+    let mut fault = None;
+    store.read_blocking(|q| {
+        if let Err(error) = article::export(&**q, format, &mut bytes) {
+            fault = Some(error.to_string());
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    if let Some(fault) = fault {
+        return Ok(Said::failed(fault));
+    }
     let Some(out) = out else {
-        return Ok(Said { code: 0, out: bytes, err: String::new() });
+        return Ok(Said {
+            code: 0,
+            out: bytes,
+            err: String::new(),
+        });
     };
     match std::fs::write(out, bytes) {
         Ok(()) => Ok(Said::default()),

@@ -17,16 +17,29 @@ use crate::{account, city, router, work};
 ///
 /// # Errors
 /// A fault of the store.
-pub fn app(store: Store, data: &std::path::Path, clock: Clock, secure: bool) -> Result<App, crate::store::StoreError> {
+pub fn app(
+    store: Store,
+    data: &std::path::Path,
+    clock: Clock,
+    secure: bool,
+) -> Result<App, crate::store::StoreError> {
     let city = store.read_blocking(|q| city::find(&**q))?;
     let site = Site {
-        city: city.as_ref().map_or_else(|| "落地".to_owned(), |city| city.name.clone()),
+        city: city
+            .as_ref()
+            .map_or_else(|| "落地".to_owned(), |city| city.name.clone()),
         region: city.as_ref().map_or(run_region()?, |city| city.region),
         demo: city.is_some_and(|city| city.demo),
         secure,
         data: data.to_owned(),
     };
-    Ok(App { store, clock, site: Arc::new(site), sessions: Arc::new(account::Sessions) })
+    Ok(App {
+        store,
+        clock,
+        site: Arc::new(site),
+        sessions: Arc::new(account::Sessions),
+        attempts: Arc::default(),
+    })
 }
 
 /// The region of an installation without a city yet: Zhejiang's Wenzhou, where Luodi comes from.
@@ -36,7 +49,9 @@ fn run_region() -> Result<vocab::RegionCode, crate::store::StoreError> {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 fn open(cli: &Cli, clock: &Clock, secure: bool) -> Result<App, Said> {

@@ -24,8 +24,13 @@ pub(super) struct Known {
 
 impl Play<'_> {
     fn known(&mut self, county: usize, earlier: bool) -> Result<&mut Known> {
-        let of_county = self.known.get_mut(county).ok_or_else(|| missing("county"))?;
-        of_county.get_mut(usize::from(earlier)).ok_or_else(|| missing("batch"))
+        let of_county = self
+            .known
+            .get_mut(county)
+            .ok_or_else(|| missing("county"))?;
+        of_county
+            .get_mut(usize::from(earlier))
+            .ok_or_else(|| missing("batch"))
     }
 
     /// The department lists the approved cases of a quarter.
@@ -42,9 +47,14 @@ impl Play<'_> {
     }
 
     pub(super) fn publish(&mut self, at: Timestamp, county: usize, earlier: bool) -> Result<()> {
-        let batch = self.known(county, earlier)?.batch.ok_or_else(|| missing("batch"))?;
+        let batch = self
+            .known(county, earlier)?
+            .batch
+            .ok_or_else(|| missing("batch"))?;
         let actor = self.town.staff(county, Role::Reviewer, 0)?;
-        let found = self.town.read(|q| Ok(fund::batch_for_notice(q, batch)?.0))?;
+        let found = self
+            .town
+            .read(|q| Ok(fund::batch_for_notice(q, batch)?.0))?;
         let publication = Publication {
             batch,
             version: found.version,
@@ -57,8 +67,9 @@ impl Play<'_> {
                 mail: "notice@example.cn".to_owned(),
             },
         };
-        let published =
-            self.town.command("notice.publish", at, move |tx| notice::publish(tx, &actor, &publication))?;
+        let published = self.town.command("notice.publish", at, move |tx| {
+            notice::publish(tx, &actor, &publication)
+        })?;
         self.known(county, earlier)?.notice = Some(published.id);
         self.put_after(at, 2, Act::Object(county, earlier));
         self.put_after(at, 10, Act::Pay(county, earlier));
@@ -68,16 +79,29 @@ impl Play<'_> {
     /// Neighbours object: in one county an organisation with a sealed paper, in the other a person
     /// who does not give a name.
     pub(super) fn object(&mut self, at: Timestamp, county: usize, earlier: bool) -> Result<()> {
-        let notice = self.known(county, earlier)?.notice.ok_or_else(|| missing("notice"))?;
+        let notice = self
+            .known(county, earlier)?
+            .notice
+            .ok_or_else(|| missing("notice"))?;
         let lines = self.town.read(|q| Ok(notice::queries::lines(q, notice)?))?;
-        let Some(line) = lines.get(1).map(|line| line.id) else { return Ok(()) };
+        let Some(line) = lines.get(1).map(|line| line.id) else {
+            return Ok(());
+        };
         let id = ObjectionId(self.town.new_id(at)?);
         let files = match county {
-            0 => vec![self.town.keep_paper(at, id.0, "sealed_document", "异议书（盖章，示范）.pdf")?],
+            0 => vec![self.town.keep_paper(
+                at,
+                id.0,
+                "sealed_document",
+                "异议书（盖章，示范）.pdf",
+            )?],
             _ => Vec::new(),
         };
         let objector = match county {
-            0 => Objector::Organisation { name: "示范村股份经济合作社（示范）".to_owned() },
+            0 => Objector::Organisation {
+                name: "示范村股份经济合作社（示范）".to_owned(),
+                person: "经办联系人（示范）".to_owned(),
+            },
             _ => Objector::Person { name: None },
         };
         let new = NewObjection {
@@ -86,22 +110,42 @@ impl Play<'_> {
             line,
             objector,
             phone: None,
-            statement: "该屋顶与相邻项目共用一块电表，请核实发电量是否重复计算。（示范）".to_owned(),
+            statement: "该屋顶与相邻项目共用一块电表，请核实发电量是否重复计算。（示范）"
+                .to_owned(),
             files,
         };
-        self.town.command("objection.receive", at, move |tx| notice::object(tx, &new))?;
+        self.town
+            .command("objection.receive", at, move |tx| notice::object(tx, &new))?;
         self.known(county, earlier)?.objection = Some(id);
-        self.put_after(at, if earlier { 3 } else { 12 }, Act::AnswerObjection(county, earlier));
+        self.put_after(
+            at,
+            if earlier { 3 } else { 12 },
+            Act::AnswerObjection(county, earlier),
+        );
         Ok(())
     }
 
     /// The first county upholds, the second dismisses.
-    pub(super) fn answer_objection(&mut self, at: Timestamp, county: usize, earlier: bool) -> Result<()> {
-        let id = self.known(county, earlier)?.objection.ok_or_else(|| missing("objection"))?;
+    pub(super) fn answer_objection(
+        &mut self,
+        at: Timestamp,
+        county: usize,
+        earlier: bool,
+    ) -> Result<()> {
+        let id = self
+            .known(county, earlier)?
+            .objection
+            .ok_or_else(|| missing("objection"))?;
         let actor = self.town.staff(county, Role::Reviewer, 0)?;
         let (verdict, reason) = match county {
-            0 => (Verdict::Upheld, "经核实两个项目共用电表，发电量重复，移出本期名单。（示范）"),
-            _ => (Verdict::Dismissed, "经现场核实各有独立电表，发电量没有重复。（示范）"),
+            0 => (
+                Verdict::Upheld,
+                "经核实两个项目共用电表，发电量重复，移出本期名单。（示范）",
+            ),
+            _ => (
+                Verdict::Dismissed,
+                "经现场核实各有独立电表，发电量没有重复。（示范）",
+            ),
         };
         let first = actor.clone();
         self.town.command("objection.take_up", at, move |tx| {

@@ -41,8 +41,21 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "示范城市已就绪：{}", self.counts)?;
         for account in &self.accounts {
-            let text = |key: &str| account.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-            writeln!(f, "{}\t{}\t{}\t{}", text("user"), text("password"), text("name"), text("department"))?;
+            let text = |key: &str| {
+                account
+                    .get(key)
+                    .and_then(|v| v.as_str())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            writeln!(
+                f,
+                "{}\t{}\t{}\t{}",
+                text("user"),
+                text("password"),
+                text("name"),
+                text("department")
+            )?;
         }
         Ok(())
     }
@@ -57,7 +70,10 @@ pub fn fill(store: &Store, clock: &Clock, seed: u64, today: Option<Date>) -> Res
     match found {
         Some(city) if city.demo => return report(store),
         Some(city) => {
-            let message = format!("这个文件夹里是「{}」的正式数据，不能填入示范数据。请换一个空的文件夹。", city.name);
+            let message = format!(
+                "这个文件夹里是「{}」的正式数据，不能填入示范数据。请换一个空的文件夹。",
+                city.name
+            );
             return Err(Refusal::conflict("real-city", message).into());
         }
         None => {}
@@ -97,6 +113,7 @@ impl Fill<'_> {
             clock: clock.clone(),
             site: Arc::new(site),
             sessions: Arc::new(account::Sessions),
+            attempts: Arc::default(),
         };
         let mut town = Town::new(app, clock, self.rng(1))?;
         town.build(&mut self.rng(2), begin)?;
@@ -112,7 +129,9 @@ impl Fill<'_> {
             demo_today: Some(self.today),
         };
         let console = Actor::console("demo", region);
-        town.command("city.found", evening(self.today)?, move |tx| city::found(tx, &console, &city))
+        town.command("city.found", evening(self.today)?, move |tx| {
+            city::found(tx, &console, &city)
+        })
     }
 
     fn articles(&self, town: &Town) -> Result<()> {
@@ -155,11 +174,18 @@ fn report(store: &Store) -> Result<Report> {
             "parties": crate::party::count(q, &system, &crate::party::PartyFilter::default())?,
             "cases": crate::casework::count_all(q)?,
             "projects": 0,
-            "articles": article::count_all(q)?,
+            "articles": article::queries::count(q, &article::queries::Filter::default(), None)?,
             "notices": crate::notice::count_all(q)?,
             "batches": crate::fund::count_batches(q)?,
         });
-        let accounts = account::demo_accounts(q)?.iter().map(town::describe).collect();
-        Ok(Report { ok: true, counts, accounts })
+        let accounts = account::demo_accounts(q)?
+            .iter()
+            .map(town::describe)
+            .collect();
+        Ok(Report {
+            ok: true,
+            counts,
+            accounts,
+        })
     })
 }

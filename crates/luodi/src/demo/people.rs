@@ -23,21 +23,49 @@ pub(super) struct County {
 
 /// The two counties.
 pub(super) const COUNTIES: [County; 2] = [
-    County { region: "330324", short: "yj", name: "永嘉", full: "永嘉县" },
-    County { region: "330382", short: "yq", name: "乐清", full: "乐清市" },
+    County {
+        region: "330324",
+        short: "yj",
+        name: "永嘉",
+        full: "永嘉县",
+    },
+    County {
+        region: "330382",
+        short: "yq",
+        name: "乐清",
+        full: "乐清市",
+    },
 ];
 
 const SURNAMES: &[&str] = &[
-    "陈", "林", "黄", "张", "王", "李", "吴", "周", "徐", "叶", "郑", "潘", "金", "朱", "胡", "谢", "蔡", "项",
-    "夏", "卢",
+    "陈", "林", "黄", "张", "王", "李", "吴", "周", "徐", "叶", "郑", "潘", "金", "朱", "胡", "谢",
+    "蔡", "项", "夏", "卢",
 ];
 const GIVEN: &[&str] = &[
-    "建平", "晓燕", "志强", "丽娜", "国华", "海波", "秀兰", "永康", "思远", "雪梅", "文斌", "小玲", "一鸣", "春生",
-    "佩芬", "伟", "静", "宏亮", "素珍", "子涵",
+    "建平", "晓燕", "志强", "丽娜", "国华", "海波", "秀兰", "永康", "思远", "雪梅", "文斌", "小玲",
+    "一鸣", "春生", "佩芬", "伟", "静", "宏亮", "素珍", "子涵",
 ];
 const BRANDS: &[&str] = &[
-    "瓯越", "楠江", "雁宁", "光华", "日昇", "恒晖", "启明", "东屿", "力拓源", "绿源", "晴川", "天衡", "博信",
-    "金曜", "盛晖", "安泽", "宏晟", "新晖", "百川", "嘉能",
+    "瓯越",
+    "楠江",
+    "雁宁",
+    "光华",
+    "日昇",
+    "恒晖",
+    "启明",
+    "东屿",
+    "力拓源",
+    "绿源",
+    "晴川",
+    "天衡",
+    "博信",
+    "金曜",
+    "盛晖",
+    "安泽",
+    "宏晟",
+    "新晖",
+    "百川",
+    "嘉能",
 ];
 const TRADES: &[(&str, &str)] = &[
     ("新能源", "D4416"),
@@ -69,7 +97,9 @@ pub(super) fn pick<'a, T>(rng: &mut ChaCha20Rng, from: &'a [T]) -> Option<&'a T>
 }
 
 fn digits(rng: &mut ChaCha20Rng, count: usize) -> String {
-    (0..count).map(|_| char::from(b'0' + rng.random_range(0..10_u8))).collect()
+    (0..count)
+        .map(|_| char::from(b'0' + rng.random_range(0..10_u8)))
+        .collect()
 }
 
 /// A person's name, marked.
@@ -90,14 +120,23 @@ pub(super) fn enterprise(rng: &mut ChaCha20Rng, county: County, number: usize) -
     let (trade, industry) = *TRADES.get((number / BRANDS.len() + number) % TRADES.len())?;
     let body = format!("MAD{:03}{}", number % 1_000, digits(rng, 3));
     let code = CreditCode::from_first_17(&format!("91{}{body}", county.region)).ok()?;
-    let founded = Date::new(rng.random_range(2001..2022), rng.random_range(1..13), rng.random_range(1..29)).ok()?;
+    let founded = Date::new(
+        rng.random_range(2001..2022),
+        rng.random_range(1..13),
+        rng.random_range(1..29),
+    )
+    .ok()?;
     Some(NewParty {
         kind: PartyKind::Enterprise,
         name: format!("{}{brand}{trade}有限公司（示范）", county.name),
         credit_code: Some(code),
         id_number: None,
         phone: phone(rng),
-        address: Some(format!("{}示范工业园区{}号", county.full, rng.random_range(1..300))),
+        address: Some(format!(
+            "{}示范工业园区{}号",
+            county.full,
+            rng.random_range(1..300)
+        )),
         region: RegionCode::parse(county.region).ok()?,
         industry: Some(industry.parse().ok()?),
         legal_representative: Some(person_name(rng)),
@@ -108,15 +147,30 @@ pub(super) fn enterprise(rng: &mut ChaCha20Rng, county: County, number: usize) -
 
 /// A natural person of a county.
 pub(super) fn person(rng: &mut ChaCha20Rng, county: County, number: usize) -> Option<NewParty> {
-    let born = Date::new(rng.random_range(1955..1999), rng.random_range(1..13), rng.random_range(1..29)).ok()?;
-    let first = format!("{}{}{:03}", county.region, born.strftime("%Y%m%d"), number % 1_000);
+    let born = Date::new(
+        rng.random_range(1955..1999),
+        rng.random_range(1..13),
+        rng.random_range(1..29),
+    )
+    .ok()?;
+    let first = format!(
+        "{}{}{:03}",
+        county.region,
+        born.strftime("%Y%m%d"),
+        number % 1_000
+    );
     Some(NewParty {
         kind: PartyKind::Person,
         name: person_name(rng),
         credit_code: None,
         id_number: Some(IdNumber::from_first_17(&first).ok()?),
         phone: phone(rng),
-        address: Some(format!("{}示范村{}组{}号", county.full, rng.random_range(1..12), rng.random_range(1..90))),
+        address: Some(format!(
+            "{}示范村{}组{}号",
+            county.full,
+            rng.random_range(1..12),
+            rng.random_range(1..90)
+        )),
         region: RegionCode::parse(county.region).ok()?,
         industry: None,
         legal_representative: None,

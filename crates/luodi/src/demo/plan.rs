@@ -71,11 +71,17 @@ fn way(rng: &mut ChaCha20Rng, kind: usize) -> Vec<(u32, Step)> {
     match kind {
         // Corrected before and after acceptance.
         1 => {
-            let correction = [(1, Step::AskCorrection("wrong", WRONG_METER)), (3, Step::Answer)];
+            let correction = [
+                (1, Step::AskCorrection("wrong", WRONG_METER)),
+                (3, Step::Answer),
+            ];
             steps.splice(1..1, correction);
         }
         2 => {
-            let correction = [(1, Step::AskCorrection("incomplete", UNCLEAR)), (4, Step::Answer)];
+            let correction = [
+                (1, Step::AskCorrection("incomplete", UNCLEAR)),
+                (4, Step::Answer),
+            ];
             steps.splice(0..0, correction);
         }
         // More capacity on the roof than filed.
@@ -95,7 +101,10 @@ fn way(rng: &mut ChaCha20Rng, kind: usize) -> Vec<(u32, Step)> {
         }
         5 => {
             steps.truncate(0);
-            steps.push((1, Step::Refuse("申报对象不属于本县管辖，请向项目所在地申报。")));
+            steps.push((
+                1,
+                Step::Refuse("申报对象不属于本县管辖，请向项目所在地申报。"),
+            ));
         }
         6 => {
             steps.truncate(1);
@@ -121,21 +130,41 @@ pub(super) fn cases(rng: &mut ChaCha20Rng, latest: Quarter) -> Vec<CasePlan> {
     let mut plans = Vec::new();
     // The quarter before: everything is over.
     for number in 0..26 {
-        let kind = [0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0].get(number % 16).copied().unwrap_or(0);
+        let kind = [0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0]
+            .get(number % 16)
+            .copied()
+            .unwrap_or(0);
         plans.push(plan(rng, before, number, 8 + (number as i32 % 12), kind));
     }
     // The latest quarter: early ones are in the public notice, late ones stand everywhere.
     for number in 0..34 {
-        let kind = [0, 1, 0, 0, 2, 0, 3, 0, 7, 0, 0, 4].get(number % 12).copied().unwrap_or(0);
-        let after = if number < 18 { 3 + (number as i32 % 8) } else { 24 + (number as i32 - 18) * 2 };
+        let kind = [0, 1, 0, 0, 2, 0, 3, 0, 7, 0, 0, 4]
+            .get(number % 12)
+            .copied()
+            .unwrap_or(0);
+        let after = if number < 18 {
+            3 + (number as i32 % 8)
+        } else {
+            24 + (number as i32 - 18) * 2
+        };
         plans.push(plan(rng, latest, number, after, kind));
     }
     plans
 }
 
-fn plan(rng: &mut ChaCha20Rng, quarter: Quarter, number: usize, after: i32, kind: usize) -> CasePlan {
+fn plan(
+    rng: &mut ChaCha20Rng,
+    quarter: Quarter,
+    number: usize,
+    after: i32,
+    kind: usize,
+) -> CasePlan {
     let enterprise = number % 5 < 3;
-    let filed = if enterprise { rng.random_range(8_000..60_000) } else { rng.random_range(500..3_000) };
+    let filed = if enterprise {
+        rng.random_range(8_000..60_000)
+    } else {
+        rng.random_range(500..3_000)
+    };
     // About 280 kWh per kW and quarter; every eleventh reading is conspicuously high.
     let per_kw = rng.random_range(250..310) + if number % 11 == 10 { 120 } else { 0 };
     CasePlan {

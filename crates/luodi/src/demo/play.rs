@@ -10,18 +10,18 @@ use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use vocab::Calendar;
 
-use super::plan::{CasePlan, Step};
 use super::batches::Known;
-use super::town::{Town, missing};
 use super::paper;
+use super::plan::{CasePlan, Step};
+use super::town::{Town, missing};
 use crate::access::Role;
 use crate::attachment;
 use crate::casework::{self, Completion, Submission};
 use crate::form::Values;
 use crate::ids::CaseId;
+use crate::item;
 use crate::refusal::{Refusal, Result};
 use crate::web::Upload;
-use crate::item;
 
 /// Something that is to happen at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,10 +56,23 @@ pub(super) struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(town: &'a Town, rng: ChaCha20Rng, plans: Vec<CasePlan>, until: Timestamp) -> Self {
+    pub(super) fn new(
+        town: &'a Town,
+        rng: ChaCha20Rng,
+        plans: Vec<CasePlan>,
+        until: Timestamp,
+    ) -> Self {
         let cases = vec![None; plans.len()];
         let queue = BinaryHeap::new();
-        Self { town, rng, plans, cases, known: Default::default(), queue, until }
+        Self {
+            town,
+            rng,
+            plans,
+            cases,
+            known: Default::default(),
+            queue,
+            until,
+        }
     }
 
     /// Plays everything up to the demonstration's today.
@@ -89,18 +102,29 @@ impl<'a> Play<'a> {
             let day = next_working_day(day);
             self.put(day, Act::Submit(number));
         }
-        let Some(latest) = self.plans.iter().map(|plan| plan.quarter).max() else { return };
+        let Some(latest) = self.plans.iter().map(|plan| plan.quarter).max() else {
+            return;
+        };
         for county in 0..2 {
-            self.put(after(latest.previous().last_day(), 46), Act::Batch(county, true));
-            self.put(after(latest.last_day(), 26 + 2 * county as u32), Act::Batch(county, false));
+            self.put(
+                after(latest.previous().last_day(), 46),
+                Act::Batch(county, true),
+            );
+            self.put(
+                after(latest.last_day(), 26 + 2 * county as u32),
+                Act::Batch(county, false),
+            );
         }
     }
 
     /// Something happens on a working day, in office hours.
     fn put(&mut self, day: Date, act: Act) {
         let minutes = self.rng.random_range(0..450);
-        let time = day.at(8, 30, 0, 0).checked_add(jiff::Span::new().minutes(minutes));
-        let at = time.and_then(|time| jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_timestamp(time));
+        let time = day
+            .at(8, 30, 0, 0)
+            .checked_add(jiff::Span::new().minutes(minutes));
+        let at =
+            time.and_then(|time| jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_timestamp(time));
         if let Ok(at) = at {
             self.queue.push(Reverse((at, act)));
         }
@@ -125,12 +149,20 @@ impl<'a> Play<'a> {
 
     /// The quarter a batch is for.
     pub(super) fn period(&self, earlier: bool) -> Result<String> {
-        let latest = self.plans.iter().map(|plan| plan.quarter).max().ok_or_else(|| missing("plan"))?;
+        let latest = self
+            .plans
+            .iter()
+            .map(|plan| plan.quarter)
+            .max()
+            .ok_or_else(|| missing("plan"))?;
         Ok(if earlier { latest.previous() } else { latest }.to_string())
     }
 
     fn plan(&self, number: usize) -> Result<CasePlan> {
-        self.plans.get(number).cloned().ok_or_else(|| missing("plan"))
+        self.plans
+            .get(number)
+            .cloned()
+            .ok_or_else(|| missing("plan"))
     }
 
     fn submit(&mut self, at: Timestamp, number: usize) -> Result<()> {
@@ -138,7 +170,10 @@ impl<'a> Play<'a> {
         let applicant = self.town.applicant(plan.county, plan.enterprise, number)?;
         let (actor, channel) = match &applicant.account {
             Some(account) => (account.clone(), "online"),
-            None => (self.town.staff(plan.county, Role::WindowClerk, 0)?, "window"),
+            None => (
+                self.town.staff(plan.county, Role::WindowClerk, 0)?,
+                "window",
+            ),
         };
         let values = self.values(&plan, number, &applicant)?;
         let submission = Submission {
@@ -170,41 +205,95 @@ impl<'a> Play<'a> {
     }
 
     /// The form as the applicant fills it in.
-    fn values(&mut self, plan: &CasePlan, number: usize, applicant: &super::town::Applicant) -> Result<Values> {
-        let county = super::people::COUNTIES.get(plan.county).copied().ok_or_else(|| missing("county"))?;
+    fn values(
+        &mut self,
+        plan: &CasePlan,
+        number: usize,
+        applicant: &super::town::Applicant,
+    ) -> Result<Values> {
+        let county = super::people::COUNTIES
+            .get(plan.county)
+            .copied()
+            .ok_or_else(|| missing("county"))?;
         let connected = if plan.old_basis {
-            format!("2015-{:02}-{:02}", self.rng.random_range(3..12), self.rng.random_range(1..28))
+            format!(
+                "2015-{:02}-{:02}",
+                self.rng.random_range(3..12),
+                self.rng.random_range(1..28)
+            )
         } else {
-            format!("2019-{:02}-{:02}", self.rng.random_range(1..12), self.rng.random_range(1..28))
+            format!(
+                "2019-{:02}-{:02}",
+                self.rng.random_range(1..12),
+                self.rng.random_range(1..28)
+            )
         };
         let kw = decimal(plan.filed_kw_hundredths, 2);
         let kwh = decimal(plan.generated_kwh_tenths, 1);
         let typed = [
-            ("applicant_kind", if plan.enterprise { "enterprise" } else { "person" }.to_owned()),
+            (
+                "applicant_kind",
+                if plan.enterprise {
+                    "enterprise"
+                } else {
+                    "person"
+                }
+                .to_owned(),
+            ),
             ("contact_name", applicant.contact.clone()),
             ("contact_phone", applicant.phone.clone()),
-            ("project_name", format!("{kw} 千瓦屋顶光伏（示范 {number:02}）")),
-            ("filing_number", format!("1508-{}-04-01-{:06}", county.region, 100_000 + number)),
+            (
+                "project_name",
+                format!("{kw} 千瓦屋顶光伏（示范 {number:02}）"),
+            ),
+            (
+                "filing_number",
+                format!("1508-{}-04-01-{:06}", county.region, 100_000 + number),
+            ),
             ("filed_kw", kw),
             ("grid_connected_on", connected),
-            ("site_address", format!("{}示范街道屋顶 {} 号", county.full, number + 1)),
+            (
+                "site_address",
+                format!("{}示范街道屋顶 {} 号", county.full, number + 1),
+            ),
             ("quarter", plan.quarter.to_string()),
-            ("meter_no", format!("33{:010}", 4_000_000 + plan.county * 1_000 + number)),
+            (
+                "meter_no",
+                format!("33{:010}", 4_000_000 + plan.county * 1_000 + number),
+            ),
             ("generated_kwh", kwh),
             ("declaration", "true".to_owned()),
         ];
-        let posted: Vec<(String, String)> =
-            typed.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let slots = ["filing_notice", "grid_acceptance", "meter_reading", "licence", "identity_card"];
+        let posted: Vec<(String, String)> = typed
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let slots = [
+            "filing_notice",
+            "grid_acceptance",
+            "meter_reading",
+            "licence",
+            "identity_card",
+        ];
         let package = self.town.package()?;
         let today = crate::store::day_in_china(self.until);
-        package.form.read(&posted, &slots, today).map_err(|errors| Refusal::fields(errors).into())
+        package
+            .form
+            .read(&posted, &slots, today)
+            .map_err(|errors| Refusal::fields(errors).into())
     }
 
     fn step(&mut self, at: Timestamp, number: usize, step: usize) -> Result<()> {
         let plan = self.plan(number)?;
-        let case = self.cases.get(number).copied().flatten().ok_or_else(|| missing("case"))?;
-        let Some((_, what)) = plan.steps.get(step).cloned() else { return Ok(()) };
+        let case = self
+            .cases
+            .get(number)
+            .copied()
+            .flatten()
+            .ok_or_else(|| missing("case"))?;
+        let Some((_, what)) = plan.steps.get(step).cloned() else {
+            return Ok(());
+        };
         self.take(at, &plan, number, case, &what)?;
         if let Some((days, _)) = plan.steps.get(step + 1) {
             self.put_after(at, *days, Act::Step(number, step + 1));
@@ -212,7 +301,14 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    fn take(&mut self, at: Timestamp, plan: &CasePlan, number: usize, case: CaseId, what: &Step) -> Result<()> {
+    fn take(
+        &mut self,
+        at: Timestamp,
+        plan: &CasePlan,
+        number: usize,
+        case: CaseId,
+        what: &Step,
+    ) -> Result<()> {
         match what {
             Step::Answer => self.answer(at, plan, number, case),
             Step::Withdraw(reason) => {
@@ -229,12 +325,24 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn complete(&mut self, at: Timestamp, plan: &CasePlan, number: usize, case: CaseId, what: &Step) -> Result<()> {
+    fn complete(
+        &mut self,
+        at: Timestamp,
+        plan: &CasePlan,
+        number: usize,
+        case: CaseId,
+        what: &Step,
+    ) -> Result<()> {
         let (outcome, reason, correction, role) = match what {
             Step::Accept => ("accept", "", "", Role::WindowClerk),
             Step::Refuse(reason) => ("refuse", *reason, "", Role::WindowClerk),
             Step::AskCorrection(kind, reason) => ("correct", *reason, *kind, Role::CaseHandler),
-            Step::Pass => ("pass", "材料齐全，数据与抄表单一致。", "", Role::CaseHandler),
+            Step::Pass => (
+                "pass",
+                "材料齐全，数据与抄表单一致。",
+                "",
+                Role::CaseHandler,
+            ),
             Step::Reject(reason) => ("reject", *reason, "", Role::CaseHandler),
             Step::Inspect(_) => ("pass", "", "", Role::CaseHandler),
             Step::Approve => ("approve", "同意。", "", Role::Approver),
@@ -245,13 +353,18 @@ impl<'a> Play<'a> {
         // What the item's procedure asks decides who acts: a correction can be asked by the window.
         let role = Role::from_code(&open.role).unwrap_or(role);
         let actor = self.town.staff(plan.county, role, number % 2)?;
-        let second = self.town.staff(plan.county, Role::CaseHandler, number % 2 + 1)?;
+        let second = self
+            .town
+            .staff(plan.county, Role::CaseHandler, number % 2 + 1)?;
         let mut values = Values::default();
         if let Step::Inspect(per_cent) = what {
             let measured = decimal(plan.filed_kw_hundredths * i64::from(*per_cent) / 100, 2);
             values.set("inspected_on", crate::store::day_in_china(at).to_string());
             values.set("measured_kw", measured);
-            values.set("findings", "组件、逆变器和并网柜与备案材料一致，现场拍照留存（示范）。");
+            values.set(
+                "findings",
+                "组件、逆变器和并网柜与备案材料一致，现场拍照留存（示范）。",
+            );
         }
         let completion = Completion {
             task: open.id,
@@ -268,21 +381,36 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    fn answer(&mut self, at: Timestamp, plan: &CasePlan, number: usize, case: CaseId) -> Result<()> {
+    fn answer(
+        &mut self,
+        at: Timestamp,
+        plan: &CasePlan,
+        number: usize,
+        case: CaseId,
+    ) -> Result<()> {
         let applicant = self.town.applicant(plan.county, plan.enterprise, number)?;
         let actor = self.town.for_party(&applicant);
         self.town.command("case.answer_correction", at, move |tx| {
             let open = casework::open_task(tx, case)?;
             let row = casework::find_case(tx, &actor, case)?;
             let package = item::load(tx, &row.item_hash)?;
-            let mut values = package.form.open(&row.form, |sealed| tx.open(row.party.0, sealed))?;
+            let mut values = package
+                .form
+                .open(&row.form, &|sealed| tx.open(row.party.0, sealed))?;
             // A filing that was corrected says what was measured.
             if let Some(asks) = package.task(&open.node).and_then(|spec| spec.asks.as_ref()) {
                 let measured = casework::entered(tx, case, "measured_kw")?.unwrap_or_default();
                 values.set("filed_kw", measured);
                 tracing::debug!(%asks, "filing corrected");
             }
-            casework::answer_correction(tx, &actor, open.id, open.version, &values, "已按告知内容补正。")
+            casework::answer_correction(
+                tx,
+                &actor,
+                open.id,
+                open.version,
+                &values,
+                "已按告知内容补正。",
+            )
         })?;
         Ok(())
     }
@@ -290,29 +418,56 @@ impl<'a> Play<'a> {
 
 /// The papers of an application.
 fn papers(plan: &CasePlan, number: usize) -> Vec<(&'static str, Upload)> {
-    let identity = if plan.enterprise { ("licence", "营业执照") } else { ("identity_card", "身份证") };
-    [("filing_notice", "备案通知书"), ("grid_acceptance", "并网验收单"), ("meter_reading", "抄表单"), identity]
-        .into_iter()
-        .map(|(slot, name)| {
-            let bytes = paper::pdf(&format!("DEMONSTRATION {slot} {number:04}"));
-            let file_name = format!("{name}-{number:02}（示范）.pdf");
-            (slot, Upload { field: slot.to_owned(), file_name, bytes: bytes.into() })
-        })
-        .collect()
+    let identity = if plan.enterprise {
+        ("licence", "营业执照")
+    } else {
+        ("identity_card", "身份证")
+    };
+    [
+        ("filing_notice", "备案通知书"),
+        ("grid_acceptance", "并网验收单"),
+        ("meter_reading", "抄表单"),
+        identity,
+    ]
+    .into_iter()
+    .map(|(slot, name)| {
+        let bytes = paper::pdf(&format!("DEMONSTRATION {slot} {number:04}"));
+        let file_name = format!("{name}-{number:02}（示范）.pdf");
+        (
+            slot,
+            Upload {
+                field: slot.to_owned(),
+                file_name,
+                bytes: bytes.into(),
+            },
+        )
+    })
+    .collect()
 }
 
 /// Hundredths or tenths as a decimal text without trailing zeros lost: 41250, 2 → 412.50.
 fn decimal(value: i64, places: u32) -> String {
     let unit = 10_i64.pow(places);
-    format!("{}.{:0width$}", value / unit, value % unit, width = places as usize)
+    format!(
+        "{}.{:0width$}",
+        value / unit,
+        value % unit,
+        width = places as usize
+    )
 }
 
 /// The day itself if it is a working day, else the next one.
 fn next_working_day(day: Date) -> Date {
     let calendar = Calendar::official();
-    if calendar.is_working_day(day).0 { day } else { after(day, 1) }
+    if calendar.is_working_day(day).0 {
+        day
+    } else {
+        after(day, 1)
+    }
 }
 
 pub(super) fn after(day: Date, working_days: u32) -> Date {
-    Calendar::official().add_working_days(day, working_days).date
+    Calendar::official()
+        .add_working_days(day, working_days)
+        .date
 }

@@ -11,10 +11,10 @@ use vocab::{Fen, RegionCode};
 
 use super::people::{self, COUNTIES, County};
 use crate::access::{Actor, ActorKind, Role, Roles};
-use crate::attachment;
 use crate::account::{self, NewAccount, NewDepartment};
+use crate::attachment;
 use crate::fund::{self, NewBudget};
-use crate::ids::{AccountId, BankAccountId, BudgetLineId, DepartmentId, ItemId, PartyId};
+use crate::ids::{BankAccountId, BudgetLineId, DepartmentId, ItemId, PartyId};
 use crate::item::{self, Package};
 use crate::party::{self, NewParty, PartyKind, bank_account};
 use crate::refusal::{Error, Refusal, Result};
@@ -66,7 +66,10 @@ pub(super) struct Town {
 
 impl Town {
     pub(super) fn new(app: App, clock: Clock, seeds: ChaCha20Rng) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
             app,
@@ -90,8 +93,13 @@ impl Town {
         F: Fn(&Tx<'_>) -> Result<T> + Send + Sync + 'static,
     {
         let mut seed = [0; 32];
-        rand::Rng::fill_bytes(&mut *self.seeds.lock().unwrap_or_else(PoisonError::into_inner), &mut seed);
-        self.app.store.write_blocking(Command::seeded(name, at, seed), f)
+        rand::Rng::fill_bytes(
+            &mut *self.seeds.lock().unwrap_or_else(PoisonError::into_inner),
+            &mut seed,
+        );
+        self.app
+            .store
+            .write_blocking(Command::seeded(name, at, seed), f)
     }
 
     pub(super) fn read<T>(&self, f: impl FnOnce(&dyn Query) -> Result<T>) -> Result<T> {
@@ -110,9 +118,19 @@ impl Town {
     }
 
     /// A paper of somebody who is no applicant, safe on disk.
-    pub(super) fn keep_paper(&self, at: Timestamp, owner: uuid::Uuid, slot: &str, name: &str) -> Result<attachment::Kept> {
+    pub(super) fn keep_paper(
+        &self,
+        at: Timestamp,
+        owner: uuid::Uuid,
+        slot: &str,
+        name: &str,
+    ) -> Result<attachment::Kept> {
         let bytes = super::paper::pdf("DEMONSTRATION sealed paper").into();
-        let upload = Upload { field: slot.to_owned(), file_name: name.to_owned(), bytes };
+        let upload = Upload {
+            field: slot.to_owned(),
+            file_name: name.to_owned(),
+            bytes,
+        };
         attachment::keep(self.store(), at, owner, slot, &upload, &[])
     }
 
@@ -134,15 +152,32 @@ impl Town {
 
     /// The n-th of those who hold a role in a county, counted round.
     pub(super) fn staff(&self, county: usize, role: Role, number: usize) -> Result<Actor> {
-        let holders = self.office(county)?.staff.get(&role).ok_or_else(|| missing(role.code()))?;
-        holders.get(number % holders.len().max(1)).cloned().ok_or_else(|| missing(role.code()))
+        let holders = self
+            .office(county)?
+            .staff
+            .get(&role)
+            .ok_or_else(|| missing(role.code()))?;
+        holders
+            .get(number % holders.len().max(1))
+            .cloned()
+            .ok_or_else(|| missing(role.code()))
     }
 
     /// The n-th applicant of a county, enterprise or person, counted round.
-    pub(super) fn applicant(&self, county: usize, enterprise: bool, number: usize) -> Result<Applicant> {
-        let (enterprises, persons) = self.office(county)?.applicants.split_at(ENTERPRISES_PER_COUNTY);
+    pub(super) fn applicant(
+        &self,
+        county: usize,
+        enterprise: bool,
+        number: usize,
+    ) -> Result<Applicant> {
+        let (enterprises, persons) = self
+            .office(county)?
+            .applicants
+            .split_at(ENTERPRISES_PER_COUNTY);
         let from = if enterprise { enterprises } else { persons };
-        from.get(number % from.len().max(1)).cloned().ok_or_else(|| missing("applicant"))
+        from.get(number % from.len().max(1))
+            .cloned()
+            .ok_or_else(|| missing("applicant"))
     }
 
     /// Who acts for a party: its own account, or one the program lends for the play.
@@ -177,17 +212,31 @@ impl Town {
         Actor::console("demo", self.app.site.region)
     }
 
-    fn department(&self, at: Timestamp, code: &str, name: String, region: RegionCode) -> Result<DepartmentId> {
+    fn department(
+        &self,
+        at: Timestamp,
+        code: &str,
+        name: String,
+        region: RegionCode,
+    ) -> Result<DepartmentId> {
         let console = self.console();
-        let new = NewDepartment { code: code.to_owned(), name, region };
-        self.command("department.create", at, move |tx| account::create_department(tx, &console, &new))
+        let new = NewDepartment {
+            code: code.to_owned(),
+            name,
+            region,
+        };
+        self.command("department.create", at, move |tx| {
+            account::create_department(tx, &console, &new)
+        })
     }
 
     /// Opens an account and gives the actor who logs in with it.
     fn account(&self, at: Timestamp, new: NewAccount, department_name: &str) -> Result<Actor> {
         let console = self.console();
         let made = new.clone();
-        let id = self.command("account.create", at, move |tx| account::create_account(tx, &console, &made))?;
+        let id = self.command("account.create", at, move |tx| {
+            account::create_account(tx, &console, &made)
+        })?;
         Ok(Actor {
             kind: ActorKind::Account(id),
             login: new.login,
@@ -231,12 +280,28 @@ impl Town {
         self.editor.clone().ok_or_else(|| missing("editor"))
     }
 
-    fn open_office(&self, rng: &mut ChaCha20Rng, county: County, hash: &str, at: Timestamp) -> Result<Office> {
+    fn open_office(
+        &self,
+        rng: &mut ChaCha20Rng,
+        county: County,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<Office> {
         let region = code(county)?;
         let reform = format!("{}发展和改革局", county.full);
         let money = format!("{}财政局", county.full);
-        let department = self.department(at, &format!("{}FG", county.short.to_uppercase()), reform.clone(), region)?;
-        let finance = self.department(at, &format!("{}CZ", county.short.to_uppercase()), money.clone(), region)?;
+        let department = self.department(
+            at,
+            &format!("{}FG", county.short.to_uppercase()),
+            reform.clone(),
+            region,
+        )?;
+        let finance = self.department(
+            at,
+            &format!("{}CZ", county.short.to_uppercase()),
+            money.clone(),
+            region,
+        )?;
         let people: [(Role, &str, usize); 6] = [
             (Role::WindowClerk, "window", 1),
             (Role::CaseHandler, "handler", 3),
@@ -248,7 +313,11 @@ impl Town {
         let mut staff: BTreeMap<Role, Vec<Actor>> = BTreeMap::new();
         for (role, login, count) in people {
             for number in 1..=count {
-                let suffix = if count > 1 { number.to_string() } else { String::new() };
+                let suffix = if count > 1 {
+                    number.to_string()
+                } else {
+                    String::new()
+                };
                 let (department, name) = match role {
                     Role::Finance => (finance, &money),
                     _ => (department, &reform),
@@ -259,10 +328,19 @@ impl Town {
                     department: Some(department),
                     ..staff_account(login, person, role, region, hash)
                 };
-                staff.entry(role).or_default().push(self.account(at, new, name)?);
+                staff
+                    .entry(role)
+                    .or_default()
+                    .push(self.account(at, new, name)?);
             }
         }
-        Ok(Office { department, staff, applicants: Vec::new(), item: None, budget: None })
+        Ok(Office {
+            department,
+            staff,
+            applicants: Vec::new(),
+            item: None,
+            budget: None,
+        })
     }
 
     /// Publishes the packages that come with the program and offers them in both counties.
@@ -276,11 +354,17 @@ impl Town {
             let console = self.console();
             let code = prepared.package.item.code.clone();
             let package = Arc::clone(&prepared.package);
-            self.command("item.publish", at, move |tx| item::publish(tx, &console, &prepared))?;
+            self.command("item.publish", at, move |tx| {
+                item::publish(tx, &console, &prepared)
+            })?;
             for county in 0..COUNTIES.len() {
                 let (console, code) = (self.console(), code.clone());
                 let department = self.office(county)?.department;
-                let region = COUNTIES.get(county).copied().ok_or_else(|| missing("county")).and_then(self::code)?;
+                let region = COUNTIES
+                    .get(county)
+                    .copied()
+                    .ok_or_else(|| missing("county"))
+                    .and_then(self::code)?;
                 let id = self.command("item.offer", at, move |tx| {
                     item::offer(tx, &console, &code, region, department, None, None)
                 })?;
@@ -307,7 +391,9 @@ impl Town {
                 document_number: format!("{}财预〔{year}〕{}号（示范）", county.name, 12 + number),
                 amount: Fen(3_000_000_00 - 500_000_00 * i64::try_from(number).unwrap_or(0)),
             };
-            let id = self.command("budget.create", at, move |tx| fund::create_budget(tx, &finance, &new))?;
+            let id = self.command("budget.create", at, move |tx| {
+                fund::create_budget(tx, &finance, &new)
+            })?;
             if let Some(office) = self.offices.get_mut(number) {
                 office.budget = Some(id);
             }
@@ -316,8 +402,17 @@ impl Town {
     }
 
     /// Registers the parties of a county, some with an account, most with a bank account.
-    fn settle(&mut self, rng: &mut ChaCha20Rng, county: usize, hash: &str, at: Timestamp) -> Result<()> {
-        let place = COUNTIES.get(county).copied().ok_or_else(|| missing("county"))?;
+    fn settle(
+        &mut self,
+        rng: &mut ChaCha20Rng,
+        county: usize,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        let place = COUNTIES
+            .get(county)
+            .copied()
+            .ok_or_else(|| missing("county"))?;
         for number in 0..PARTIES_PER_COUNTY {
             let new = if number < ENTERPRISES_PER_COUNTY {
                 people::enterprise(rng, place, number)
@@ -333,7 +428,10 @@ impl Town {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what one party of the demonstration depends on")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one party of the demonstration depends on"
+    )]
     fn settle_one(
         &self,
         rng: &mut ChaCha20Rng,
@@ -347,11 +445,17 @@ impl Town {
         let window = self.staff(county, Role::WindowClerk, 0)?;
         let registered = new.clone();
         let clerk = window.clone();
-        let party = self.command("party.register", at, move |tx| party::register(tx, &clerk, &registered))?;
+        let party = self.command("party.register", at, move |tx| {
+            party::register(tx, &clerk, &registered)
+        })?;
         let account = match WITH_ACCOUNT.iter().position(|with| *with == number) {
             None => None,
             Some(which) => {
-                let kind = if new.kind == PartyKind::Person { "citizen" } else { "enterprise" };
+                let kind = if new.kind == PartyKind::Person {
+                    "citizen"
+                } else {
+                    "enterprise"
+                };
                 let suffix = if which == 1 { "2" } else { "" };
                 let login = format!("{kind}{suffix}-{}", place.short);
                 let opened = NewAccount {
@@ -366,15 +470,25 @@ impl Town {
         Ok(Applicant {
             party,
             name: new.name.clone(),
-            contact: new.legal_representative.clone().unwrap_or_else(|| new.name.clone()),
-            phone: new.phone.as_ref().map(|phone| phone.as_str().to_owned()).unwrap_or_default(),
+            contact: new
+                .legal_representative
+                .clone()
+                .unwrap_or_else(|| new.name.clone()),
+            phone: new
+                .phone
+                .as_ref()
+                .map(|phone| phone.as_str().to_owned())
+                .unwrap_or_default(),
             bank_account,
             account,
         })
     }
 
     /// Three in four have an account that finance has approved; the rest still wait for it.
-    #[expect(clippy::too_many_arguments, reason = "what one bank account of the demonstration depends on")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one bank account of the demonstration depends on"
+    )]
     fn bank_account(
         &self,
         rng: &mut ChaCha20Rng,
@@ -385,7 +499,9 @@ impl Town {
         window: &Actor,
         at: Timestamp,
     ) -> Result<Option<BankAccountId>> {
-        let Some(account) = people::bank_account(rng) else { return Ok(None) };
+        let Some(account) = people::bank_account(rng) else {
+            return Ok(None);
+        };
         if rng.random_range(0..20) == 0 && number > 30 {
             return Ok(None);
         }
@@ -396,18 +512,16 @@ impl Town {
             bank_code: account.bank_code,
         };
         let window = window.clone();
-        let id = self.command("bank_account.enter", at, move |tx| bank_account::enter(tx, &window, party, &new))?;
+        let id = self.command("bank_account.enter", at, move |tx| {
+            bank_account::enter(tx, &window, party, &new)
+        })?;
         if number % 20 != 17 {
             let finance = self.staff(county, Role::Finance, 1)?;
-            self.command("bank_account.approve", at, move |tx| bank_account::approve(tx, &finance, id, 1))?;
+            self.command("bank_account.approve", at, move |tx| {
+                bank_account::approve(tx, &finance, id, 1)
+            })?;
         }
         Ok(Some(id))
-    }
-
-    /// The accounts of the demonstration in the words of the command line.
-    pub(super) fn accounts(&self) -> Result<Vec<serde_json::Value>> {
-        let accounts = self.read(account::demo_accounts)?;
-        Ok(accounts.into_iter().map(|one| describe(&one)).collect())
     }
 }
 
@@ -420,7 +534,13 @@ pub(super) fn describe(one: &account::DemoAccount) -> serde_json::Value {
     })
 }
 
-fn staff_account(login: String, name: String, role: Role, region: RegionCode, hash: &str) -> NewAccount {
+fn staff_account(
+    login: String,
+    name: String,
+    role: Role,
+    region: RegionCode,
+    hash: &str,
+) -> NewAccount {
     NewAccount {
         login,
         name,
@@ -440,6 +560,7 @@ fn code(county: County) -> Result<RegionCode> {
 
 /// Something the demonstration counts on is not there: a fault of the program.
 pub(super) fn missing(what: &str) -> Error {
-    Error::Store(StoreError::Value(format!("demonstration: {what} is missing")))
+    Error::Store(StoreError::Value(format!(
+        "demonstration: {what} is missing"
+    )))
 }
-

@@ -43,7 +43,12 @@ fn sample(path: &str) -> String {
 fn no_two_routes_share_a_door() {
     let mut seen = BTreeSet::new();
     for route in router::routes() {
-        assert!(seen.insert(name(&route.method, route.path)), "{} {}", route.method, route.path);
+        assert!(
+            seen.insert(name(&route.method, route.path)),
+            "{} {}",
+            route.method,
+            route.path
+        );
     }
 }
 
@@ -62,7 +67,12 @@ fn public_routes_are_the_listed_ones() {
 #[tokio::test]
 async fn every_rule_is_kept_for_every_account() {
     let city = TestCity::open();
-    let accounts = city.app.store.read(|q| luodi::account::demo_accounts(&**q)).await.unwrap();
+    let accounts = city
+        .app
+        .store
+        .read(|q| luodi::account::demo_accounts(&**q))
+        .await
+        .unwrap();
     let mut roles = BTreeSet::new();
     for account in accounts {
         // One account of each role and kind is enough: rules know nothing else.
@@ -76,14 +86,25 @@ async fn every_rule_is_kept_for_every_account() {
                 Rule::Public | Rule::SignedIn => true,
                 Rule::Applicant => account.party.is_some(),
                 Rule::Staff(roles) => account.party.is_none() && account.roles.any(roles),
-                Rule::ApplicantOrStaff(roles) => account.party.is_some() || account.roles.any(roles),
+                Rule::ApplicantOrStaff(roles) => {
+                    account.party.is_some() || account.roles.any(roles)
+                }
             };
             let path = sample(route.path);
             if route.method == Method::GET {
                 let answer = visitor.get(&path).await;
                 let refused = answer.status == StatusCode::FORBIDDEN;
-                assert_eq!(!refused, admits, "GET {path} as {}: {}", account.login, answer.status);
-                assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "GET {path} as {}", account.login);
+                assert_eq!(
+                    !refused, admits,
+                    "GET {path} as {}: {}",
+                    account.login, answer.status
+                );
+                assert_ne!(
+                    answer.status,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "GET {path} as {}",
+                    account.login
+                );
             }
         }
     }
@@ -93,10 +114,18 @@ async fn every_rule_is_kept_for_every_account() {
 async fn strangers_are_sent_to_log_in() {
     let city = TestCity::open();
     let mut stranger = city.stranger();
-    for route in router::routes().iter().filter(|r| r.method == Method::GET && r.rule != Rule::Public) {
+    for route in router::routes()
+        .iter()
+        .filter(|r| r.method == Method::GET && r.rule != Rule::Public)
+    {
         let answer = stranger.get(&sample(route.path)).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", route.path);
-        assert!(answer.location.starts_with("/login?next="), "{}: {}", route.path, answer.location);
+        assert!(
+            answer.location.starts_with("/login?next="),
+            "{}: {}",
+            route.path,
+            answer.location
+        );
     }
 }
 
@@ -106,12 +135,33 @@ async fn no_form_works_without_its_token() {
     let city = TestCity::open();
     let before = events(&city).await;
     let mut checked = 0;
-    for user in ["window-yj", "handler1-yj", "reviewer-yj", "approver-yj", "finance1-yj", "enterprise-yj", "editor", "system", "security"] {
+    for user in [
+        "window-yj",
+        "handler1-yj",
+        "reviewer-yj",
+        "approver-yj",
+        "finance1-yj",
+        "enterprise-yj",
+        "editor",
+        "system",
+        "security",
+    ] {
         let mut visitor = city.log_in(user).await;
-        for route in router::routes().iter().filter(|route| route.method == Method::POST) {
-            let answer = visitor.post_raw(&sample(route.path), &[("idempotency_key", "k"), ("csrf", "x")]).await;
+        for route in router::routes()
+            .iter()
+            .filter(|route| route.method == Method::POST)
+        {
+            let answer = visitor
+                .post_raw(
+                    &sample(route.path),
+                    &[("idempotency_key", "k"), ("csrf", "x")],
+                )
+                .await;
             assert!(
-                matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED),
+                matches!(
+                    answer.status,
+                    StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED
+                ),
                 "POST {} as {user}: {}",
                 route.path,
                 answer.status
@@ -134,5 +184,8 @@ async fn events(city: &TestCity) -> (i64, i64) {
             |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
         )
     });
-    count.await.map_err(|error: luodi::store::StoreError| error).unwrap()
+    count
+        .await
+        .map_err(|error: luodi::store::StoreError| error)
+        .unwrap()
 }

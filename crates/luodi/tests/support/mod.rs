@@ -26,14 +26,23 @@ pub fn morning() -> Timestamp {
 static TEMPLATE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &quick()).unwrap();
-    luodi::demo::fill(&store, &Clock::fixed(morning()), 1, Some(TODAY.parse().unwrap())).unwrap();
+    luodi::demo::fill(
+        &store,
+        &Clock::fixed(morning()),
+        1,
+        Some(TODAY.parse().unwrap()),
+    )
+    .unwrap();
     store.shutdown();
     drop(store);
     folder
 });
 
 fn quick() -> Options {
-    Options { durable: false, ..Options::new(morning()) }
+    Options {
+        durable: false,
+        ..Options::new(morning())
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -71,12 +80,20 @@ impl TestCity {
         let clock = Clock::fixed(morning());
         let app = application(store, folder.path(), clock.clone(), false).unwrap();
         let router = mount(&app, luodi::router::routes());
-        Self { app, clock, router, _folder: folder }
+        Self {
+            app,
+            clock,
+            router,
+            _folder: folder,
+        }
     }
 
     /// A visitor who is not logged in.
     pub fn stranger(&self) -> Visitor<'_> {
-        Visitor { city: self, cookies: Vec::new() }
+        Visitor {
+            city: self,
+            cookies: Vec::new(),
+        }
     }
 
     /// A visitor logged in with an account of the demonstration.
@@ -86,7 +103,12 @@ impl TestCity {
         let password = page.between(&format!("data-user=\"{user}\" data-password=\""), "\"");
         let fields = [("login", user), ("password", &password)];
         let answer = visitor.post_from(&page, "/login", &fields).await;
-        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{user}: {}", answer.text());
+        assert_eq!(
+            answer.status,
+            StatusCode::SEE_OTHER,
+            "{user}: {}",
+            answer.text()
+        );
         visitor
     }
 }
@@ -113,7 +135,11 @@ pub struct Answer {
 impl Answer {
     /// What stands between two marks, the first time.
     pub fn between(&self, before: &str, after: &str) -> String {
-        let rest = self.html.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.text())).1;
+        let rest = self
+            .html
+            .split_once(before)
+            .unwrap_or_else(|| panic!("no {before} in {}", self.text()))
+            .1;
         rest.split_once(after).unwrap().0.to_owned()
     }
 
@@ -150,8 +176,13 @@ impl Visitor<'_> {
             }
         }
         let status = response.status();
-        let location = response.headers().get(LOCATION).map(|l| l.to_str().unwrap().to_owned());
-        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let location = response
+            .headers()
+            .get(LOCATION)
+            .map(|l| l.to_str().unwrap().to_owned());
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
         Answer {
             status,
             location: location.unwrap_or_default(),
@@ -160,8 +191,15 @@ impl Visitor<'_> {
     }
 
     fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
-        let cookies: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-        Request::builder().method(method).uri(path).header(COOKIE, cookies.join("; "))
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect();
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(COOKIE, cookies.join("; "))
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -170,7 +208,12 @@ impl Visitor<'_> {
     }
 
     /// Posts fields with the token and key of a page that was shown.
-    pub async fn post_from(&mut self, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn post_from(
+        &mut self,
+        page: &Answer,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Answer {
         let csrf = page.between("name=\"csrf\" value=\"", "\"");
         let key = page.between("name=\"idempotency_key\" value=\"", "\"");
         let mut all = vec![("csrf", csrf.as_str()), ("idempotency_key", key.as_str())];
@@ -180,7 +223,9 @@ impl Visitor<'_> {
 
     /// Posts exactly these fields.
     pub async fn post_raw(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let request = self
             .request("POST", path)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn files(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
@@ -29,7 +32,10 @@ fn files(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn short(path: &Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// The top folder or file of a source of the application: its domain.
@@ -47,20 +53,36 @@ fn edges() -> BTreeSet<String> {
     for name in crates {
         let manifest = root().join("crates").join(name).join("Cargo.toml");
         let manifest: toml::Table = std::fs::read_to_string(manifest).unwrap().parse().unwrap();
-        let Some(dependencies) = manifest.get("dependencies").and_then(|d| d.as_table()) else { continue };
-        for other in crates.iter().filter(|other| dependencies.contains_key(**other)) {
+        let Some(dependencies) = manifest.get("dependencies").and_then(|d| d.as_table()) else {
+            continue;
+        };
+        for other in crates
+            .iter()
+            .filter(|other| dependencies.contains_key(**other))
+        {
             edges.insert(format!("{name} -> {other}"));
         }
     }
     let sources = files(&root().join("crates/luodi/src"), "rs");
-    let domains: BTreeSet<String> = sources.iter().filter_map(|(path, _)| domain(path)).collect();
+    let domains: BTreeSet<String> = sources
+        .iter()
+        .filter_map(|(path, _)| domain(path))
+        .collect();
     for (path, text) in &sources {
         let Some(from) = domain(path) else { continue };
         for piece in text.split("crate::").skip(1) {
-            let named = piece.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-            let group = piece.strip_prefix('{').and_then(|rest| rest.split('}').next());
+            let named = piece
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or("");
+            let group = piece
+                .strip_prefix('{')
+                .and_then(|rest| rest.split('}').next());
             let names: Vec<&str> = match group {
-                Some(list) => list.split(',').map(|n| n.trim().split("::").next().unwrap_or("")).collect(),
+                Some(list) => list
+                    .split(',')
+                    .map(|n| n.trim().split("::").next().unwrap_or(""))
+                    .collect(),
                 None => vec![named],
             };
             for to in names {
@@ -123,9 +145,13 @@ fn owner(table: &str) -> Option<&'static str> {
 fn nobody_touches_the_tables_of_another_domain() {
     let mut wrong = Vec::new();
     for (path, text) in files(&root().join("crates/luodi/src"), "rs") {
-        let Some(domain) = domain(&path) else { continue };
+        let Some(domain) = domain(&path) else {
+            continue;
+        };
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let words: Vec<&str> = text
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .collect();
         let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             if !matches!(pair[0], "FROM" | "JOIN" | "INTO" | "UPDATE") {
@@ -134,7 +160,12 @@ fn nobody_touches_the_tables_of_another_domain() {
             if let Some(owner) = owner(pair[1])
                 && owner != domain
             {
-                wrong.push(format!("{}: {} {} belongs to {owner}", short(&path), pair[0], pair[1]));
+                wrong.push(format!(
+                    "{}: {} {} belongs to {owner}",
+                    short(&path),
+                    pair[0],
+                    pair[1]
+                ));
             }
         }
     }
@@ -149,7 +180,11 @@ fn files_and_functions_stay_readable() {
         if lines.len() > 800 {
             long.push(format!("{}: {} lines", short(&path), lines.len()));
         }
-        long.extend(long_functions(&lines).into_iter().map(|what| format!("{}:{what}", short(&path))));
+        long.extend(
+            long_functions(&lines)
+                .into_iter()
+                .map(|what| format!("{}:{what}", short(&path))),
+        );
     }
     assert!(long.is_empty(), "split these where it hurts: {long:#?}");
 }
@@ -160,10 +195,21 @@ fn long_functions(lines: &[&str]) -> Vec<String> {
     let mut tests_from = usize::MAX;
     for (number, line) in lines.iter().enumerate() {
         let trimmed = line.trim_start();
-        if trimmed.starts_with("#[cfg(test)]") && lines.get(number + 1).is_some_and(|l| l.contains("mod ")) {
+        if trimmed.starts_with("#[cfg(test)]")
+            && lines.get(number + 1).is_some_and(|l| l.contains("mod "))
+        {
             tests_from = number;
         }
-        let starts = ["fn ", "pub fn ", "pub(super) fn ", "pub(crate) fn ", "async fn ", "pub async fn ", "const fn ", "pub const fn "];
+        let starts = [
+            "fn ",
+            "pub fn ",
+            "pub(super) fn ",
+            "pub(crate) fn ",
+            "async fn ",
+            "pub async fn ",
+            "const fn ",
+            "pub const fn ",
+        ];
         if number > tests_from || !starts.iter().any(|start| trimmed.starts_with(start)) {
             continue;
         }
@@ -185,7 +231,10 @@ fn every_source_opens_with_what_it_owns() {
         .filter(|(_, text)| !text.starts_with("//!"))
         .map(|(path, _)| short(&path))
         .collect();
-    assert!(silent.is_empty(), "these files open without `//!`: {silent:#?}");
+    assert!(
+        silent.is_empty(),
+        "these files open without `//!`: {silent:#?}"
+    );
 }
 
 #[test]
@@ -197,15 +246,24 @@ fn templates_hold_no_inline_script_or_style() {
             let inline = lower.contains(" style=")
                 || lower.contains("<style")
                 || (lower.contains("<script") && !lower.contains("src="))
-                || [" onclick=", " onload=", " onsubmit=", " onchange=", "javascript:"]
-                    .iter()
-                    .any(|handler| lower.contains(handler));
+                || [
+                    " onclick=",
+                    " onload=",
+                    " onsubmit=",
+                    " onchange=",
+                    "javascript:",
+                ]
+                .iter()
+                .any(|handler| lower.contains(handler));
             if inline {
                 wrong.push(format!("{}:{}: {}", short(&path), number + 1, line.trim()));
             }
         }
     }
-    assert!(wrong.is_empty(), "the content security policy forbids these: {wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "the content security policy forbids these: {wrong:#?}"
+    );
 }
 
 #[test]
@@ -217,7 +275,11 @@ fn every_form_that_posts_carries_token_and_key() {
             let guarded = form.contains("guard(page)")
                 || (form.contains("name=\"csrf\"") && form.contains("name=\"idempotency_key\""));
             if form.contains("method=\"post\"") && !guarded {
-                wrong.push(format!("{}: <form{}", short(&path), form.lines().next().unwrap_or("")));
+                wrong.push(format!(
+                    "{}: <form{}",
+                    short(&path),
+                    form.lines().next().unwrap_or("")
+                ));
             }
         }
     }
@@ -226,10 +288,21 @@ fn every_form_that_posts_carries_token_and_key() {
 
 #[test]
 fn no_engine_specific_sql() {
-    let forbidden = ["ON CONFLICT", "AUTOINCREMENT", "INSERT OR", "SELECT *", "ILIKE", "json_extract", "strftime("];
+    let forbidden = [
+        "ON CONFLICT",
+        "AUTOINCREMENT",
+        "INSERT OR",
+        "SELECT *",
+        "ILIKE",
+        "json_extract",
+        "strftime(",
+    ];
     let mut wrong = BTreeMap::new();
     for (path, text) in files(&root().join("crates/luodi/src"), "rs") {
-        if path.ends_with("store/sqlite.rs") || short(&path).contains("store/tests") || short(&path).contains("store/migrate") {
+        if path.ends_with("store/sqlite.rs")
+            || short(&path).contains("store/tests")
+            || short(&path).contains("store/migrate")
+        {
             continue;
         }
         let code: String = text
@@ -239,7 +312,10 @@ fn no_engine_specific_sql() {
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
             .collect();
-        for word in forbidden.iter().filter(|word| code.contains(**word) && !code.contains(&format!(".{word}"))) {
+        for word in forbidden
+            .iter()
+            .filter(|word| code.contains(**word) && !code.contains(&format!(".{word}")))
+        {
             wrong.insert(short(&path), *word);
         }
     }
