@@ -160,14 +160,9 @@ fn written(text: &str, bounds: Bounds, width: usize) -> Vec<DrawnText> {
     if characters.is_empty() {
         return Vec::new();
     }
-    // What stands in brackets gets its own line; otherwise lines of equal length read better than
-    // a full one and a rest.
-    let bracket = characters.iter().position(|c| *c == '（');
+    // Lines of equal length read better than a full one and a rest.
     let lines = characters.len().div_ceil(width);
-    let each = match bracket {
-        Some(at) if lines > 1 && at.max(characters.len() - at) <= width => at.max(1),
-        _ => characters.len().div_ceil(lines),
-    };
+    let each = characters.len().div_ceil(lines);
     let parts: Vec<String> = characters
         .chunks(each)
         .map(|part| part.iter().collect())

@@ -1,6 +1,7 @@
 //! Packages as folders, for the command line: read, check, publish, export. The only place of
 //! this domain that touches files.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +32,38 @@ pub struct Report {
     pub published: bool,
     /// Offers of the item that now stand at this version.
     pub offers: u64,
+}
+
+impl fmt::Display for Report {
+    /// One line a finding, `file:line: element: message`, and a last line of the whole.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for found in &self.findings.0 {
+            let line = if found.line == 0 {
+                String::new()
+            } else {
+                format!(":{}", found.line)
+            };
+            let element = if found.element.is_empty() {
+                String::new()
+            } else {
+                format!(" {}：", found.element)
+            };
+            writeln!(
+                f,
+                "{}{line}:{element}{} [{}]",
+                found.file, found.message, found.code
+            )?;
+        }
+        match (self.ok, self.published) {
+            (false, _) => writeln!(f, "有问题，请改正后重试。"),
+            (true, false) => writeln!(f, "{} 没有问题。{}", self.code, self.hash),
+            (true, true) => writeln!(
+                f,
+                "{} 已发布，{} 个地区改用新版。{}",
+                self.code, self.offers, self.hash
+            ),
+        }
+    }
 }
 
 /// Reads a package's folder. The policy is taken from `policy/` inside it, or from
@@ -97,13 +130,21 @@ fn read_into(folder: &Path, prefix: &str, files: &mut Files, depth: usize) -> Re
     Ok(())
 }
 
-/// Checks a package's folder.
-///
-/// # Errors
-/// Refused where the folder cannot be read.
-pub fn check_folder(folder: &Path) -> Result<Report, Refusal> {
-    let (prepared, findings) = prepare(&read_folder(folder)?);
-    Ok(report(prepared.as_ref(), findings))
+/// Checks a package's folder. One that cannot be read is a finding.
+pub fn check_folder(folder: &Path) -> Report {
+    let (prepared, findings) = read_and_check(folder);
+    report(prepared.as_ref(), findings)
+}
+
+fn read_and_check(folder: &Path) -> (Option<Prepared>, Findings) {
+    match read_folder(folder) {
+        Ok(files) => prepare(&files),
+        Err(refusal) => {
+            let mut findings = Findings::default();
+            findings.error("", "", refusal.code, refusal.message);
+            (None, findings)
+        }
+    }
 }
 
 fn report(prepared: Option<&Prepared>, findings: Findings) -> Report {
@@ -122,14 +163,14 @@ fn report(prepared: Option<&Prepared>, findings: Findings) -> Report {
 /// to the new version, running cases stay at theirs.
 ///
 /// # Errors
-/// Refused where the folder cannot be read; or a fault of the store.
+/// Refused where the actor may not publish; or a fault of the store.
 pub fn publish_folder(
     store: &Store,
     now: jiff::Timestamp,
     actor: &Actor,
     folder: &Path,
 ) -> Result<Report> {
-    let (prepared, findings) = prepare(&read_folder(folder)?);
+    let (prepared, findings) = read_and_check(folder);
     let mut report = report(prepared.as_ref(), findings);
     let Some(prepared) = prepared else {
         return Ok(report);
@@ -150,7 +191,7 @@ pub fn publish_folder(
 ///
 /// # Errors
 /// Refused where there is no such item or the folder is not empty; or a fault of the store.
-pub fn export_folder(store: &Store, code: &str, folder: &Path) -> Result<u64> {
+pub fn export_folder(store: &Store, code: &str, folder: &Path) -> Result<()> {
     let wanted = code.to_owned();
     let files = store.read_blocking(move |q| export(&**q, &wanted))?;
     let failed = |error: std::io::Error| {
@@ -164,14 +205,12 @@ pub fn export_folder(store: &Store, code: &str, folder: &Path) -> Result<u64> {
         )
         .into());
     }
-    let mut count = 0;
     for (name, bytes) in files.iter().filter(|(name, _)| is_plain_name(name)) {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
         fs::write(path, bytes).map_err(failed)?;
-        count += 1;
     }
-    Ok(count)
+    Ok(())
 }

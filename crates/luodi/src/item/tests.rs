@@ -458,9 +458,12 @@ fn a_folder_goes_in_and_out_unchanged() {
     let report = publish_folder(&city.store, now(), &console(), &seed).unwrap();
     assert!(report.ok && report.published, "{report:?}");
     let out = folder.path().join("out");
-    assert!(export_folder(&city.store, "pv-subsidy", &out).unwrap() >= 6);
-    let again = check_folder(&out).unwrap();
-    assert_eq!((again.ok, again.hash), (true, report.hash));
+    export_folder(&city.store, "pv-subsidy", &out).unwrap();
+    let again = check_folder(&out);
+    assert_eq!(
+        (again.ok, again.hash.as_str()),
+        (true, report.hash.as_str())
+    );
     assert_eq!(
         code(export_folder(&city.store, "pv-subsidy", &out)),
         "folder-occupied"
@@ -473,5 +476,161 @@ fn a_folder_goes_in_and_out_unchanged() {
         )),
         "not-found"
     );
-    assert!(check_folder(&folder.path().join("missing")).is_err());
+    let missing = check_folder(&folder.path().join("missing"));
+    assert!(
+        !missing.ok && missing.to_string().contains("无法读取"),
+        "{missing}"
+    );
+    assert!(again.to_string().contains("pv-subsidy 没有问题"));
+}
+
+/// Walks the embedded process: each step completes the waiting task with an outcome, or fires its
+/// timer where the outcome is `expired`. `expected` is what waits at last, or the ends reached.
+fn check_walk(measured_kw: &str, steps: &[(&str, &str)], expected: &str) {
+    struct Feel(Context);
+    impl process::Conditions for Feel {
+        fn holds(
+            &mut self,
+            flow: &process::Flow,
+        ) -> std::result::Result<bool, process::ConditionError> {
+            let text = flow.condition.as_deref().unwrap_or("true");
+            let names = self.0.iter().map(|(name, _)| name);
+            let scope = names.fold(::policy::feel::Scope::new(), |scope, name| scope.with(name));
+            let read = ::policy::parse_expression(text, &scope).expect("a checked condition");
+            Ok(read.evaluate(&self.0).value == Value::from(true))
+        }
+    }
+    let package = pv().package;
+    let definition = &package.process;
+    let node = |index| definition.at(index).unwrap().id.as_str();
+    let mut data = package.form.feel_context(&values());
+    data.insert(
+        "measured_kw",
+        ::policy::feel::Number::parse(measured_kw).unwrap(),
+    );
+    let mut state = process::State::new();
+    let mut ends: Vec<String> = Vec::new();
+    let mut inputs = vec![process::Input::Start];
+    let mut steps = steps.iter();
+    while let Some(input) = inputs.pop() {
+        let step = process::step(definition, &state, input, &mut Feel(data.clone())).unwrap();
+        state = step.state;
+        for effect in step.effects {
+            match effect {
+                process::Effect::CallService { activity, .. } => {
+                    inputs.push(process::Input::ServiceDone { activity });
+                }
+                process::Effect::Ended { node: end, .. } => ends.push(node(end).to_owned()),
+                _ => {}
+            }
+        }
+        if inputs.is_empty()
+            && let Some((task, outcome)) = steps.next()
+        {
+            let timer = if *outcome == "expired" {
+                format!("{task}_expired")
+            } else {
+                (*task).to_owned()
+            };
+            let waits = state
+                .waiting()
+                .iter()
+                .find(|waiting| node(waiting.node) == timer);
+            let activity = waits.unwrap_or_else(|| panic!("{task} does not wait")).id;
+            data.insert("outcome", *outcome);
+            inputs.push(if *outcome == "expired" {
+                process::Input::TimerFired { activity }
+            } else {
+                process::Input::Complete { activity }
+            });
+        }
+    }
+    let waiting = state
+        .waiting()
+        .iter()
+        .map(|waiting| node(waiting.node))
+        .filter(|id| !id.ends_with("_expired"));
+    let left: Vec<&str> = waiting.chain(ends.iter().map(String::as_str)).collect();
+    assert_eq!(left.join(" "), expected, "{steps:?}");
+}
+
+#[test]
+fn a_case_walks_from_application_to_money_or_to_another_end() {
+    let accepted = [("accept", "accept"), ("examine", "pass")];
+    let with = |more: &[(&'static str, &'static str)]| [&accepted[..], more].concat();
+    check_walk("5.2", &[], "accept");
+    check_walk("5.2", &[("accept", "refuse")], "refused");
+    check_walk(
+        "5.2",
+        &[("accept", "correct"), ("supplement", "submit")],
+        "accept",
+    );
+    check_walk(
+        "5.2",
+        &[("accept", "correct"), ("supplement", "expired")],
+        "closed_before_acceptance",
+    );
+    check_walk(
+        "5.2",
+        &[
+            ("accept", "accept"),
+            ("examine", "correct"),
+            ("correct", "submit"),
+        ],
+        "examine",
+    );
+    check_walk(
+        "5.2",
+        &[
+            ("accept", "accept"),
+            ("examine", "correct"),
+            ("correct", "expired"),
+        ],
+        "closed_examining",
+    );
+    check_walk(
+        "5.2",
+        &[("accept", "accept"), ("examine", "reject")],
+        "rejected",
+    );
+    check_walk("5.2", &accepted, "inspect");
+    check_walk("5.46", &with(&[("inspect", "pass")]), "decide");
+    check_walk("5.47", &with(&[("inspect", "pass")]), "correct_filing");
+    check_walk(
+        "5.47",
+        &with(&[("inspect", "pass"), ("correct_filing", "submit")]),
+        "examine",
+    );
+    check_walk(
+        "5.2",
+        &with(&[("inspect", "correct"), ("correct_filing", "expired")]),
+        "closed_inspecting",
+    );
+    check_walk("5.2", &with(&[("inspect", "reject")]), "rejected_on_site");
+    check_walk(
+        "5.2",
+        &with(&[("inspect", "pass"), ("decide", "return")]),
+        "examine",
+    );
+    check_walk(
+        "5.2",
+        &with(&[("inspect", "pass"), ("decide", "reject")]),
+        "rejected_by_decision",
+    );
+    check_walk(
+        "5.2",
+        &with(&[("inspect", "pass"), ("decide", "approve")]),
+        "notice",
+    );
+    let approved = with(&[("inspect", "pass"), ("decide", "approve")]);
+    check_walk(
+        "5.2",
+        &[&approved[..], &[("notice", "removed")]].concat(),
+        "removed",
+    );
+    check_walk(
+        "5.2",
+        &[&approved[..], &[("notice", "final"), ("pay", "paid")]].concat(),
+        "paid",
+    );
 }

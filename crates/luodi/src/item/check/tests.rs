@@ -316,7 +316,7 @@ fn the_hash_names_the_content_and_nothing_else() {
     let note = other
         .text("policy/policy.toml")
         .unwrap()
-        .replace("示范值：", "示范值 ");
+        .replace("示范值", "示范");
     other.insert("policy/policy.toml", note);
     assert_ne!(
         prepare(&other).0.unwrap().package.hash,
