@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::trace::{Evaluation, StepKind, StepTrace};
 use crate::feel::tree::{Kind, Node};
 use crate::feel::{
-    Context, Env, EvalOptions, Function, Parameter, ServiceFunction, Type, Value, coerce,
+    Context, Env, EvalOptions, Evaluated, Function, Parameter, ServiceFunction, Type, Value, coerce,
 };
 use crate::finding::{Code, Fault, Finding};
 
@@ -84,9 +84,17 @@ pub(crate) enum Body {
 
 /// Values of elements within one evaluation.
 struct Memo<'i> {
-    values: Vec<Option<Value>>,
-    open: Vec<bool>,
+    values: Vec<Progress>,
     input: Option<&'i Context>,
+}
+
+/// How far an element has come.
+#[derive(Clone)]
+enum Progress {
+    Fresh,
+    /// Waiting for what it requires.
+    Open,
+    Done(Value),
 }
 
 impl Model {
@@ -134,16 +142,30 @@ impl Model {
         input: &Context,
         options: &EvalOptions,
     ) -> Evaluation {
-        let core = &*self.0;
-        let mut env = Env::new(options, Some(core));
-        let value = match core.by_name.get(decision) {
-            Some(index) => core.invoke(&mut env, *index, input),
-            None => env.null(0, Fault::new(Code::UnknownName, decision)),
-        };
+        let mut env = Env::new(options, Some(&*self.0));
+        let value = self.run(&mut env, decision, input);
         Evaluation {
             value,
             steps: env.trace,
             nulls: env.nulls,
+        }
+    }
+
+    /// The value alone, without a trace: for many inputs in a row.
+    pub fn value(&self, decision: &str, input: &Context, options: &EvalOptions) -> Evaluated {
+        let mut env = Env::new(options, Some(&*self.0));
+        env.tracing = false;
+        let value = self.run(&mut env, decision, input);
+        Evaluated {
+            value,
+            nulls: env.nulls,
+        }
+    }
+
+    fn run(&self, env: &mut Env<'_>, decision: &str, input: &Context) -> Value {
+        match self.0.by_name.get(decision) {
+            Some(index) => self.0.invoke(env, *index, input),
+            None => env.null(0, Fault::new(Code::UnknownName, decision)),
         }
     }
 }
@@ -202,8 +224,7 @@ impl Core {
 
     fn memo<'i>(&self, input: Option<&'i Context>) -> Memo<'i> {
         Memo {
-            values: vec![None; self.elements.len()],
-            open: vec![false; self.elements.len()],
+            values: vec![Progress::Fresh; self.elements.len()],
             input,
         }
     }
@@ -301,7 +322,7 @@ impl Core {
             let Some(drg) = self.elements.get(index) else {
                 return Value::Null;
             };
-            memo.mark(index, true);
+            memo.open(index);
             let waiting = drg
                 .requires
                 .iter()
@@ -387,6 +408,9 @@ impl Core {
 
     fn decide(&self, env: &mut Env<'_>, memo: &Memo<'_>, drg: &Drg, logic: Option<&Node>) -> Value {
         let frame = self.frame(memo, drg);
+        if !env.tracing {
+            return self.logic(env, drg, logic, frame);
+        }
         let inputs: Vec<(String, Value)> = drg
             .sees
             .iter()
@@ -395,11 +419,7 @@ impl Core {
             .map(|((name, _), value)| (name.to_string(), value.clone()))
             .collect();
         let outer_rules = std::mem::take(&mut env.rules);
-        let value = match logic {
-            Some(node) => env.in_frame(frame, |env| env.eval(node)),
-            None => env.null(0, Fault::new(Code::NoLogic, &*drg.name)),
-        };
-        let value = coerce(env, value, &drg.ty).unwrap_or_else(|fault| env.null(0, fault));
+        let value = self.logic(env, drg, logic, frame);
         let rules = std::mem::replace(&mut env.rules, outer_rules);
         let (matched_rules, other_rules) = rules.into_iter().partition(|rule| rule.met);
         env.trace.push(StepTrace {
@@ -416,6 +436,20 @@ impl Core {
         });
         value
     }
+
+    fn logic(
+        &self,
+        env: &mut Env<'_>,
+        drg: &Drg,
+        logic: Option<&Node>,
+        frame: Vec<Value>,
+    ) -> Value {
+        let value = match logic {
+            Some(node) => env.in_frame(frame, |env| env.eval(node)),
+            None => env.null(0, Fault::new(Code::NoLogic, &*drg.name)),
+        };
+        coerce(env, value, &drg.ty).unwrap_or_else(|fault| env.null(0, fault))
+    }
 }
 
 fn is_table(node: &Node) -> bool {
@@ -428,23 +462,26 @@ fn is_table(node: &Node) -> bool {
 
 impl Memo<'_> {
     fn get(&self, index: usize) -> Option<&Value> {
-        self.values.get(index).and_then(Option::as_ref)
+        match self.values.get(index) {
+            Some(Progress::Done(value)) => Some(value),
+            _ => None,
+        }
     }
 
     fn set(&mut self, index: usize, value: Value) {
         if let Some(slot) = self.values.get_mut(index) {
-            *slot = Some(value);
+            *slot = Progress::Done(value);
         }
     }
 
-    fn mark(&mut self, index: usize, open: bool) {
-        if let Some(slot) = self.open.get_mut(index) {
-            *slot = open;
+    fn open(&mut self, index: usize) {
+        if let Some(slot) = self.values.get_mut(index) {
+            *slot = Progress::Open;
         }
     }
 
     fn is_open(&self, index: usize) -> bool {
-        self.open.get(index).copied().unwrap_or(false)
+        matches!(self.values.get(index), Some(Progress::Open))
     }
 }
 

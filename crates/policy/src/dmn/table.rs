@@ -83,9 +83,11 @@ impl Table {
             });
         }
         let (value, counted) = self.combine(env, hits)?;
-        for rule in counted {
-            let trace = self.trace(rule, &inputs, None);
-            env.rules.push(trace);
+        if env.tracing {
+            for rule in counted {
+                let trace = self.trace(rule, &inputs, None);
+                env.rules.push(trace);
+            }
         }
         Ok(value)
     }
@@ -120,10 +122,10 @@ impl Table {
                 .all(|(tests, value)| env.meets_tests(value, tests) == Some(true));
             if all {
                 met.push(index);
-                if self.hit == HitPolicy::First && !env.options.explain {
+                if self.hit == HitPolicy::First && !(env.tracing && env.options.explain) {
                     break;
                 }
-            } else if env.options.explain {
+            } else if env.tracing && env.options.explain {
                 let cells: Vec<Option<bool>> = rule
                     .tests
                     .iter()

@@ -54,6 +54,8 @@ pub(crate) struct Env<'m> {
     pub(crate) rules: Vec<MatchedRule>,
     /// Decisions evaluated so far.
     pub(crate) trace: Vec<StepTrace>,
+    /// Whether rules and decisions are traced.
+    pub(crate) tracing: bool,
     /// How many decision services are under evaluation within each other.
     pub(crate) services: usize,
 }
@@ -71,6 +73,7 @@ impl<'m> Env<'m> {
             element: Arc::from(""),
             rules: Vec::new(),
             trace: Vec::new(),
+            tracing: true,
             services: 0,
         }
     }

@@ -11,6 +11,7 @@ mod context;
 mod date;
 mod duration;
 mod evaluate;
+mod exact;
 mod function;
 mod iterate;
 mod lexer;
@@ -23,6 +24,7 @@ mod scope;
 mod stored;
 mod time;
 pub(crate) mod tree;
+mod typed;
 mod types;
 mod value;
 

@@ -7,8 +7,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use fastnum::D128;
 use fastnum::decimal::{Context, RoundingMode, Sign};
+use fastnum::{D128, D256};
+
+use super::exact;
 
 /// Arithmetic context: half-even, no traps (results that are not finite become `None`).
 const EXACT: Context = Context::default()
@@ -54,7 +56,10 @@ impl Number {
         if text.len() > MAX_TEXT || !is_number_text(text) {
             return None;
         }
-        finite(D128::from_str(text, EXACT).ok()?)
+        match D128::from_str(text, EXACT) {
+            Ok(value) => rounded(value, || exact::read(text)),
+            Err(_) => of_parts(exact::read(text)?),
+        }
     }
 
     /// `coefficient × 10^exponent`.
@@ -134,26 +139,25 @@ impl Number {
 
     /// Sum.
     pub fn checked_add(self, other: Number) -> Option<Number> {
-        finite(self.0.add(other.0))
+        rounded(self.0.add(other.0), || exact::add(self.0, other.0))
     }
 
     /// Difference.
     pub fn checked_sub(self, other: Number) -> Option<Number> {
-        finite(self.0.sub(other.0))
+        rounded(self.0.sub(other.0), || exact::add(self.0, other.0.neg()))
     }
 
     /// Product.
     pub fn checked_mul(self, other: Number) -> Option<Number> {
-        finite(self.0.mul(other.0))
+        rounded(self.0.mul(other.0), || exact::multiply(self.0, other.0))
     }
 
     /// Quotient; `None` for a division by zero.
     pub fn checked_div(self, other: Number) -> Option<Number> {
         if other.is_zero() {
-            None
-        } else {
-            finite(self.0.div(other.0))
+            return None;
         }
+        rounded(self.0.div(other.0), || exact::divide(self.0, other.0))
     }
 
     /// The rest with the sign of the divisor: `self - other × floor(self / other)`.
@@ -176,41 +180,38 @@ impl Number {
             return Some(Number::ONE);
         }
         match exponent.to_i64() {
-            Some(n) => finite(
-                self.0
-                    .powi(i32::try_from(n).ok().filter(|n| n.abs() <= 999_999_999)?),
-            ),
+            Some(n) => {
+                let n = i32::try_from(n).ok().filter(|n| n.abs() <= 999_999_999)?;
+                rounded(self.0.powi(n), || exact::power(self.0, n))
+            }
             None if self.is_negative() => None,
-            None => finite(self.0.pow(exponent.0)),
+            None if self.is_zero() => (!exponent.is_negative()).then_some(Number::ZERO),
+            None => of_parts(exact::real_power(self.0, exponent.0)?),
         }
     }
 
     /// Square root; `None` below zero.
     pub fn checked_sqrt(self) -> Option<Number> {
         if self.is_negative() {
-            None
-        } else {
-            finite(self.0.sqrt())
+            return None;
         }
+        of_parts(exact::function(self.0, D256::sqrt)?)
     }
 
     /// e to this power.
     pub fn checked_exp(self) -> Option<Number> {
-        let bound = Number::from(20_000);
-        if self.abs() > bound {
-            None
-        } else {
-            finite(self.0.exp())
+        if self.abs() > Number::from(20_000) {
+            return None;
         }
+        of_parts(exact::function(self.0, D256::exp)?)
     }
 
     /// Natural logarithm; `None` at and below zero.
     pub fn checked_ln(self) -> Option<Number> {
         if self.is_negative() || self.is_zero() {
-            None
-        } else {
-            finite(self.0.ln())
+            return None;
         }
+        of_parts(exact::function(self.0, D256::ln)?)
     }
 
     /// The magnitude.
@@ -301,6 +302,21 @@ fn aligned(a: Number, b: Number) -> Option<(i128, i128, i32)> {
         Some(if negative { -lifted } else { lifted })
     };
     Some((lift(an, ac, asc)?, lift(bn, bc, bsc)?, scale))
+}
+
+/// A result of the library where it is exact, otherwise computed anew with one correct rounding.
+fn rounded(result: D128, anew: impl FnOnce() -> Option<exact::Parts>) -> Option<Number> {
+    if !result.is_finite() {
+        return None;
+    }
+    if result.is_op_inexact() || result.is_op_rounded() {
+        return of_parts(anew()?);
+    }
+    Some(Number(result))
+}
+
+fn of_parts((negative, coefficient, exponent): exact::Parts) -> Option<Number> {
+    Number::from_parts(negative, coefficient, exponent)
 }
 
 fn finite(value: D128) -> Option<Number> {

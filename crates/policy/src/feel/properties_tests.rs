@@ -71,15 +71,38 @@ proptest! {
     }
 
     #[test]
-    fn quotients_are_rounded_half_even(a in 1i64..1_000_000, b in 1i64..1_000_000) {
-        // The quotient times the divisor misses the dividend by at most half a unit of its last digit.
-        let quotient = Number::from(a).checked_div(Number::from(b)).unwrap();
-        let (_, coefficient, scale) = quotient.parts();
-        prop_assert!(scale <= 0 || coefficient == 0 || coefficient.to_string().len() <= 39);
-        let near = quotient.round_to(20, Round::HalfEven).unwrap().checked_mul(Number::from(b)).unwrap();
-        let miss = near.checked_sub(Number::from(a)).unwrap().abs();
-        let bound = Number::parse("1e-20").unwrap().checked_mul(Number::from(b)).unwrap();
-        prop_assert!(miss <= bound);
+    fn quotients_are_rounded_half_even(a in 1i64..1_000_000_000, b in 1i64..1_000_000_000) {
+        let (_, coefficient, scale) = Number::from(a).checked_div(Number::from(b)).unwrap().parts();
+        prop_assume!(scale >= 0);
+        // Long division to as many digits as the quotient has.
+        let (a, b) = (u128::from(a.unsigned_abs()), u128::from(b.unsigned_abs()));
+        let (mut digits, mut rest) = (a / b, a % b);
+        for _ in 0..scale {
+            digits = digits * 10 + rest * 10 / b;
+            rest = rest * 10 % b;
+        }
+        let up = rest * 2 > b || (rest * 2 == b && digits % 2 == 1);
+        prop_assert_eq!(coefficient, digits + u128::from(up));
+        prop_assert!(rest == 0 || coefficient >= 10u128.pow(37));
+    }
+
+    #[test]
+    fn products_beyond_the_digits_are_rounded_half_even(a in any::<u64>(), b in any::<u64>(), c in 1u64..1_000_000) {
+        // a·b has up to 39 digits; times c it must be cut, at most half a unit away.
+        let wide = u128::from(a).checked_mul(u128::from(b)).and_then(|p| Number::from_parts(false, p, 0));
+        let Some(wide) = wide else { return Ok(()) };
+        let product = wide.checked_mul(Number::from(i64::try_from(c).unwrap())).unwrap();
+        let (_, coefficient, scale) = product.parts();
+        let (_, factor, factor_scale) = wide.parts();
+        prop_assume!(scale < factor_scale);
+        let unit = 10u128.pow(u32::try_from(factor_scale - scale).unwrap());
+        // factor·c = coefficient·unit + rest, in two halves because it exceeds 128 bits.
+        let (high, low) = ((factor >> 64) * u128::from(c), (factor & u128::from(u64::MAX)) * u128::from(c));
+        let whole = (high / unit, high % unit);
+        let low_sum = (whole.1 << 64) + low;
+        let (digits, rest) = ((whole.0 << 64) + low_sum / unit, low_sum % unit);
+        let up = rest * 2 > unit || (rest * 2 == unit && digits % 2 == 1);
+        prop_assert_eq!(coefficient, digits + u128::from(up));
     }
 
     #[test]
