@@ -12,6 +12,7 @@ mod draft;
 mod duty;
 mod engine;
 mod facts;
+mod figures;
 mod jobs;
 mod queries;
 mod show;
@@ -25,6 +26,7 @@ pub use commands::{
     submit, submit_with, suspend, withdraw,
 };
 pub use duty::{Duty, check_duty, record_duty};
+pub use figures::{CaseFigures, Counted, figures};
 pub use jobs::work_timer;
 pub use queries::{
     CaseRow, ListedCase, ProposedCase, TaskRow, count_all, entered, find_case, of_party, open_task,

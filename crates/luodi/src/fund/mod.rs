@@ -25,6 +25,8 @@ mod payment_queries;
 mod reply;
 mod settle;
 
+mod overview;
+
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +62,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = budget_pages::routes();
     routes.extend(batch_pages::routes());
     routes.extend(payment_pages::routes());
+    routes.extend(overview::routes());
     routes
 }
 

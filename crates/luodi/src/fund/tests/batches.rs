@@ -501,3 +501,58 @@ proptest! {
         }
     }
 }
+
+/// Changes a row of a batch that is partly paid behind the program's back; gives what is found.
+fn damaged(sql: &'static str) -> Vec<&'static str> {
+    let mut story = Story::new();
+    for step in [
+        &["case", "甲", "300.00"][..],
+        &["case", "乙", "200.00"],
+        &["batch"],
+        &["notice"],
+        &["finalise"],
+        &["send"],
+        &["reply", "甲=成功"],
+    ] {
+        story.play(step).unwrap();
+    }
+    story
+        .city
+        .write(move |tx| Ok(tx.execute(sql, params![])?))
+        .unwrap();
+    let verified = story.city.verify();
+    assert!(!verified.ok, "{sql}");
+    verified
+        .findings
+        .iter()
+        .map(|finding| finding.code)
+        .collect()
+}
+
+#[test]
+fn a_damaged_batch_is_found() {
+    for (sql, codes) in [
+        (
+            "UPDATE batch_entry SET amount_fen = 30001 WHERE position = 1",
+            vec!["batch-entry-differs", "payment-differs"],
+        ),
+        (
+            "UPDATE batch_entry SET state = 'payable' WHERE position = 1",
+            vec!["batch-entry-differs", "payment-differs"],
+        ),
+        (
+            "UPDATE batch_entry SET state = 'removed' WHERE position = 2",
+            vec!["batch-entry-differs", "payment-differs"],
+        ),
+        (
+            "UPDATE payment SET state = 'returned' WHERE line_number = 1",
+            vec!["payment-differs"],
+        ),
+        (
+            "UPDATE payment_file SET total_fen = 50001",
+            vec!["payment-file-differs"],
+        ),
+    ] {
+        assert_eq!(damaged(sql), codes, "{sql}");
+    }
+}

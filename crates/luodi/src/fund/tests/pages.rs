@@ -191,3 +191,47 @@ fn a_payment_goes_through_its_pages() {
     assert_eq!(denied.0, StatusCode::FORBIDDEN);
     story.holds("after all pages");
 }
+
+#[test]
+fn the_overview_counts_what_its_links_list() {
+    let mut story = Story::new();
+    for (name, amount) in [("甲公司", "300.00"), ("乙公司", "200.00")] {
+        story.case(name, yuan(amount));
+        story.account(name);
+    }
+    let leader = staff("leader", Role::Leader, None);
+    let (status, page) = story.city.get(&leader, "/overview");
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(
+        page.contains("<data value=\"2\">2</data> 件") && page.contains("500.00"),
+        "{page}"
+    );
+    assert!(
+        page.contains("width=\"1000\" height=\"16\" fill-opacity=\".15\""),
+        "{page}"
+    );
+    for step in ["batch", "notice", "finalise", "send"] {
+        story.play(&[step]).unwrap();
+    }
+    story.play(&["reply", "甲公司=成功"]).unwrap();
+    let (_, page) = story.city.get(&leader, "/overview");
+    assert!(
+        page.contains("href=\"/cases?state=paid\"") && page.contains("1,000.00"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<rect x=\"0\" y=\"0\" width=\"300\""),
+        "{page}"
+    );
+    for link in [
+        "/cases?due=today&ended=no",
+        "/budgets?year=2026&region=330324",
+        "/payments",
+    ] {
+        assert_eq!(story.city.get(&leader, link).0, StatusCode::OK, "{link}");
+    }
+    assert_eq!(
+        story.city.get(&story.handler(), "/overview").0,
+        StatusCode::FORBIDDEN
+    );
+}
