@@ -18,9 +18,7 @@ pub(super) fn without_store(cli: &Cli) -> Option<Said> {
     match &cli.what {
         What::Item {
             what: ItemWhat::Check { folder },
-        } => Some(
-            item::check_folder(folder).map_or_else(|r| refused(r.into()), |r| package(cli, &r)),
-        ),
+        } => Some(package(cli, &item::check_folder(folder))),
         _ => None,
     }
 }
@@ -118,16 +116,7 @@ fn package(cli: &Cli, report: &item::Report) -> Said {
     if cli.json {
         return Said::json(code, report);
     }
-    let lines = report.findings.0.iter().map(|finding| {
-        format!(
-            "{}:{} {} {}\n",
-            finding.file, finding.line, finding.code, finding.message
-        )
-    });
-    Said::text(
-        code,
-        lines.collect::<String>() + &format!("{} {}\n", report.code, report.hash),
-    )
+    Said::text(code, report.to_string())
 }
 
 fn admin_init(
