@@ -14,7 +14,7 @@ use super::queries::{BudgetFilter, Figures, sum_budgets};
 use crate::access::{Actor, Role, Rule};
 use crate::account;
 use crate::casework::{self, CaseFigures, Counted};
-use crate::refusal::{Error, Result};
+use crate::refusal::Result;
 use crate::store::Query;
 use crate::web::filters;
 use crate::web::{Answer, App, Page, Route, Visit, get};
@@ -139,7 +139,7 @@ async fn show(State(app): State<App>, visit: Visit) -> Answer {
     let region = actor.region;
     let facts = app
         .store
-        .read(move |q| Ok::<_, Error>(load(&**q, &actor, today)?))
+        .read(move |q| load(&**q, &actor, today))
         .await?;
     let rows = rows(&facts, region);
     visit.show(&OverviewPage {
