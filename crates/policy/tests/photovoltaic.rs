@@ -7,7 +7,9 @@
 )]
 
 use policy::feel::{Context, Number, Value};
-use policy::{Code, EvalOptions, Evaluation, Model, Rounding, StepKind, parse_model, to_fen};
+use policy::{
+    Code, EvalOptions, Evaluation, Model, Rounding, Severity, StepKind, parse_model, to_fen,
+};
 
 const AMOUNT: &str = "补贴金额(元)";
 
@@ -155,4 +157,38 @@ fn a_model_tells_its_inputs_and_decisions() {
         .collect();
     assert_eq!(inputs[1], ("并网日期".to_owned(), "date".to_owned()));
     assert_eq!(inputs.len(), 3);
+}
+
+#[test]
+fn a_cell_of_another_type_than_its_column_is_warned_of() {
+    let xml = include_str!("../examples/photovoltaic-subsidy.dmn")
+        .replace("&lt; @\"2016-07-01\"", "&lt; \"2016-07-01\"");
+    let findings = parse_model(&xml).findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let finding = &findings[0];
+    assert_eq!(
+        (finding.severity, finding.code),
+        (Severity::Warning, Code::WrongType)
+    );
+    assert_eq!(
+        (finding.element.as_str(), finding.line, finding.column),
+        ("适用依据[1]", 27, 29)
+    );
+}
+
+#[test]
+fn an_unknown_name_is_found_with_its_place() {
+    let xml = include_str!("../examples/photovoltaic-subsidy.dmn")
+        .replace("<text>发电量(千瓦时) *", "<text>发电量（千瓦时） *");
+    let parsed = parse_model(&xml);
+    assert_eq!(parsed.findings[0].code, Code::UnknownName);
+    assert_eq!(parsed.findings[0].element, AMOUNT);
+    assert_eq!(
+        parsed
+            .model
+            .unwrap()
+            .evaluate(AMOUNT, &Context::new())
+            .value,
+        Value::Null
+    );
 }

@@ -9,7 +9,7 @@ use roxmltree::Node as Element;
 use super::items::resolve;
 use super::table::{HitPolicy, Input, Output, Rule, Table};
 use super::xml::{attribute, child, children, elements, expression, expression_text, place, text};
-use crate::feel::parser::{self, Placed, to_findings};
+use crate::feel::parser::{self, Placed, Read, to_findings, to_warnings};
 use crate::feel::tree::{Arguments, Domain, Iteration, Kind, Node};
 use crate::feel::{FunctionType, Parameter, Scope, Type, UnaryTests, Value};
 use crate::finding::{Code, Finding};
@@ -104,6 +104,19 @@ impl Boxed<'_> {
         Node::new(Kind::Broken(code, detail), Type::Any, 0)
     }
 
+    /// What was read; its warnings become findings.
+    fn kept<T>(&mut self, read: Read<T>, text: &str, start: Element<'_, '_>) -> T {
+        if !read.warnings.is_empty() {
+            self.findings.extend(to_warnings(
+                read.warnings,
+                text,
+                &self.element,
+                place(start),
+            ));
+        }
+        read.value
+    }
+
     fn literal(&mut self, element: Element<'_, '_>, scope: &Scope) -> Node {
         let language = attribute(element, "expressionLanguage").unwrap_or("feel");
         if !language.to_lowercase().contains("feel") {
@@ -114,7 +127,10 @@ impl Boxed<'_> {
         else {
             return self.broken(Code::NoLogic, element, "literalExpression");
         };
-        parser::expression(&text, scope).unwrap_or_else(|faults| self.faults(faults, &text, start))
+        match parser::expression(&text, scope) {
+            Ok(read) => self.kept(read, &text, start),
+            Err(faults) => self.faults(faults, &text, start),
+        }
     }
 
     fn tests(
@@ -124,8 +140,10 @@ impl Boxed<'_> {
         tested: &Type,
     ) -> Result<UnaryTests, Node> {
         let (text, start) = expression_text(element).unwrap_or((String::new(), element));
-        parser::unary_tests(&text, scope, tested)
-            .map_err(|faults| self.faults(faults, &text, start))
+        match parser::unary_tests(&text, scope, tested) {
+            Ok(read) => Ok(self.kept(read, &text, start)),
+            Err(faults) => Err(self.faults(faults, &text, start)),
+        }
     }
 
     fn context(&mut self, element: Element<'_, '_>, scope: &Scope) -> Node {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roxmltree::Node as Element;
 
 use super::xml::{attribute, child, children, expression_text, place, text};
-use crate::feel::parser::{to_findings, unary_tests};
+use crate::feel::parser::{to_findings, to_warnings, unary_tests};
 use crate::feel::{DefinedType, FunctionType, Scope, Type, TypeTable, UnaryTests};
 use crate::finding::{Code, Finding};
 
@@ -154,8 +154,13 @@ impl Reader<'_, '_, '_> {
     ) -> Option<Arc<UnaryTests>> {
         let (text, start) = expression_text(child(element, which)?)?;
         match unary_tests(&text, &Scope::new(), tested) {
-            Ok(tests) if tests.any => None,
-            Ok(tests) => Some(Arc::new(tests)),
+            Ok(read) => {
+                if !read.warnings.is_empty() {
+                    self.findings
+                        .extend(to_warnings(read.warnings, &text, name, place(start)));
+                }
+                (!read.value.any).then(|| Arc::new(read.value))
+            }
             Err(faults) => {
                 self.findings
                     .extend(to_findings(faults, &text, name, place(start)));

@@ -5,6 +5,7 @@
 mod arithmetic;
 mod builtins;
 mod call;
+mod check;
 mod coerce;
 mod compare;
 mod context;
@@ -62,6 +63,7 @@ use tree::Node;
 pub struct Expression {
     node: Arc<Node>,
     names: Arc<[Arc<str>]>,
+    warnings: Arc<[Finding]>,
 }
 
 /// The value of an expression, and why there are nulls.
@@ -78,12 +80,12 @@ pub struct Evaluated {
 /// # Errors
 /// All that is wrong with it, with lines and columns.
 pub fn parse_expression(text: &str, scope: &Scope) -> Result<Expression, Vec<Finding>> {
-    let node = parser::expression(text, scope)
+    let read = parser::expression(text, scope)
         .map_err(|faults| parser::to_findings(faults, text, "", (1, 1)))?;
-    let names = scope.names.iter().map(|(name, _)| name.clone()).collect();
     Ok(Expression {
-        node: Arc::new(node),
-        names,
+        node: Arc::new(read.value),
+        names: scope.names.iter().map(|(name, _)| name.clone()).collect(),
+        warnings: parser::to_warnings(read.warnings, text, "", (1, 1)).into(),
     })
 }
 
@@ -96,8 +98,10 @@ pub fn parse_unary_tests(
     scope: &Scope,
     tested: &Type,
 ) -> Result<UnaryTests, Vec<Finding>> {
-    parser::unary_tests(text, scope, tested)
-        .map_err(|faults| parser::to_findings(faults, text, "", (1, 1)))
+    match parser::unary_tests(text, scope, tested) {
+        Ok(read) => Ok(read.value),
+        Err(faults) => Err(parser::to_findings(faults, text, "", (1, 1))),
+    }
 }
 
 impl Expression {
@@ -119,6 +123,11 @@ impl Expression {
             value,
             nulls: env.nulls,
         }
+    }
+
+    /// Operands whose types can only give null.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
     }
 
     /// The type, as far as it is known without values.

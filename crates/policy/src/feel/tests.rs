@@ -270,3 +270,24 @@ fn nulls_tell_their_reason() {
         .collect();
     assert_eq!(reasons, [("wrong-type", 10), ("null-operand", 4)]);
 }
+
+#[test]
+fn types_that_can_only_give_null_are_warned_of() {
+    let check = |text: &str, expected: &[(u32, &str)]| {
+        let expression = parse_expression(text, &scope()).unwrap();
+        let found: Vec<(u32, &str)> = expression
+            .warnings()
+            .iter()
+            .map(|w| (w.column, w.message_en.rsplit(": ").next().unwrap()))
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    };
+    check("企业.税收(万元) + 企业.名称", &[(11, "number + string")]);
+    check("企业.名称 = 1", &[(7, "string ~ number")]);
+    check("企业.名称 = null", &[]);
+    check("甲 + \"a\"", &[]);
+    check("@\"2016-07-01\" - @\"P1D\" > @\"2016-06-30\"", &[]);
+    check("@\"2016-07-01\" > \"2016-06-30\"", &[(15, "date ~ string")]);
+    check("if 企业.名称 then 1 else 2", &[(1, "if string")]);
+    check("true and 1", &[(6, "and number")]);
+}

@@ -70,7 +70,9 @@ fn is(_: &mut Env<'_>, arguments: &[Value]) -> Outcome {
 fn range(env: &mut Env<'_>, arguments: &[Value]) -> Outcome {
     let text = text(arguments, 0)?;
     let invalid = || Fault::new(Code::InvalidLiteral, &**text);
-    let node = parser::expression(text, &Scope::new()).map_err(|_| invalid())?;
+    let node = parser::expression(text, &Scope::new())
+        .map_err(|_| invalid())?
+        .value;
     let Kind::Range { start, end, .. } = &node.kind else {
         return Err(invalid());
     };

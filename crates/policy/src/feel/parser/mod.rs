@@ -10,6 +10,7 @@ mod tests_of_cells;
 
 use std::sync::Arc;
 
+use super::check;
 use super::lexer::{Lexeme, Token, tokens};
 use super::scope::{Level, Scope, Target};
 use super::tree::{Arguments, Arithmetic, Comparison, Kind, Node, Test, UnaryTests};
@@ -24,11 +25,17 @@ const MAX_DEPTH: u16 = 250;
 /// A fault with its offset in the text.
 pub(crate) type Placed = (usize, Fault);
 
+/// What was read, and what is doubtful about it.
+pub(crate) struct Read<T> {
+    pub(crate) value: T,
+    pub(crate) warnings: Vec<Placed>,
+}
+
 /// Reads one expression.
 ///
 /// # Errors
 /// All that is wrong with it, with offsets.
-pub(crate) fn expression(text: &str, scope: &Scope) -> Result<Node, Vec<Placed>> {
+pub(crate) fn expression(text: &str, scope: &Scope) -> Result<Read<Node>, Vec<Placed>> {
     let mut parser = Parser::new(text, scope).map_err(|fault| vec![fault])?;
     let read = parser
         .expression(0)
@@ -44,7 +51,7 @@ pub(crate) fn unary_tests(
     text: &str,
     scope: &Scope,
     tested: &Type,
-) -> Result<UnaryTests, Vec<Placed>> {
+) -> Result<Read<UnaryTests>, Vec<Placed>> {
     let mut parser = Parser::new(text, scope).map_err(|fault| vec![fault])?;
     let slot = parser.slots;
     parser.slots += 1;
@@ -71,6 +78,19 @@ pub(crate) fn to_findings(
             let (line, column) = place(text, offset, start);
             Finding::error(fault.code, element, line, column, &fault.detail)
         })
+        .collect()
+}
+
+/// The same as warnings.
+pub(crate) fn to_warnings(
+    doubts: Vec<Placed>,
+    text: &str,
+    element: &str,
+    start: (u32, u32),
+) -> Vec<Finding> {
+    to_findings(doubts, text, element, start)
+        .into_iter()
+        .map(Finding::warning)
         .collect()
 }
 
@@ -104,6 +124,8 @@ pub(super) struct Parser<'a> {
     /// Whether `[` may close a range here, as in `[1..10[`.
     in_range: bool,
     faults: Vec<Placed>,
+    /// Operands that can only give null.
+    warnings: Vec<Placed>,
 }
 
 impl<'a> Parser<'a> {
@@ -130,12 +152,16 @@ impl<'a> Parser<'a> {
             partials: Vec::new(),
             in_range: false,
             faults: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 
-    fn close<T>(mut self, read: Result<T, Placed>) -> Result<T, Vec<Placed>> {
+    fn close<T>(mut self, read: Result<T, Placed>) -> Result<Read<T>, Vec<Placed>> {
         match read {
-            Ok(value) if self.faults.is_empty() => Ok(value),
+            Ok(value) if self.faults.is_empty() => Ok(Read {
+                value,
+                warnings: self.warnings,
+            }),
             Ok(_) => Err(self.faults),
             Err(fault) => {
                 self.faults.push(fault);
@@ -333,24 +359,57 @@ impl<'a> Parser<'a> {
         let operator = self.text_at(0);
         self.advance();
         let right = self.expression(binding + 1)?;
-        let ty = arithmetic_type(&left.ty, &right.ty);
-        let (left, right) = (Box::new(left), Box::new(right));
-        let (kind, ty) = match operator {
-            "or" => (Kind::Or(left, right), Type::Bool),
-            "and" => (Kind::And(left, right), Type::Bool),
-            "+" => (Kind::Arithmetic(Arithmetic::Add, left, right), ty),
-            "-" => (Kind::Arithmetic(Arithmetic::Subtract, left, right), ty),
-            "*" => (Kind::Arithmetic(Arithmetic::Multiply, left, right), ty),
-            "/" => (Kind::Arithmetic(Arithmetic::Divide, left, right), ty),
-            _ => (Kind::Arithmetic(Arithmetic::Power, left, right), ty),
+        let arithmetic = match operator {
+            "or" | "and" => return self.connective(operator, left, right, at),
+            "+" => Arithmetic::Add,
+            "-" => Arithmetic::Subtract,
+            "*" => Arithmetic::Multiply,
+            "/" => Arithmetic::Divide,
+            _ => Arithmetic::Power,
         };
-        self.node(kind, ty, at)
+        let ty = check::arithmetic(arithmetic, &left.ty, &right.ty);
+        self.doubt(ty.is_some(), at, || {
+            format!("{} {operator} {}", left.ty, right.ty)
+        });
+        let kind = Kind::Arithmetic(arithmetic, Box::new(left), Box::new(right));
+        self.node(kind, ty.unwrap_or(Type::Any), at)
+    }
+
+    fn connective(
+        &mut self,
+        operator: &str,
+        left: Node,
+        right: Node,
+        at: usize,
+    ) -> Result<Node, Placed> {
+        for operand in [&left, &right] {
+            self.doubt(check::conditional(&operand.ty), at, || {
+                format!("{operator} {}", operand.ty)
+            });
+        }
+        let (left, right) = (Box::new(left), Box::new(right));
+        let kind = if operator == "or" {
+            Kind::Or(left, right)
+        } else {
+            Kind::And(left, right)
+        };
+        self.node(kind, Type::Bool, at)
+    }
+
+    /// Records a warning about types unless they fit.
+    pub(super) fn doubt(&mut self, fits: bool, at: usize, detail: impl FnOnce() -> String) {
+        if !fits {
+            self.warnings
+                .push((at, Fault::new(Code::WrongType, detail())));
+        }
     }
 
     fn comparison(&mut self, left: Node) -> Result<Node, Placed> {
         let at = self.offset();
         if let Some(operator) = self.comparison_operator() {
             let right = self.expression(ADDITIVE)?;
+            let fits = check::comparable(operator, &left.ty, &right.ty);
+            self.doubt(fits, at, || format!("{} ~ {}", left.ty, right.ty));
             return self.node(
                 Kind::Compare(operator, Box::new(left), Box::new(right)),
                 Type::Bool,
@@ -551,14 +610,6 @@ pub(super) fn filter_level(item: &Type, slot: usize) -> Level {
     // A context written out may hold more than its type tells; a declared one is taken at its word.
     level.open_item = (item.is_open() || matches!(item, Type::Context(_))).then_some(slot);
     level
-}
-
-fn arithmetic_type(left: &Type, right: &Type) -> Type {
-    match (left.base(), right.base()) {
-        (Type::Number, Type::Number) => Type::Number,
-        (Type::Text, Type::Text) => Type::Text,
-        _ => Type::Any,
-    }
 }
 
 /// Result types of functions that give back items of their list, so that names stay known.

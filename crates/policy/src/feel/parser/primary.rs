@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::check;
 use super::super::function::Parameter;
 use super::super::lexer::Lexeme;
 use super::super::number::Number;
@@ -270,6 +271,9 @@ impl<'a> Parser<'a> {
         let at = self.offset();
         self.advance();
         let condition = self.expression(0)?;
+        self.doubt(check::conditional(&condition.ty), at, || {
+            format!("if {}", condition.ty)
+        });
         self.expect("then")?;
         let then = self.expression(0)?;
         self.expect("else")?;

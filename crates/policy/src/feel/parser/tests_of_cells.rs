@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::check;
 use super::super::lexer::Lexeme;
 use super::super::tree::{Arguments, Kind, Test, UnaryTests};
 use super::super::types::Type;
@@ -9,6 +10,12 @@ use super::{ADDITIVE, Parser, Placed};
 
 impl<'a> Parser<'a> {
     pub(super) fn cell_tests(&mut self, text: &str) -> Result<UnaryTests, Placed> {
+        let read = self.any_cell_tests(text)?;
+        self.doubt_tests(&read.tests);
+        Ok(read)
+    }
+
+    fn any_cell_tests(&mut self, text: &str) -> Result<UnaryTests, Placed> {
         let text = Arc::from(text.trim());
         let only_dash = self.is("-") && self.tokens.len() == 2;
         if only_dash || self.tokens.len() == 1 {
@@ -75,6 +82,25 @@ impl<'a> Parser<'a> {
             any: false,
             tests,
         })
+    }
+
+    /// The tests of a cell against the type of its column.
+    fn doubt_tests(&mut self, tests: &[Test]) {
+        let column = self
+            .levels
+            .last()
+            .and_then(|level| level.names.last())
+            .map(|(_, _, ty)| ty.clone());
+        let Some(column) = column else { return };
+        for test in tests {
+            let node = test.node();
+            let fits = match test {
+                Test::Compare(operator, _) => check::comparable(*operator, &column, &node.ty),
+                Test::Value(_) => check::testable(&column, &node.ty),
+                Test::Condition(_) => check::conditional(&node.ty),
+            };
+            self.doubt(fits, node.at as usize, || format!("{column} ~ {}", node.ty));
+        }
     }
 
     pub(super) fn positive_tests(&mut self) -> Result<Vec<Test>, Placed> {
