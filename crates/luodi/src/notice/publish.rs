@@ -13,11 +13,12 @@ use crate::account;
 use crate::casework;
 use crate::fund::{self, BatchRow, EntryRow};
 use crate::ids::{BatchId, NoticeEntryId, NoticeId};
+use crate::item;
 use crate::number;
 use crate::params;
 use crate::party;
 use crate::refusal::{FieldError, Refusal, Result};
-use crate::store::{Event, Job, StoreError, Tx};
+use crate::store::{Event, Job, Query, StoreError, Tx};
 
 /// The shortest period of a notice in working days after the day of publication.
 pub const MIN_WORKING_DAYS: u32 = 5;
@@ -82,7 +83,11 @@ pub fn publish(tx: &Tx<'_>, actor: &Actor, new: &Publication) -> Result<Publishe
     let id = insert(tx, actor, &batch, new, &number)?;
     let mut rows = vec![("notice", id.0)];
     for (position, entry) in (1i64..).zip(&entries) {
-        rows.push(("notice_entry", insert_entry(tx, id, position, entry)?.0));
+        let summary = summary(tx, actor, entry)?;
+        rows.push((
+            "notice_entry",
+            insert_entry(tx, id, position, entry, &summary)?.0,
+        ));
         let note = format!("公示 {number}");
         casework::suspend(tx, actor, entry.case, Cause::Notice, tx.today(), &note)?;
         tell(tx, entry, &number, new.ends_on)?;
@@ -237,6 +242,7 @@ fn insert_entry(
     notice: NoticeId,
     position: i64,
     entry: &EntryRow,
+    summary: &str,
 ) -> Result<NoticeEntryId> {
     let id = NoticeEntryId(tx.new_id());
     tx.execute(
@@ -250,7 +256,7 @@ fn insert_entry(
             entry.case,
             entry.party,
             shown_name(&entry.party_kind, &entry.party_name),
-            &entry.title,
+            summary,
             entry.amount
         ],
     )?;
@@ -264,6 +270,26 @@ pub(super) fn shown_name(kind: &str, name: &str) -> String {
     } else {
         mask_person_name(name)
     }
+}
+
+/// What the item publishes of a case (its `notice_summary`), none of it personal: 备案容量 8 kW，…;
+/// the case's title where the item names nothing.
+pub(super) fn summary(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<String> {
+    let case = casework::find_case(q, actor, entry.case)?;
+    let package = item::load(q, &case.item_hash)?;
+    let rows = package.notice_summary(&package.form.unsealed(&case.form));
+    let told = rows.iter().filter(|row| !row.text.is_empty());
+    let told: Vec<String> = told
+        .map(|row| match row.unit.as_str() {
+            "" => format!("{} {}", row.label, row.text),
+            unit => format!("{} {} {unit}", row.label, row.text),
+        })
+        .collect();
+    Ok(if told.is_empty() {
+        entry.title.clone()
+    } else {
+        told.join("，")
+    })
 }
 
 fn tell(tx: &Tx<'_>, entry: &EntryRow, number: &str, ends_on: Date) -> Result<()> {

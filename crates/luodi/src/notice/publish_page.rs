@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use jiff::civil::Date;
 use vocab::Fen;
 
-use super::publish::{PUBLISHERS, earliest_end, may_publish, shown_name};
+use super::publish::{PUBLISHERS, earliest_end, may_publish, shown_name, summary};
 use super::queries::{self, Notice};
 use super::{Channel, Publication, publish};
 use crate::access::{Rule, Scope};
@@ -73,13 +73,15 @@ async fn load(app: &App, visit: &Visit, id: BatchId) -> Result<Found, WebError> 
             party: None,
         };
         may_publish(&actor, &scope)?;
-        let lines = entries.into_iter().map(|entry| Preview {
-            name: shown_name(&entry.party_kind, &entry.party_name),
-            summary: entry.title,
-            amount: entry.amount,
+        let lines = entries.iter().map(|entry| {
+            Ok(Preview {
+                name: shown_name(&entry.party_kind, &entry.party_name),
+                summary: summary(&**q, &actor, entry)?,
+                amount: entry.amount,
+            })
         });
         Ok::<_, Error>(Found {
-            lines: lines.collect(),
+            lines: lines.collect::<crate::refusal::Result<_>>()?,
             last: queries::last_of(&**q, batch.department)?,
             published: queries::of_batch(&**q, id)?,
             batch,

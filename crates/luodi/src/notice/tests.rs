@@ -1,11 +1,14 @@
 //! Stories of notices and objections on a temporary store: who is held, who goes on, what is kept
 //! secret, what is refused.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use process::{ConditionError, Conditions, Effect, Flow, Input};
 use serde_json::json;
 use uuid::Uuid;
-use vocab::{Phone, RegionCode};
+use vocab::{Fen, Phone, RegionCode};
 
 use super::queries::LineState;
 use super::*;
@@ -13,7 +16,11 @@ use crate::access::{Actor, ActorKind, Role};
 use crate::account::{NewDepartment, create_department};
 use crate::attachment;
 use crate::casework::{Duty, record_duty};
-use crate::ids::{AccountId, BatchId, CaseId, DepartmentId, NoticeEntryId, NoticeId, ObjectionId};
+use crate::fund::{self, NewBudget};
+use crate::ids::{
+    AccountId, BatchId, CaseId, DepartmentId, ItemId, NoticeEntryId, NoticeId, ObjectionId,
+};
+use crate::item::{self, Package};
 use crate::params;
 use crate::refusal::{Error, Result};
 use crate::store::testing::TemporaryStore;
@@ -144,7 +151,8 @@ impl City {
     }
 
     fn states(&self) -> Vec<String> {
-        let sql = "SELECT state FROM batch_entry WHERE batch_id = ?1 ORDER BY position";
+        let sql = "SELECT CASE WHEN held_why IS NULL THEN state ELSE 'held' END FROM batch_entry \
+                   WHERE batch_id = ?1 ORDER BY position";
         self.read(|q| q.rows(sql, params![self.batch], |r| r.get(0)).unwrap())
     }
 
@@ -200,6 +208,18 @@ fn code<T: std::fmt::Debug>(result: Result<T>) -> String {
 
 type Made = (DepartmentId, DepartmentId, BatchId, [CaseId; 3]);
 
+/// The photovoltaic subsidy, offered by the department of 永嘉.
+fn offer(tx: &Tx<'_>, department: DepartmentId) -> Result<(ItemId, Arc<Package>)> {
+    let console = Actor::console("test", region("330300"));
+    let mut seeds = item::seeds().into_iter();
+    let (_, files) = seeds.find(|(name, _)| name == "pv-subsidy").unwrap();
+    let prepared = item::prepare(&files).0.unwrap();
+    let published = item::publish(tx, &console, &prepared)?;
+    let county = region("330324");
+    let item = item::offer(tx, &console, "pv-subsidy", county, department, None, None)?;
+    Ok((item, item::load(tx, &published.hash)?))
+}
+
 fn fixture(tx: &Tx<'_>) -> Result<Made> {
     let console = Actor::console("test", region("330300"));
     let department = |code: &str, of: &str| {
@@ -214,64 +234,112 @@ fn fixture(tx: &Tx<'_>) -> Result<Made> {
         department("永发改", "330324")?,
         department("乐发改", "330382")?,
     );
-    tx.execute(
-        "INSERT INTO item_version (hash, code, name, body, published_at, published_by) \
-         VALUES ('h', 'pv', '光伏', '', 0, 'test')",
-        [],
-    )?;
-    let [item, budget, batch] = [(); 3].map(|()| tx.new_id());
-    tx.execute(
-        "INSERT INTO item (id, code, region_code, department_id, hash, state, version) \
-         VALUES (?1, 'pv', '330324', ?2, 'h', 'open', 1)",
-        params![item, own],
-    )?;
-    tx.execute(
-        "INSERT INTO budget_line (id, year, region_code, department_id, name, function_code, \
-         economic_code, project, document_number, version) \
-         VALUES (?1, 2026, '330324', ?2, '光伏', '2110302', '50701', '光伏', '1号', 1)",
-        params![budget, own],
-    )?;
-    tx.execute(
-        "INSERT INTO batch (id, number, item_id, region_code, department_id, period, title, state, \
-         budget_line_id, created_by, created_at, demo, version) VALUES (?1, 'B1', ?2, '330324', ?3, \
-         '2026Q3', '2026年第三季度光伏补贴拟补名单', 'proposed', ?4, ?5, 0, 0, 1)",
-        params![batch, item, own, budget, Uuid::nil()],
-    )?;
-    let mut cases = [CaseId(Uuid::nil()); 3];
+    let (item, package) = offer(tx, own)?;
+    let budget = NewBudget {
+        year: 2026,
+        department: own,
+        name: "分布式光伏发电补贴".into(),
+        function_code: "2110699".into(),
+        economic_code: "31204".into(),
+        project: "绿色能源".into(),
+        document_number: "财建1号".into(),
+        amount: Fen(100_000_000),
+    };
+    let line = fund::create_budget(tx, &actor(20, Role::Finance, own, "330324"), &budget)?;
     let parties = [
-        ("enterprise", "永嘉阳光新能源有限公司", 9_700_00),
-        ("person", "王小明", 1_430_50),
-        ("person", "欧阳修", 960_00),
+        ("enterprise", "永嘉阳光新能源有限公司", 970_000),
+        ("person", "王小明", 143_050),
+        ("person", "欧阳修", 96_000),
     ];
-    for (position, (slot, party)) in (1i64..).zip(cases.iter_mut().zip(parties)) {
-        *slot = beneficiary(tx, (item, own, batch), position, party)?;
+    let mut cases = [CaseId(Uuid::nil()); 3];
+    for (number, (slot, party)) in ["C1", "C2", "C3"]
+        .into_iter()
+        .zip(cases.iter_mut().zip(parties))
+    {
+        *slot = approved(tx, (item, own), &package, number, party)?;
     }
-    Ok((own, other, BatchId(batch), cases))
+    let handler = actor(21, Role::CaseHandler, own, "330324");
+    let batch = fund::create_batch(tx, &handler, item, "2026Q3", line)?;
+    Ok((own, other, batch, cases))
 }
 
-fn beneficiary(
+/// Everything is approved and nothing needs a correction.
+struct Smooth;
+
+impl Conditions for Smooth {
+    fn holds(&mut self, flow: &Flow) -> std::result::Result<bool, ConditionError> {
+        let text = flow.condition.as_deref().unwrap_or_default();
+        Ok(["\"accept\"", "\"pass\"", "\"approve\""]
+            .iter()
+            .any(|word| text.contains(word)))
+    }
+}
+
+/// The process where the case waits for its batch, and the number of its task.
+fn before_notice(package: &Package) -> (String, u32) {
+    let (mut state, mut input) = (process::State::new(), Input::Start);
+    for _ in 0..50 {
+        let step = process::step(&package.process, &state, input, &mut Smooth).unwrap();
+        state = step.state;
+        let next = step.effects.iter().find_map(|effect| match effect {
+            Effect::CreateTask { activity, node } => {
+                let waits = package.process.at(*node).unwrap().id == "notice";
+                Some((
+                    Input::Complete {
+                        activity: *activity,
+                    },
+                    waits.then_some(activity.0),
+                ))
+            }
+            Effect::CallService { activity, .. } => Some((
+                Input::ServiceDone {
+                    activity: *activity,
+                },
+                None,
+            )),
+            _ => None,
+        });
+        match next {
+            Some((_, Some(task))) => return (serde_json::to_string(&state).unwrap(), task),
+            Some((next, None)) => input = next,
+            None => break,
+        }
+    }
+    panic!("the process never came to the notice");
+}
+
+/// An approved case that waits for its batch, as the commands of its domain leave it.
+fn approved(
     tx: &Tx<'_>,
-    (item, department, batch): (Uuid, DepartmentId, Uuid),
-    position: i64,
+    (item, department): (ItemId, DepartmentId),
+    package: &Package,
+    number: &str,
     (kind, name, fen): (&str, &str, i64),
 ) -> Result<CaseId> {
-    let [party, case, entry] = [(); 3].map(|()| tx.new_id());
+    let [party, case, task] = [(); 3].map(|()| tx.new_id());
+    let (state, activity) = before_notice(package);
+    let form =
+        json!({ "filed_kw": "8", "grid_connected_on": "2016-11-03", "generated_kwh": "2400" });
     tx.execute(
-        "INSERT INTO party (id, kind, name, region_code, demo, version) VALUES (?1, ?2, ?3, '330324', 0, 1)",
+        "INSERT INTO party (id, kind, name, name_folded, region_code, demo, version) \
+         VALUES (?1, ?2, ?3, ?3, '330324', 0, 1)",
         params![party, kind, name],
     )?;
     tx.execute(
         "INSERT INTO casework (id, number, item_id, item_hash, region_code, department_id, party_id, \
          party_kind, party_name, item_name, title, channel, period, state, process_state, form, \
-         form_version, submitted_by, submitted_at, limit_working_days, suspended, demo, version) \
-         VALUES (?1, ?2, ?3, 'h', '330324', ?4, ?5, ?6, ?7, '光伏', '屋顶光伏 8 kW', 'online', \
-         '2026Q3', 'proposed', '', '{}', 1, ?8, 0, 20, 0, 0, 1)",
-        params![case, format!("C{position}"), item, department, party, kind, name, Uuid::nil()],
+         form_version, submitted_by, submitted_at, accepted_on, limit_working_days, suspended, \
+         amount_fen, demo, version) VALUES (?1, ?2, ?3, ?4, '330324', ?5, ?6, ?7, ?8, '光伏', \
+         '屋顶光伏 8 kW', 'online', '2026Q3', 'proposed', ?9, ?10, 1, ?11, 0, '2026-11-02', 20, 0, \
+         ?12, 0, 1)",
+        params![
+            case, number, item, &package.hash, department, party, kind, name, state, form, Uuid::nil(), fen
+        ],
     )?;
     tx.execute(
-        "INSERT INTO batch_entry (id, batch_id, position, case_id, party_id, amount_fen, state, version) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'proposed', 1)",
-        params![entry, batch, position, case, party, fen],
+        "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version) \
+         VALUES (?1, ?2, ?3, 'notice', '公示', 'batch', '', 'open', 0, 1)",
+        params![task, case, activity],
     )?;
     Ok(CaseId(case))
 }
@@ -288,7 +356,7 @@ fn a_notice_is_numbered_masked_and_stops_the_clocks() {
     let lines = city.read(|q| queries::lines(q, published.id).unwrap());
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["永嘉阳光新能源有限公司", "王*明", "欧阳*"]);
-    assert_eq!(city.states(), ["noticed"; 3]);
+    assert_eq!(city.states(), ["committed"; 3]);
     assert_eq!(city.stood(0), (date("2026-11-23"), None));
     let listed = city.read(|q| queries::open_for_home(q, 5).unwrap());
     assert_eq!(
@@ -317,7 +385,7 @@ fn a_notice_is_refused() {
             code(city.write(move |tx| publish(tx, &actor, &new))),
             expected
         );
-        assert_eq!(city.states(), ["proposed"; 3]);
+        assert_eq!(city.states(), ["committed"; 3]);
     };
     let good = city.publication("2026-11-30");
     refused(
@@ -376,17 +444,17 @@ fn an_objection_holds_only_its_beneficiary_and_a_dismissed_one_goes_on_after_the
     city.days(2);
     let (objection, receipt) = city.object(notice, 1).unwrap();
     assert_eq!(receipt.len(), 12);
-    assert_eq!(city.states(), ["noticed", "held", "noticed"]);
+    assert_eq!(city.states(), ["committed", "held", "committed"]);
     city.take_up(objection);
     city.days(6);
     let ended = city.end(notice).unwrap();
     assert_eq!((ended.finalised, ended.held), (2, 1));
-    assert_eq!(city.states(), ["final", "held", "final"]);
+    assert_eq!(city.states(), ["payable", "held", "payable"]);
     assert_eq!(city.stood(0).1, Some(date("2026-11-30")));
     assert_eq!(city.stood(1).1, None, "the clock of the held one stands on");
     city.days(2);
     city.answer(objection, Verdict::Dismissed).unwrap();
-    assert_eq!(city.states(), ["final", "final", "final"]);
+    assert_eq!(city.states(), ["payable", "payable", "payable"]);
     assert_eq!(city.stood(1).1, Some(date("2026-12-03")));
     let followed = city.read(|q| desk_queries::follow(q, &receipt).unwrap().unwrap());
     assert_eq!(followed.state, ObjectionState::Dismissed);
@@ -408,12 +476,12 @@ fn an_upheld_objection_takes_its_beneficiary_off_the_list() {
     city.take_up(objection);
     city.days(1);
     city.answer(objection, Verdict::Upheld).unwrap();
-    assert_eq!(city.states(), ["noticed", "noticed", "removed"]);
+    assert_eq!(city.states(), ["committed", "committed", "removed"]);
     assert_eq!(city.stood(2).1, Some(date("2026-11-24")));
     assert_eq!(code(city.object(notice, 2)), "entry-removed");
     city.days(7);
     assert_eq!(city.end(notice).unwrap().finalised, 2);
-    assert_eq!(city.states(), ["final", "final", "removed"]);
+    assert_eq!(city.states(), ["payable", "payable", "removed"]);
     let states = city.read(|q| {
         let notice = queries::find(q, notice).unwrap();
         queries::lines_with_states(q, &notice)
@@ -438,9 +506,9 @@ fn two_objections_hold_until_both_are_closed() {
     city.take_up(first);
     city.take_up(second);
     city.answer(first, Verdict::Dismissed).unwrap();
-    assert_eq!(city.states(), ["held", "noticed", "noticed"]);
+    assert_eq!(city.states(), ["held", "committed", "committed"]);
     city.answer(second, Verdict::Dismissed).unwrap();
-    assert_eq!(city.states(), ["noticed"; 3]);
+    assert_eq!(city.states(), ["committed"; 3]);
 }
 
 #[test]
@@ -453,7 +521,7 @@ fn after_one_is_upheld_the_other_is_still_answered() {
     city.take_up(second);
     city.answer(first, Verdict::Upheld).unwrap();
     city.answer(second, Verdict::Dismissed).unwrap();
-    assert_eq!(city.states(), ["removed", "noticed", "noticed"]);
+    assert_eq!(city.states(), ["removed", "committed", "committed"]);
 }
 
 #[test]
@@ -468,7 +536,7 @@ fn the_job_ends_the_notice_at_midnight_and_not_before() {
     let due: Timestamp = city.read(|q| q.row(due, params![], |r| r.get(0)).unwrap());
     city.now = due;
     work(&city).unwrap();
-    assert_eq!(city.states(), ["final"; 3]);
+    assert_eq!(city.states(), ["payable"; 3]);
     work(&city).unwrap();
     assert_eq!(code(city.end(notice)), "notice-changed");
     assert_eq!(
@@ -652,7 +720,7 @@ fn an_answer_needs_verification_a_reason_and_the_page_shown() {
     assert_eq!(tried(1, "已核实", "不符合条件"), "objection-changed");
     assert_eq!(tried(2, "", "不符合条件"), "required");
     assert_eq!(tried(2, "已核实", " "), "required");
-    assert_eq!(city.states(), ["held", "noticed", "noticed"]);
+    assert_eq!(city.states(), ["held", "committed", "committed"]);
     let noting = reviewer.clone();
     city.write(move |tx| save_note(tx, &noting, id, 2, "已电话核实"))
         .unwrap();
