@@ -13,6 +13,7 @@ pub mod form;
 pub mod fund;
 pub mod ids;
 pub mod item;
+pub mod log;
 pub mod notice;
 pub mod number;
 pub mod party;

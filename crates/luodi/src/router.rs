@@ -21,6 +21,7 @@ pub fn routes() -> Vec<Route> {
         crate::casework::routes,
         crate::fund::routes,
         crate::notice::routes,
+        crate::log::routes,
     ];
     for domain in domains {
         routes.extend(domain());

@@ -1,7 +1,7 @@
 //! The clock of a case: loads what `vocab::limit` counts, and shows where it stands.
 
 use jiff::civil::Date;
-use vocab::{Calendar, Cause, Light, Limit, Suspension};
+use vocab::{Calendar, Cause, Light, Limit, Standing, Suspension};
 
 use crate::ids::CaseId;
 use crate::params;
@@ -50,8 +50,23 @@ pub fn case_clock(
             standing.left,
             standing.due_on.is_some_and(|due| due < today),
         ),
-        why: standing.sentence_zh(),
+        why: why(&standing),
     }))
+}
+
+/// What was used and what does not count: 「已用 7 天，补正 3 天不计。」
+fn why(standing: &Standing) -> String {
+    let mut parts = vec![format!("已用 {} 天", standing.used)];
+    for (cause, days) in &standing.left_out {
+        parts.push(format!("{} {days} 天不计", cause.zh()));
+    }
+    if let Some(cause) = standing.suspended_for {
+        parts.push(format!("{}期间暂停计时", cause.zh()));
+    }
+    if standing.provisional {
+        parts.push("下一年度放假安排公布前为暂定".to_owned());
+    }
+    format!("{}。", parts.join("，"))
 }
 
 /// The light of a list's row, from its stored due date alone: the same as the clock's, because

@@ -58,6 +58,10 @@ fn plain(value: &Json) -> String {
     match value {
         Json::Null => "（空）".to_owned(),
         Json::String(text) => text.clone(),
+        // A tagged value: {"number": "0.1"}, {"date": "2016-07-01"}.
+        Json::Object(tagged) if tagged.len() == 1 => {
+            tagged.values().next().map(plain).unwrap_or_default()
+        }
         other => other.to_string(),
     }
 }
@@ -72,4 +76,29 @@ pub(super) fn remarks(
     let mut context = facts::context(package, values, &tasks_of(q, case.id)?, "");
     facts::add_statistics(q, package, case, &mut context)?;
     Ok(package.remarks(&context))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_step_reads_as_a_sentence_with_its_clause() {
+        let explanation = json!({ "evaluation": { "steps": [{
+            "decision": "补贴标准",
+            "inputs": [["申请人类型", { "text": "企业" }], ["并网日期", { "date": "2016-11-03" }]],
+            "matched_rules": [{ "annotations": [["依据条款", "2016 年文件第三条"]] }],
+            "value": { "number": "0.1" }
+        }] } });
+        let expected = WhyRow {
+            what: "补贴标准".to_owned(),
+            from: "申请人类型 企业，并网日期 2016-11-03".to_owned(),
+            result: "0.1".to_owned(),
+            clause: "2016 年文件第三条".to_owned(),
+        };
+        assert_eq!(why_rows(&explanation), vec![expected]);
+        assert!(why_rows(&json!({})).is_empty());
+    }
 }

@@ -58,7 +58,7 @@ impl Play<'_> {
         let publication = Publication {
             batch,
             version: found.version,
-            title: format!("{}拟补名单公示（示范）", found.title),
+            title: format!("{}公示（示范）", found.title),
             basis: "分布式光伏发电扶持办法（2013 年、2016 年，示范）".to_owned(),
             ends_on: after(day_in_china(at), 7),
             channel: Channel {

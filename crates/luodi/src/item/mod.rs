@@ -27,7 +27,7 @@ pub use files::Files;
 pub use finding::{Finding, Findings, Severity};
 pub use folder::{Report, check_folder, export_folder, publish_folder, read_folder};
 pub use package::{Package, Remark};
-pub use pages::{ListedItem, open_now, routes};
+pub use pages::{ListedItem, deadline, open_now, routes};
 pub use policy::{Assessment, Example, PolicyPackage, PolicySettings, Rate};
 pub use queries::{
     Offered, OpenItem, current_items, export, find_item, load, name_of, open_item, versions,

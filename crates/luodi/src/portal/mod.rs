@@ -6,16 +6,22 @@
 mod pages;
 
 use jiff::civil::Date;
+use vocab::region::{self, is_within};
 use vocab::{Fen, RegionCode};
 
 use crate::article::State;
 use crate::article::queries::{self as articles, Filter, Line};
-use crate::store::{Query, StoreError};
+use crate::refusal::Result;
+use crate::store::Query;
+use crate::web::Lang;
+use crate::{fund, item, notice};
 
 pub use pages::routes;
 
 /// Articles shown on the home page and on a region's.
 const NEWEST: u32 = 6;
+/// Items and notices shown there.
+const SHOWN: usize = 6;
 
 /// What the home page, or a region's page, tells.
 #[derive(Clone, Debug, Default)]
@@ -65,26 +71,69 @@ pub struct RunningNotice {
 pub struct Paid {
     /// The sum.
     pub amount: Fen,
-    /// To how many parties.
-    pub parties: u64,
+    /// In how many payments.
+    pub payments: u64,
     /// Where every payment is shown with its reason.
     pub href: String,
 }
 
 impl Home {
-    /// What is published for a region and what lies in it.
+    /// What is published for a region and what lies in it, on a day.
     ///
     /// # Errors
     /// What the store reports.
-    pub fn gather(q: &dyn Query, region: RegionCode) -> Result<Self, StoreError> {
+    pub fn gather(q: &dyn Query, region: RegionCode, today: Date, lang: Lang) -> Result<Self> {
         let filter = Filter {
             region: Some(region),
             state: Some(State::Published),
             ..Filter::default()
         };
+        let paid = fund::paid_in_year(q, region, today.year())?;
         Ok(Self {
+            open_items: open_items(q, region, today, lang)?,
             articles: articles::list(q, &filter, None, NEWEST, 0)?,
-            ..Self::default()
+            notices: notices(q, region, today)?,
+            paid_this_year: (paid.count > 0).then(|| Paid {
+                amount: paid.amount,
+                payments: paid.count,
+                href: "/notices".to_owned(),
+            }),
         })
     }
+}
+
+/// What can be applied for today, the earliest end first.
+fn open_items(q: &dyn Query, region: RegionCode, today: Date, lang: Lang) -> Result<Vec<OpenItem>> {
+    let mut offers = item::current_items(q)?;
+    offers.retain(|offer| offer.is_open(today) && is_within(offer.region, region));
+    offers.sort_by_key(|offer| offer.closes_on.unwrap_or(Date::MAX));
+    offers
+        .into_iter()
+        .take(SHOWN)
+        .map(|offer| {
+            let package = item::load(q, &offer.hash)?;
+            let (light, words) = item::deadline(&offer, today, lang);
+            Ok(OpenItem {
+                href: format!("/items/{}", offer.id),
+                name: package.item.name.clone(),
+                support: package.item.summary.clone(),
+                region: region::find(offer.region).map_or("", |found| found.name).to_owned(),
+                light,
+                words,
+            })
+        })
+        .collect()
+}
+
+/// The notices that take objections today.
+fn notices(q: &dyn Query, region: RegionCode, today: Date) -> Result<Vec<RunningNotice>> {
+    let mut running = notice::queries::open_for_home(q, 50)?;
+    running.retain(|notice| notice.is_open(today) && is_within(notice.region, region));
+    let shown = running.into_iter().take(SHOWN).map(|notice| RunningNotice {
+        href: notice.href(),
+        title: notice.title,
+        ends_on: notice.ends_on,
+        entries: notice.entries,
+    });
+    Ok(shown.collect())
 }

@@ -8,7 +8,6 @@ use vocab::region::{self, Level, Region};
 use super::Home;
 use crate::access::Rule;
 use crate::refusal::Refusal;
-use crate::store::StoreError;
 use crate::web::{Answer, App, Page, Route, Visit, WebError, filters, get};
 
 /// Every route of this domain.
@@ -39,9 +38,10 @@ fn within(code: RegionCode) -> Vec<&'static Region> {
 
 async fn home(State(app): State<App>, visit: Visit) -> Answer {
     let code = app.site.region;
+    let (today, lang) = (visit.today(), visit.lang);
     let home = app
         .store
-        .read(move |q| -> Result<_, StoreError> { Home::gather(q, code) })
+        .read(move |q| Home::gather(&**q, code, today, lang))
         .await?;
     let page = Page::new(&app, &visit, visit.lang.text("portal.title"));
     visit.show(&HomePage {
@@ -73,9 +73,10 @@ async fn region_page(State(app): State<App>, visit: Visit, Path(code): Path<Stri
     };
     let region = found.ok_or_else(missing)?;
     let code = region.code;
+    let (today, lang) = (visit.today(), visit.lang);
     let home = app
         .store
-        .read(move |q| -> Result<_, StoreError> { Home::gather(q, code) })
+        .read(move |q| Home::gather(&**q, code, today, lang))
         .await?;
     let full_name = region::full_name(code).unwrap_or_default();
     let page = Page::new(&app, &visit, region.name);

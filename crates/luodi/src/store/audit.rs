@@ -7,12 +7,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::read::Row;
+use super::read::{Query, Row};
 use super::tx::Tx;
 use super::value::ValueRef;
 use super::{StoreError, params, sqlite};
@@ -69,6 +70,63 @@ pub struct Event {
     /// columns `id` (16 bytes, primary key) and `last_event` (16 bytes, without an index).
     /// A row the command deleted cannot be named here; the subject and the detail can tell of it.
     pub rows: Vec<(&'static str, Uuid)>,
+}
+
+/// An event as it was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its id.
+    pub id: Uuid,
+    /// When the command was asked for.
+    pub at: Timestamp,
+    /// Who did it: log-in name, `console:<OS user>`, `system`.
+    pub actor: String,
+    /// Name of the command.
+    pub command: String,
+    /// Table of what it is about.
+    pub subject_table: String,
+    /// Id of what it is about.
+    pub subject_id: Uuid,
+    /// Further facts as JSON.
+    pub detail: String,
+}
+
+/// Written events, newest first: all, or those whose actor or command holds `text`.
+///
+/// # Errors
+/// What the engine reports.
+pub fn written(q: &dyn Query, text: &str, limit: u32, offset: i64) -> Result<Vec<Written>, StoreError> {
+    let like = format!("%{}%", text.replace(['%', '_'], ""));
+    q.rows(
+        "SELECT id, at, actor_label, command, subject_table, subject_id, detail FROM audit_event \
+         WHERE ?1 = '%%' OR actor_label LIKE ?1 OR command LIKE ?1 \
+         ORDER BY id DESC LIMIT ?2 OFFSET ?3",
+        params![like, limit, offset],
+        |r| {
+            Ok(Written {
+                id: r.get(0)?,
+                at: r.get(1)?,
+                actor: r.get(2)?,
+                command: r.get(3)?,
+                subject_table: r.get(4)?,
+                subject_id: r.get(5)?,
+                detail: r.get(6)?,
+            })
+        },
+    )
+}
+
+/// How many events [`written`] finds.
+///
+/// # Errors
+/// What the engine reports.
+pub fn count_written(q: &dyn Query, text: &str) -> Result<u64, StoreError> {
+    let like = format!("%{}%", text.replace(['%', '_'], ""));
+    q.row(
+        "SELECT COUNT(*) FROM audit_event WHERE ?1 = '%%' OR actor_label LIKE ?1 OR command LIKE ?1",
+        params![like],
+        |r| r.get(0),
+    )
 }
 
 /// An event of a running command, not yet written.
