@@ -41,9 +41,17 @@ async fn list(
     let text: String = asked.q.trim().chars().take(60).collect();
     let offset = i64::from(asked.page.max(1) - 1) * i64::from(ROWS);
     let read = app.store.read(move |q| {
-        Ok::<_, StoreError>((written(&**q, &text, ROWS, offset)?, count_written(&**q, &text)?))
+        Ok::<_, StoreError>((
+            written(&**q, &text, ROWS, offset)?,
+            count_written(&**q, &text)?,
+        ))
     });
     let (events, total) = read.await?;
     let pager = Pager::new("/log", &raw.unwrap_or_default(), asked.page, ROWS, total);
-    visit.show(&LogPage { page: Page::new(&app, &visit, "日志"), asked, events, pager })
+    visit.show(&LogPage {
+        page: Page::new(&app, &visit, "日志"),
+        asked,
+        events,
+        pager,
+    })
 }

@@ -12,7 +12,7 @@ use crate::access::Actor;
 use crate::ids::ArticleId;
 use crate::params;
 use crate::refusal::{FieldError, Refusal, Result};
-use crate::store::{Event, Tx, day_in_china};
+use crate::store::{Event, Tx, day_in_china, who_wrote};
 
 /// An article as typed in the editor's form.
 #[derive(Clone, Debug, Default)]
@@ -422,12 +422,16 @@ fn unless_changed(tx: &Tx<'_>, id: ArticleId, changed: u64) -> Result<()> {
         return Ok(());
     }
     let last = tx.row_opt(
-        "SELECT e.actor_label, e.at FROM article a JOIN audit_event e ON e.id = a.last_event WHERE a.id = ?1",
+        "SELECT last_event FROM article WHERE id = ?1 AND last_event IS NOT NULL",
         params![id],
-        |row| Ok((row.get::<String>(0)?, row.get::<jiff::Timestamp>(1)?)),
+        |row| row.get::<uuid::Uuid>(0),
     )?;
+    let last = last
+        .map(|event| who_wrote(tx, event))
+        .transpose()?
+        .flatten();
     let who = last.map_or_else(String::new, |(who, at)| {
-        format!("(由 {who} 于 {})", day_in_china(at))
+        format!("（由 {who} 于 {} ）", day_in_china(at))
     });
     let message =
         format!("这篇文章已被修改{who}。请打开最新页面核对后再提交；您填写的内容保留在下面。");

@@ -7,8 +7,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use vocab::Fen;
 
-use super::commands::{Submission, submit};
 use super::draft::{self, Draft, DraftBody};
+use super::submit::{Submission, submit};
 use crate::access::{Actor, Role, Rule};
 use crate::attachment::{self, Attachment, Kept};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};

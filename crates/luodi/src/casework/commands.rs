@@ -1,67 +1,27 @@
 //! What people do with a case. Every command checks permission and version, moves the process,
 //! and writes its event, in one transaction.
 
-use jiff::civil::Date;
 use process::{ActivityId, Input};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use vocab::{Cause, RegionCode};
 
 use super::clock;
-use super::draft::{self, DraftBody};
+use super::correction::{ask_as_the_process_says, ask_correction};
 use super::duty::{Duty, record_duty, record_for};
 use super::engine::{Run, changed_meanwhile};
 use super::facts;
 use super::queries::{CaseRow, TaskRow, load_case, load_task, open_task_at, tasks_of};
+use super::submit::release_claim;
+use super::suspension::close_open_suspensions;
 use crate::access::{Actor, Role, may_see};
 use crate::account;
-use crate::attachment::{self, Kept};
 use crate::form::Values;
-use crate::ids::{AccountId, BankAccountId, CaseId, DraftId, ItemId, PartyId, TaskId};
+use crate::ids::{AccountId, CaseId, TaskId};
 use crate::item::{self, Effect, Outcome, Package, TaskSpec};
 use crate::params;
 use crate::party;
 use crate::refusal::{Error, Refusal, Result};
 use crate::store::{Event, Tx};
-
-/// As [`submit`], with papers kept before, for the window's own scans and the demonstration.
-///
-/// # Errors
-/// As [`submit`].
-pub fn submit_with(
-    tx: &Tx,
-    actor: &Actor,
-    submission: &Submission,
-    papers: &[Kept],
-) -> Result<Completed> {
-    let body = DraftBody::default();
-    let draft = draft::save(tx, actor, submission.item, submission.party, &body, papers)?;
-    submit(
-        tx,
-        actor,
-        &Submission {
-            draft: Some(draft),
-            ..submission.clone()
-        },
-    )
-}
-
-/// An application as it is submitted: everything checked that can be checked without the store.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The item offered.
-    pub item: ItemId,
-    /// The applicant.
-    pub party: PartyId,
-    /// `online` or `window`.
-    pub channel: &'static str,
-    /// The form's values, checked against the package's form.
-    pub values: Values,
-    /// The account the money should go to.
-    pub bank_account: Option<BankAccountId>,
-    /// The draft whose files go with it.
-    pub draft: Option<DraftId>,
-}
 
 /// What a command on a case brought about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,142 +34,6 @@ pub struct Completed {
     pub state: String,
     /// What to tell the person.
     pub message: String,
-}
-
-/// Submits an application (申报). The case begins; its clock starts with acceptance.
-///
-/// # Errors
-/// Refused where the item is closed, the party is not the actor's, the claim is taken, or a
-/// required paper is missing.
-pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Completed> {
-    let offered = item::open_item(tx, submission.item, tx.today())?;
-    let package = item::load(tx, &offered.hash)?;
-    let party = party::find(tx, actor, submission.party)?;
-    may_submit(actor, submission)?;
-    attachment::require_slots(
-        tx,
-        submission.draft,
-        &package.required_slots(&submission.values),
-    )?;
-    let id = CaseId(tx.new_id());
-    let number = next_number(tx, offered.region, tx.today())?;
-    let title = package.title(&submission.values);
-    let form = package.form.seal(&submission.values, &|class, text| {
-        tx.seal(party.id.0, class, text)
-    })?;
-    tx.execute(
-        "INSERT INTO casework (id, number, item_id, item_hash, region_code, department_id, party_id, \
-         party_kind, party_name, item_name, title, channel, period, state, process_state, form, \
-         form_version, bank_account_id, submitted_by, submitted_at, limit_working_days, suspended, \
-         demo, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '', '', ?14, 1, \
-         ?15, ?16, ?17, ?18, 0, ?19, 1)",
-        params![
-            id, &number, submission.item, &offered.hash, offered.region, offered.department, party.id,
-            party.kind.code(), &party.name, &package.item.name, &title, submission.channel,
-            package.period(&submission.values), form, submission.bank_account, actor.account_id(),
-            tx.now(), package.item.promised_working_days, party.demo
-        ],
-    )?;
-    claim(tx, &package, id, &submission.values)?;
-    keep_values(tx, &package, id, &submission.values)?;
-    if let Some(draft) = submission.draft {
-        attachment::hand_over(tx, draft.0, id.0)?;
-        super::draft::end(tx, actor, draft, id)?;
-    }
-    let case = load_case(tx, id)?;
-    let context = facts::context(&package, &submission.values, &[], "");
-    let mut run = Run {
-        tx,
-        package: &package,
-        case,
-        context,
-    };
-    run.advance(Input::Start)?;
-    run.save()?;
-    let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
-    event(tx, actor, "case.submit", id, detail)?;
-    let message = format!("申报已提交，办件号 {number}。受理结果会发到「我的消息」。");
-    Ok(Completed {
-        case: id,
-        number,
-        state: run.case.state,
-        message,
-    })
-}
-
-fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {
-    let allowed = match submission.channel {
-        "window" => actor.has(Role::WindowClerk),
-        _ => actor.party == Some(submission.party),
-    };
-    if allowed {
-        return Ok(());
-    }
-    Err(Refusal::forbidden(
-        "submit",
-        "只能为本企业（本人）申报；窗口人员请从窗口受理入口登记。",
-    )
-    .into())
-}
-
-/// One live case per key, e.g. one meter in one quarter.
-fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
-    let Some(key) = package.claim_key(values) else {
-        return Ok(());
-    };
-    let code = package.item.code.as_str();
-    let held = tx.row_opt(
-        "SELECT c.number FROM case_claim k JOIN casework c ON c.id = k.case_id \
-         WHERE k.item_code = ?1 AND k.claim_key = ?2",
-        params![code, &key],
-        |row| row.get::<String>(0),
-    )?;
-    if let Some(number) = held {
-        let field = package.item.unique.first().cloned().unwrap_or_default();
-        let message = format!(
-            "同一电表（对象）同一期已经申报过，办件号 {number}，不能重复申报。请核对后修改，或撤回原申报。"
-        );
-        return Err(Refusal::field(field, "already-claimed", message).into());
-    }
-    tx.execute(
-        "INSERT INTO case_claim (item_code, claim_key, case_id) VALUES (?1, ?2, ?3)",
-        params![code, &key, case],
-    )?;
-    Ok(())
-}
-
-/// A case that ended without money frees its key; the row stays, under a key of its own.
-pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
-    tx.execute(
-        "UPDATE case_claim SET claim_key = claim_key || ' ' || ?2, released_at = ?3 \
-         WHERE case_id = ?1 AND released_at IS NULL",
-        params![case, case.to_string(), tx.now()],
-    )?;
-    Ok(())
-}
-
-/// Writes the values the item keeps for comparison and lists.
-fn keep_values(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
-    for (name, text, number) in package.indexed(values) {
-        let kept = tx.execute(
-            "UPDATE case_value SET text_value = ?3, number_value = ?4 WHERE case_id = ?1 AND name = ?2",
-            params![case, name, text.clone(), number],
-        )?;
-        if kept == 0 {
-            tx.execute(
-                "INSERT INTO case_value (case_id, name, text_value, number_value) VALUES (?1, ?2, ?3, ?4)",
-                params![case, name, text, number],
-            )?;
-        }
-    }
-    Ok(())
-}
-
-/// The next case number of a region and year: `330324-2026-000123`.
-fn next_number(tx: &Tx, region: RegionCode, today: Date) -> Result<String> {
-    let year = today.year();
-    let next = crate::number::next(tx, &format!("case {region} {year}"))?;
-    Ok(format!("{region}-{year}-{next:06}"))
 }
 
 /// What a person says when completing a task.
@@ -254,7 +78,7 @@ pub fn complete_task(tx: &Tx, actor: &Actor, completion: &Completion) -> Result<
 }
 
 /// Ends the task, does what its outcome stands for, and moves the process.
-fn finish(
+pub(super) fn finish(
     tx: &Tx,
     actor: &Actor,
     package: &Package,
@@ -305,7 +129,7 @@ fn finish(
     })
 }
 
-fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a TaskSpec> {
+pub(super) fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a TaskSpec> {
     package.item.tasks.get(&task.node).ok_or_else(|| {
         Refusal::conflict(
             "task-unknown",
@@ -404,67 +228,6 @@ fn carry_out(
     Ok(())
 }
 
-/// A correction that the procedure asks for by itself, such as of the filing after an inspection:
-/// a task of the applicant with the item's own words, when no officer has asked.
-fn ask_as_the_process_says(
-    tx: &Tx,
-    actor: &Actor,
-    package: &Package,
-    case: &CaseRow,
-) -> Result<()> {
-    let tasks = tasks_of(tx, case.id)?;
-    let open = tasks
-        .iter()
-        .find(|task| task.state == "open" && task.role == Role::Applicant.code());
-    let asks = open
-        .and_then(|task| package.task(&task.node))
-        .and_then(|spec| spec.asks.as_deref());
-    let asked = tx.row_opt(
-        "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
-        params![case.id],
-        |row| row.get::<i64>(0),
-    )?;
-    match asks {
-        Some(asks) if asked.is_none() => {
-            ask(tx, actor, case, "wrong", asks)?;
-            let title = format!("申报材料需要补正：{}", case.title);
-            let body = format!("办件号 {}。{asks}", case.number);
-            party::notify(tx, case.party, Some(case.id), &title, &body)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
-fn ask_correction(tx: &Tx, actor: &Actor, case: &CaseRow, completion: &Completion) -> Result<()> {
-    let kind = match completion.correction.as_str() {
-        "incomplete" => "incomplete",
-        _ => "wrong",
-    };
-    ask(tx, actor, case, kind, completion.reason.trim())
-}
-
-fn ask(tx: &Tx, actor: &Actor, case: &CaseRow, kind: &str, asked: &str) -> Result<()> {
-    let id = tx.new_id();
-    tx.execute(
-        "INSERT INTO correction (id, case_id, kind, asked, asked_by, asked_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, case.id, kind, asked, actor.account_id(), tx.now()],
-    )?;
-    event_rows(
-        tx,
-        actor,
-        "case.ask_correction",
-        case.id,
-        json!({ "kind": kind }),
-        vec![("correction", id)],
-    )?;
-    if case.accepted_on.is_some() {
-        start_suspension(tx, actor, case.id, Cause::Correction, tx.today(), asked)?;
-    }
-    Ok(())
-}
-
 fn record_inspection(
     tx: &Tx,
     actor: &Actor,
@@ -515,86 +278,6 @@ fn record_inspection(
         detail,
         vec![("inspection", id)],
     )
-}
-
-/// The applicant answers a correction with the whole form, mended.
-///
-/// # Errors
-/// Refused where the case is not the actor's, the page is stale, or a required paper is missing.
-pub fn answer_correction(
-    tx: &Tx,
-    actor: &Actor,
-    task: TaskId,
-    version: i64,
-    values: &Values,
-    answer: &str,
-) -> Result<Completed> {
-    let task = load_task(tx, task)?;
-    let case = load_case(tx, task.case)?;
-    let package = item::load(tx, &case.item_hash)?;
-    let spec = task_spec(&package, &task)?;
-    let own = actor.party == Some(case.party)
-        || (actor.has(Role::WindowClerk) && may_see(actor, &case.scope()));
-    if !own || task.role != Role::Applicant.code() {
-        return Err(
-            Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
-        );
-    }
-    let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
-    attachment::require_slots_of(tx, case.id.0, &package.required_slots(values))?;
-    let claimed = package.claim_key(&facts::open_form(tx, &package.form, &case)?);
-    if claimed != package.claim_key(values) {
-        release_claim(tx, case.id)?;
-        claim(tx, &package, case.id, values)?;
-    }
-    let form = package
-        .form
-        .seal(values, &|class, text| tx.seal(case.party.0, class, text))?;
-    tx.execute(
-        "UPDATE casework SET form = ?2, title = ?3, form_version = form_version + 1 WHERE id = ?1",
-        params![case.id, form, package.title(values)],
-    )?;
-    keep_values(tx, &package, case.id, values)?;
-    close_correction(tx, actor, &case, answer)?;
-    let completion = Completion {
-        task: task.id,
-        version,
-        outcome: outcome.value.clone(),
-        reason: answer.to_owned(),
-        correction: String::new(),
-        values: Values::default(),
-        second_officer: None,
-    };
-    finish(tx, actor, &package, case, &task, &completion, outcome)
-}
-
-fn close_correction(tx: &Tx, actor: &Actor, case: &CaseRow, answer: &str) -> Result<()> {
-    let open = tx.rows(
-        "SELECT id, kind FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
-        params![case.id],
-        |row| Ok((row.get::<uuid::Uuid>(0)?, row.get::<String>(1)?)),
-    )?;
-    for (id, kind) in open {
-        tx.execute(
-            "UPDATE correction SET answer = ?2, answered_at = ?3 WHERE id = ?1",
-            params![id, answer.trim(), tx.now()],
-        )?;
-        if kind == "incomplete" && case.accepted_on.is_some() {
-            tx.execute(
-                "UPDATE casework SET restarted_on = ?2 WHERE id = ?1",
-                params![case.id, tx.today()],
-            )?;
-        }
-        event_rows(
-            tx,
-            actor,
-            "case.answer_correction",
-            case.id,
-            json!({}),
-            vec![("correction", id)],
-        )?;
-    }
-    end_suspension(tx, actor, case.id, Cause::Correction, tx.today())
 }
 
 /// The applicant withdraws a case that is not in a public notice yet.
@@ -692,91 +375,6 @@ pub fn complete_by_batch(
     finish(tx, actor, &package, case, &task, &completion, outcome)
 }
 
-/// Stops the clock of a case from `on`, e.g. for the days of a public notice.
-///
-/// # Errors
-/// A fault of the store.
-pub fn suspend(
-    tx: &Tx,
-    actor: &Actor,
-    case: CaseId,
-    cause: Cause,
-    on: Date,
-    note: &str,
-) -> Result<()> {
-    start_suspension(tx, actor, case, cause, on, note)?;
-    Ok(clock::refresh(tx, case)?)
-}
-
-/// Lets the clock of a case run again after `on`.
-///
-/// # Errors
-/// A fault of the store.
-pub fn resume(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date) -> Result<()> {
-    end_suspension(tx, actor, case, cause, on)?;
-    Ok(clock::refresh(tx, case)?)
-}
-
-/// The cause as stored: its serde name.
-fn cause_code(cause: Cause) -> Result<String> {
-    let text = serde_json::to_value(cause)
-        .ok()
-        .and_then(|v| v.as_str().map(str::to_owned));
-    text.ok_or_else(changed_meanwhile)
-}
-
-fn start_suspension(
-    tx: &Tx,
-    actor: &Actor,
-    case: CaseId,
-    cause: Cause,
-    on: Date,
-    note: &str,
-) -> Result<()> {
-    let id = tx.new_id();
-    tx.execute(
-        "INSERT INTO suspension (id, case_id, reason, suspended_on, note) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![id, case, cause_code(cause)?, on, note],
-    )?;
-    event_rows(
-        tx,
-        actor,
-        "case.suspend",
-        case,
-        json!({ "cause": cause, "on": on }),
-        vec![("suspension", id)],
-    )
-}
-
-fn end_suspension(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date) -> Result<()> {
-    let open = tx.rows(
-        "SELECT id FROM suspension WHERE case_id = ?1 AND reason = ?2 AND resumed_on IS NULL",
-        params![case, cause_code(cause)?],
-        |row| row.get::<uuid::Uuid>(0),
-    )?;
-    for id in open {
-        tx.execute(
-            "UPDATE suspension SET resumed_on = ?2 WHERE id = ?1",
-            params![id, on],
-        )?;
-        event_rows(
-            tx,
-            actor,
-            "case.resume",
-            case,
-            json!({ "cause": cause, "on": on }),
-            vec![("suspension", id)],
-        )?;
-    }
-    Ok(())
-}
-
-/// A case that ends lets no suspension stand open.
-pub(super) fn close_open_suspensions(tx: &Tx, actor: &Actor, case: CaseId) -> Result<()> {
-    end_suspension(tx, actor, case, Cause::Correction, tx.today())?;
-    end_suspension(tx, actor, case, Cause::Notice, tx.today())
-}
-
 /// Tells the applicant what concerns him: acceptance, a correction asked, a decision.
 fn tell_applicant(
     tx: &Tx,
@@ -806,7 +404,7 @@ fn tell_applicant(
     party::notify(tx, case.party, Some(case.id), &title, &body)
 }
 
-fn event(
+pub(super) fn event(
     tx: &Tx,
     actor: &Actor,
     command: &'static str,
@@ -816,7 +414,7 @@ fn event(
     event_rows(tx, actor, command, case, detail, vec![("casework", case.0)])
 }
 
-fn event_rows(
+pub(super) fn event_rows(
     tx: &Tx,
     actor: &Actor,
     command: &'static str,

@@ -48,7 +48,7 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
     run.save()?;
     let ended = run.case.ended_at.is_some();
     if ended {
-        super::commands::close_open_suspensions(tx, &actor, id)?;
+        super::suspension::close_open_suspensions(tx, &actor, id)?;
     }
     clock::refresh(tx, id)?;
     let detail = json!({ "activity": activity, "state": &run.case.state });
@@ -60,7 +60,7 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
         rows: vec![("casework", id.0)],
     });
     if ended {
-        super::commands::release_claim(tx, id)?;
+        super::submit::release_claim(tx, id)?;
         let title = format!("办件已关闭：{}", run.case.title);
         let body = format!(
             "办件号 {}：补正期限已到，没有收到补正材料。可重新申报。",

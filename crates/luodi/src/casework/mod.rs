@@ -8,6 +8,7 @@
 mod apply;
 mod clock;
 mod commands;
+mod correction;
 mod draft;
 mod duty;
 mod engine;
@@ -17,14 +18,14 @@ mod jobs;
 mod queries;
 mod show;
 pub mod state;
+mod submit;
+mod suspension;
 mod why;
 mod work;
 
 pub use clock::{ClockView, case_clock, left_view};
-pub use commands::{
-    Completed, Completion, Submission, answer_correction, complete_by_batch, complete_task, resume,
-    submit, submit_with, suspend, withdraw,
-};
+pub use commands::{Completed, Completion, complete_by_batch, complete_task, withdraw};
+pub use correction::answer_correction;
 pub use duty::{Duty, check_duty, record_duty};
 pub use figures::{CaseFigures, Counted, figures};
 pub use jobs::work_timer;
@@ -32,6 +33,8 @@ pub use queries::{
     CaseRow, ListedCase, ProposedCase, TaskRow, count_all, entered, find_case, of_party, open_task,
     proposed_cases,
 };
+pub use submit::{Submission, submit, submit_with};
+pub use suspension::{resume, suspend};
 
 use crate::web::Route;
 

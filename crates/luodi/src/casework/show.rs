@@ -12,7 +12,8 @@ use vocab::Fen;
 
 use super::apply::{keep_files, send_file};
 use super::clock::{ClockView, case_clock};
-use super::commands::{Completion, answer_correction, complete_task, withdraw};
+use super::commands::{Completion, complete_task, withdraw};
+use super::correction::answer_correction;
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
 use super::work::CASE_STAFF;

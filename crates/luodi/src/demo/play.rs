@@ -228,9 +228,38 @@ impl<'a> Play<'a> {
                 self.rng.random_range(1..28)
             )
         };
+        let typed = self.typed(plan, number, applicant, county, connected);
+        let posted: Vec<(String, String)> = typed
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let slots = [
+            "filing_notice",
+            "grid_acceptance",
+            "meter_reading",
+            "licence",
+            "identity_card",
+        ];
+        let package = self.town.package()?;
+        let today = crate::store::day_in_china(self.until);
+        package
+            .form
+            .read(&posted, &slots, today)
+            .map_err(|errors| Refusal::fields(errors).into())
+    }
+
+    /// What stands in each field.
+    fn typed(
+        &self,
+        plan: &CasePlan,
+        number: usize,
+        applicant: &super::town::Applicant,
+        county: super::people::County,
+        connected: String,
+    ) -> [(&'static str, String); 12] {
         let kw = decimal(plan.filed_kw_hundredths, 2);
         let kwh = decimal(plan.generated_kwh_tenths, 1);
-        let typed = [
+        [
             (
                 "applicant_kind",
                 if plan.enterprise {
@@ -263,24 +292,7 @@ impl<'a> Play<'a> {
             ),
             ("generated_kwh", kwh),
             ("declaration", "true".to_owned()),
-        ];
-        let posted: Vec<(String, String)> = typed
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
-        let slots = [
-            "filing_notice",
-            "grid_acceptance",
-            "meter_reading",
-            "licence",
-            "identity_card",
-        ];
-        let package = self.town.package()?;
-        let today = crate::store::day_in_china(self.until);
-        package
-            .form
-            .read(&posted, &slots, today)
-            .map_err(|errors| Refusal::fields(errors).into())
+        ]
     }
 
     fn step(&mut self, at: Timestamp, number: usize, step: usize) -> Result<()> {

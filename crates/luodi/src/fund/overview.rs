@@ -137,10 +137,7 @@ fn load(q: &dyn Query, actor: &Actor, today: Date) -> Result<Facts> {
 async fn show(State(app): State<App>, visit: Visit) -> Answer {
     let (actor, today) = (visit.actor()?.clone(), visit.today());
     let region = actor.region;
-    let facts = app
-        .store
-        .read(move |q| load(&**q, &actor, today))
-        .await?;
+    let facts = app.store.read(move |q| load(&**q, &actor, today)).await?;
     let rows = rows(&facts, region);
     visit.show(&OverviewPage {
         page: Page::new(&app, &visit, "概览"),

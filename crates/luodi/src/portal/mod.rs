@@ -117,7 +117,9 @@ fn open_items(q: &dyn Query, region: RegionCode, today: Date, lang: Lang) -> Res
                 href: format!("/items/{}", offer.id),
                 name: package.item.name.clone(),
                 support: package.item.summary.clone(),
-                region: region::find(offer.region).map_or("", |found| found.name).to_owned(),
+                region: region::find(offer.region)
+                    .map_or("", |found| found.name)
+                    .to_owned(),
                 light,
                 words,
             })

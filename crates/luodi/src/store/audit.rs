@@ -95,7 +95,12 @@ pub struct Written {
 ///
 /// # Errors
 /// What the engine reports.
-pub fn written(q: &dyn Query, text: &str, limit: u32, offset: i64) -> Result<Vec<Written>, StoreError> {
+pub fn written(
+    q: &dyn Query,
+    text: &str,
+    limit: u32,
+    offset: i64,
+) -> Result<Vec<Written>, StoreError> {
     let like = format!("%{}%", text.replace(['%', '_'], ""));
     q.rows(
         "SELECT id, at, actor_label, command, subject_table, subject_id, detail FROM audit_event \
@@ -113,6 +118,18 @@ pub fn written(q: &dyn Query, text: &str, limit: u32, offset: i64) -> Result<Vec
                 detail: r.get(6)?,
             })
         },
+    )
+}
+
+/// Who wrote an event, and when: for telling the loser of a race who was faster.
+///
+/// # Errors
+/// What the engine reports.
+pub fn who_wrote(q: &dyn Query, event: Uuid) -> Result<Option<(String, Timestamp)>, StoreError> {
+    q.row_opt(
+        "SELECT actor_label, at FROM audit_event WHERE id = ?1",
+        params![event],
+        |r| Ok((r.get(0)?, r.get(1)?)),
     )
 }
 

@@ -17,9 +17,21 @@ const OPEN: &[&str] = &[
     "GET /assets/{version}/{name}",
     "GET /healthz",
     "GET /items",
+    "GET /items.xlsx",
     "GET /items/{id}",
     "GET /login",
+    "GET /notices",
+    "GET /notices/{id}",
+    "GET /notices/{id}/objections/new",
+    "GET /notices/{id}/table.csv",
+    "GET /notices/{id}/table.xlsx",
+    "GET /objections/follow",
     "GET /readyz",
+    "GET /regions/{code}",
+    "POST /login",
+    "POST /logout",
+    "POST /notices/{id}/objections/new",
+    "POST /objections/follow",
 ];
 
 fn name(method: &Method, path: &str) -> String {

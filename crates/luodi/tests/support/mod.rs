@@ -24,6 +24,11 @@ pub fn morning() -> Timestamp {
 
 /// The folder every test copies.
 static TEMPLATE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    // On a thread of its own: a test's runtime must not be blocked.
+    std::thread::spawn(make).join().unwrap()
+});
+
+fn make() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &quick()).unwrap();
     luodi::demo::fill(
@@ -36,7 +41,7 @@ static TEMPLATE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     store.shutdown();
     drop(store);
     folder
-});
+}
 
 fn quick() -> Options {
     Options {

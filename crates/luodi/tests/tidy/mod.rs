@@ -45,6 +45,11 @@ fn domain(path: &Path) -> Option<String> {
     Some(first.trim_end_matches(".rs").to_owned())
 }
 
+/// Whether a source holds tests only.
+fn is_test(path: &Path) -> bool {
+    short(path).contains("tests") || short(path).contains("/benches/")
+}
+
 /// Edges between the crates of the workspace, from the manifests, and between the domains of the
 /// application, from their `crate::` paths.
 fn edges() -> BTreeSet<String> {
@@ -69,7 +74,9 @@ fn edges() -> BTreeSet<String> {
         .filter_map(|(path, _)| domain(path))
         .collect();
     for (path, text) in &sources {
-        let Some(from) = domain(path) else { continue };
+        let Some(from) = domain(path).filter(|_| !is_test(path)) else {
+            continue;
+        };
         for piece in text.split("crate::").skip(1) {
             let named = piece
                 .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -145,7 +152,7 @@ fn owner(table: &str) -> Option<&'static str> {
 fn nobody_touches_the_tables_of_another_domain() {
     let mut wrong = Vec::new();
     for (path, text) in files(&root().join("crates/luodi/src"), "rs") {
-        let Some(domain) = domain(&path) else {
+        let Some(domain) = domain(&path).filter(|_| !is_test(&path)) else {
             continue;
         };
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -179,6 +186,9 @@ fn files_and_functions_stay_readable() {
         let lines: Vec<&str> = text.lines().collect();
         if lines.len() > 800 {
             long.push(format!("{}: {} lines", short(&path), lines.len()));
+        }
+        if is_test(&path) {
+            continue;
         }
         long.extend(
             long_functions(&lines)
@@ -217,6 +227,14 @@ fn long_functions(lines: &[&str]) -> Vec<String> {
         let end = lines[number..].iter().position(|line| {
             line.starts_with(&format!("{}}}", " ".repeat(indent))) && line.trim() == "}"
         });
+        // A function of a trait without a body ends in a semicolon before any brace.
+        let opens = lines[number..].iter().position(|line| line.contains('{'));
+        let stops = lines[number..]
+            .iter()
+            .position(|line| line.trim_end().ends_with(';'));
+        if stops.is_some_and(|stops| opens.is_none_or(|opens| stops < opens)) {
+            continue;
+        }
         if let Some(length) = end.filter(|length| *length > 70) {
             long.push(format!("{}: {length} lines: {trimmed}", number + 1));
         }

@@ -1,0 +1,166 @@
+//! 补正: asked once with everything that is wrong or missing, answered with the whole form mended.
+
+use serde_json::json;
+use vocab::Cause;
+
+use super::commands::{Completed, Completion, event_rows, finish, task_spec};
+use super::engine::changed_meanwhile;
+use super::facts;
+use super::queries::{CaseRow, load_case, load_task, tasks_of};
+use super::submit::{claim, keep_values, release_claim};
+use super::suspension::{end_suspension, start_suspension};
+use crate::access::{Actor, Role, may_see};
+use crate::attachment;
+use crate::form::Values;
+use crate::ids::TaskId;
+use crate::item::{self, Package};
+use crate::params;
+use crate::party;
+use crate::refusal::{Refusal, Result};
+use crate::store::Tx;
+
+/// A correction that the procedure asks for by itself, such as of the filing after an inspection:
+/// a task of the applicant with the item's own words, when no officer has asked.
+pub(super) fn ask_as_the_process_says(
+    tx: &Tx,
+    actor: &Actor,
+    package: &Package,
+    case: &CaseRow,
+) -> Result<()> {
+    let tasks = tasks_of(tx, case.id)?;
+    let open = tasks
+        .iter()
+        .find(|task| task.state == "open" && task.role == Role::Applicant.code());
+    let asks = open
+        .and_then(|task| package.task(&task.node))
+        .and_then(|spec| spec.asks.as_deref());
+    let asked = tx.row_opt(
+        "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
+        params![case.id],
+        |row| row.get::<i64>(0),
+    )?;
+    match asks {
+        Some(asks) if asked.is_none() => {
+            ask(tx, actor, case, "wrong", asks)?;
+            let title = format!("申报材料需要补正：{}", case.title);
+            let body = format!("办件号 {}。{asks}", case.number);
+            party::notify(tx, case.party, Some(case.id), &title, &body)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
+pub(super) fn ask_correction(
+    tx: &Tx,
+    actor: &Actor,
+    case: &CaseRow,
+    completion: &Completion,
+) -> Result<()> {
+    let kind = match completion.correction.as_str() {
+        "incomplete" => "incomplete",
+        _ => "wrong",
+    };
+    ask(tx, actor, case, kind, completion.reason.trim())
+}
+
+fn ask(tx: &Tx, actor: &Actor, case: &CaseRow, kind: &str, asked: &str) -> Result<()> {
+    let id = tx.new_id();
+    tx.execute(
+        "INSERT INTO correction (id, case_id, kind, asked, asked_by, asked_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![id, case.id, kind, asked, actor.account_id(), tx.now()],
+    )?;
+    event_rows(
+        tx,
+        actor,
+        "case.ask_correction",
+        case.id,
+        json!({ "kind": kind }),
+        vec![("correction", id)],
+    )?;
+    if case.accepted_on.is_some() {
+        start_suspension(tx, actor, case.id, Cause::Correction, tx.today(), asked)?;
+    }
+    Ok(())
+}
+
+/// The applicant answers a correction with the whole form, mended.
+///
+/// # Errors
+/// Refused where the case is not the actor's, the page is stale, or a required paper is missing.
+pub fn answer_correction(
+    tx: &Tx,
+    actor: &Actor,
+    task: TaskId,
+    version: i64,
+    values: &Values,
+    answer: &str,
+) -> Result<Completed> {
+    let task = load_task(tx, task)?;
+    let case = load_case(tx, task.case)?;
+    let package = item::load(tx, &case.item_hash)?;
+    let spec = task_spec(&package, &task)?;
+    let own = actor.party == Some(case.party)
+        || (actor.has(Role::WindowClerk) && may_see(actor, &case.scope()));
+    if !own || task.role != Role::Applicant.code() {
+        return Err(
+            Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
+        );
+    }
+    let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
+    attachment::require_slots_of(tx, case.id.0, &package.required_slots(values))?;
+    let claimed = package.claim_key(&facts::open_form(tx, &package.form, &case)?);
+    if claimed != package.claim_key(values) {
+        release_claim(tx, case.id)?;
+        claim(tx, &package, case.id, values)?;
+    }
+    let form = package
+        .form
+        .seal(values, &|class, text| tx.seal(case.party.0, class, text))?;
+    tx.execute(
+        "UPDATE casework SET form = ?2, title = ?3, form_version = form_version + 1 WHERE id = ?1",
+        params![case.id, form, package.title(values)],
+    )?;
+    keep_values(tx, &package, case.id, values)?;
+    close_correction(tx, actor, &case, answer)?;
+    let completion = Completion {
+        task: task.id,
+        version,
+        outcome: outcome.value.clone(),
+        reason: answer.to_owned(),
+        correction: String::new(),
+        values: Values::default(),
+        second_officer: None,
+    };
+    finish(tx, actor, &package, case, &task, &completion, outcome)
+}
+
+fn close_correction(tx: &Tx, actor: &Actor, case: &CaseRow, answer: &str) -> Result<()> {
+    let open = tx.rows(
+        "SELECT id, kind FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
+        params![case.id],
+        |row| Ok((row.get::<uuid::Uuid>(0)?, row.get::<String>(1)?)),
+    )?;
+    for (id, kind) in open {
+        tx.execute(
+            "UPDATE correction SET answer = ?2, answered_at = ?3 WHERE id = ?1",
+            params![id, answer.trim(), tx.now()],
+        )?;
+        if kind == "incomplete" && case.accepted_on.is_some() {
+            tx.execute(
+                "UPDATE casework SET restarted_on = ?2 WHERE id = ?1",
+                params![case.id, tx.today()],
+            )?;
+        }
+        event_rows(
+            tx,
+            actor,
+            "case.answer_correction",
+            case.id,
+            json!({}),
+            vec![("correction", id)],
+        )?;
+    }
+    end_suspension(tx, actor, case.id, Cause::Correction, tx.today())
+}

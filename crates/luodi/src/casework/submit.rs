@@ -1,0 +1,196 @@
+//! Submitting an application (申报): the case, its claim, its number and its first task.
+
+use jiff::civil::Date;
+use process::Input;
+use serde_json::json;
+use vocab::RegionCode;
+
+use super::commands::{Completed, event};
+use super::draft::{self, DraftBody};
+use super::engine::Run;
+use super::facts;
+use super::queries::load_case;
+use crate::access::{Actor, Role};
+use crate::attachment::{self, Kept};
+use crate::form::Values;
+use crate::ids::{BankAccountId, CaseId, DraftId, ItemId, PartyId};
+use crate::item::{self, Package};
+use crate::params;
+use crate::party;
+use crate::refusal::{Refusal, Result};
+use crate::store::Tx;
+
+/// As [`submit`], with papers kept before, for the window's own scans and the demonstration.
+///
+/// # Errors
+/// As [`submit`].
+pub fn submit_with(
+    tx: &Tx,
+    actor: &Actor,
+    submission: &Submission,
+    papers: &[Kept],
+) -> Result<Completed> {
+    let body = DraftBody::default();
+    let draft = draft::save(tx, actor, submission.item, submission.party, &body, papers)?;
+    submit(
+        tx,
+        actor,
+        &Submission {
+            draft: Some(draft),
+            ..submission.clone()
+        },
+    )
+}
+
+/// An application as it is submitted: everything checked that can be checked without the store.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The item offered.
+    pub item: ItemId,
+    /// The applicant.
+    pub party: PartyId,
+    /// `online` or `window`.
+    pub channel: &'static str,
+    /// The form's values, checked against the package's form.
+    pub values: Values,
+    /// The account the money should go to.
+    pub bank_account: Option<BankAccountId>,
+    /// The draft whose files go with it.
+    pub draft: Option<DraftId>,
+}
+
+/// Submits an application (申报). The case begins; its clock starts with acceptance.
+///
+/// # Errors
+/// Refused where the item is closed, the party is not the actor's, the claim is taken, or a
+/// required paper is missing.
+pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Completed> {
+    let offered = item::open_item(tx, submission.item, tx.today())?;
+    let package = item::load(tx, &offered.hash)?;
+    let party = party::find(tx, actor, submission.party)?;
+    may_submit(actor, submission)?;
+    attachment::require_slots(
+        tx,
+        submission.draft,
+        &package.required_slots(&submission.values),
+    )?;
+    let id = CaseId(tx.new_id());
+    let number = next_number(tx, offered.region, tx.today())?;
+    let title = package.title(&submission.values);
+    let form = package.form.seal(&submission.values, &|class, text| {
+        tx.seal(party.id.0, class, text)
+    })?;
+    tx.execute(
+        "INSERT INTO casework (id, number, item_id, item_hash, region_code, department_id, party_id, \
+         party_kind, party_name, item_name, title, channel, period, state, process_state, form, \
+         form_version, bank_account_id, submitted_by, submitted_at, limit_working_days, suspended, \
+         demo, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, '', '', ?14, 1, \
+         ?15, ?16, ?17, ?18, 0, ?19, 1)",
+        params![
+            id, &number, submission.item, &offered.hash, offered.region, offered.department, party.id,
+            party.kind.code(), &party.name, &package.item.name, &title, submission.channel,
+            package.period(&submission.values), form, submission.bank_account, actor.account_id(),
+            tx.now(), package.item.promised_working_days, party.demo
+        ],
+    )?;
+    claim(tx, &package, id, &submission.values)?;
+    keep_values(tx, &package, id, &submission.values)?;
+    if let Some(draft) = submission.draft {
+        attachment::hand_over(tx, draft.0, id.0)?;
+        super::draft::end(tx, actor, draft, id)?;
+    }
+    let case = load_case(tx, id)?;
+    let context = facts::context(&package, &submission.values, &[], "");
+    let mut run = Run {
+        tx,
+        package: &package,
+        case,
+        context,
+    };
+    run.advance(Input::Start)?;
+    run.save()?;
+    let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
+    event(tx, actor, "case.submit", id, detail)?;
+    let message = format!("申报已提交，办件号 {number}。受理结果会发到「我的消息」。");
+    Ok(Completed {
+        case: id,
+        number,
+        state: run.case.state,
+        message,
+    })
+}
+
+fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {
+    let allowed = match submission.channel {
+        "window" => actor.has(Role::WindowClerk),
+        _ => actor.party == Some(submission.party),
+    };
+    if allowed {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "submit",
+        "只能为本企业（本人）申报；窗口人员请从窗口受理入口登记。",
+    )
+    .into())
+}
+
+/// One live case per key, e.g. one meter in one quarter.
+pub(super) fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
+    let Some(key) = package.claim_key(values) else {
+        return Ok(());
+    };
+    let code = package.item.code.as_str();
+    let held = tx.row_opt(
+        "SELECT c.number FROM case_claim k JOIN casework c ON c.id = k.case_id \
+         WHERE k.item_code = ?1 AND k.claim_key = ?2",
+        params![code, &key],
+        |row| row.get::<String>(0),
+    )?;
+    if let Some(number) = held {
+        let field = package.item.unique.first().cloned().unwrap_or_default();
+        let message = format!(
+            "同一电表（对象）同一期已经申报过，办件号 {number}，不能重复申报。请核对后修改，或撤回原申报。"
+        );
+        return Err(Refusal::field(field, "already-claimed", message).into());
+    }
+    tx.execute(
+        "INSERT INTO case_claim (item_code, claim_key, case_id) VALUES (?1, ?2, ?3)",
+        params![code, &key, case],
+    )?;
+    Ok(())
+}
+
+/// A case that ended without money frees its key; the row stays, under a key of its own.
+pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
+    tx.execute(
+        "UPDATE case_claim SET claim_key = claim_key || ' ' || ?2, released_at = ?3 \
+         WHERE case_id = ?1 AND released_at IS NULL",
+        params![case, case.to_string(), tx.now()],
+    )?;
+    Ok(())
+}
+
+/// Writes the values the item keeps for comparison and lists.
+pub(super) fn keep_values(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
+    for (name, text, number) in package.indexed(values) {
+        let kept = tx.execute(
+            "UPDATE case_value SET text_value = ?3, number_value = ?4 WHERE case_id = ?1 AND name = ?2",
+            params![case, name, text.clone(), number],
+        )?;
+        if kept == 0 {
+            tx.execute(
+                "INSERT INTO case_value (case_id, name, text_value, number_value) VALUES (?1, ?2, ?3, ?4)",
+                params![case, name, text, number],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The next case number of a region and year: `330324-2026-000123`.
+fn next_number(tx: &Tx, region: RegionCode, today: Date) -> Result<String> {
+    let year = today.year();
+    let next = crate::number::next(tx, &format!("case {region} {year}"))?;
+    Ok(format!("{region}-{year}-{next:06}"))
+}
