@@ -105,14 +105,13 @@ fn get(router: &Doors, session: &str, path: &str) -> Got {
     send(router, request)
 }
 
-/// Posts fields and files (field, name, content) as a browser does.
-fn post(
-    router: &Doors,
-    session: &str,
-    path: &str,
-    fields: &[(&str, &str)],
-    files: &[(&str, &str, &[u8])],
-) -> Got {
+/// Names and values of a form.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+/// Field, name and content of each file of a form.
+type Files<'a> = &'a [(&'a str, &'a str, &'a [u8])];
+
+/// Posts fields and files as a browser does.
+fn post(router: &Doors, session: &str, path: &str, fields: Fields<'_>, files: Files<'_>) -> Got {
     let mut body = Vec::new();
     let action = fields
         .iter()
@@ -308,7 +307,7 @@ fn bad_objections_are_told_field_and_rule_and_change_nothing() {
     let person =
         |field: (&'static str, &'static str)| [entry, ("kind", "person"), field, STATEMENT];
     let zip: (&str, &str, &[u8]) = ("document", "盖章.pdf", b"PK\x03\x04\x14\0\0\0\0\0");
-    let cases: [(&[(&str, &str)], &[(&str, &str, &[u8])], &str, &str); 6] = [
+    let cases: [(Fields<'_>, Files<'_>, &str, &str); 6] = [
         (&organisation, &[], "document", "sealed-document"),
         (&organisation, &[zip], "document", "file-content"),
         (&person(("phone", "12345")), &[], "phone", "phone-shape"),
