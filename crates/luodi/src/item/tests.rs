@@ -554,83 +554,69 @@ fn check_walk(measured_kw: &str, steps: &[(&str, &str)], expected: &str) {
     assert_eq!(left.join(" "), expected, "{steps:?}");
 }
 
+/// The steps before a decision, and before the list.
+const EXAMINED: &[(&str, &str)] = &[("accept", "accept"), ("examine", "pass")];
+const APPROVED: &[(&str, &str)] = &[
+    ("accept", "accept"),
+    ("examine", "pass"),
+    ("inspect", "pass"),
+    ("decide", "approve"),
+];
+
 #[test]
-fn a_case_walks_from_application_to_money_or_to_another_end() {
-    let accepted = [("accept", "accept"), ("examine", "pass")];
-    let with = |more: &[(&'static str, &'static str)]| [&accepted[..], more].concat();
+fn a_case_walks_to_an_end_before_it_is_examined() {
+    let accept = ("accept", "accept");
     check_walk("5.2", &[], "accept");
     check_walk("5.2", &[("accept", "refuse")], "refused");
+    let asked = ("accept", "correct");
+    check_walk("5.2", &[asked, ("supplement", "submit")], "accept");
     check_walk(
         "5.2",
-        &[("accept", "correct"), ("supplement", "submit")],
-        "accept",
-    );
-    check_walk(
-        "5.2",
-        &[("accept", "correct"), ("supplement", "expired")],
+        &[asked, ("supplement", "expired")],
         "closed_before_acceptance",
     );
+    let asked = ("examine", "correct");
+    check_walk("5.2", &[accept, asked, ("correct", "submit")], "examine");
     check_walk(
         "5.2",
-        &[
-            ("accept", "accept"),
-            ("examine", "correct"),
-            ("correct", "submit"),
-        ],
-        "examine",
-    );
-    check_walk(
-        "5.2",
-        &[
-            ("accept", "accept"),
-            ("examine", "correct"),
-            ("correct", "expired"),
-        ],
+        &[accept, asked, ("correct", "expired")],
         "closed_examining",
     );
-    check_walk(
+    check_walk("5.2", &[accept, ("examine", "reject")], "rejected");
+}
+
+#[test]
+fn a_case_walks_from_inspection_to_a_decision() {
+    let check = |kw: &str, more: &[(&str, &str)], expected: &str| {
+        check_walk(kw, &[EXAMINED, more].concat(), expected);
+    };
+    let passed = ("inspect", "pass");
+    check("5.2", &[], "inspect");
+    check("5.46", &[passed], "decide");
+    check("5.47", &[passed], "correct_filing");
+    check("5.47", &[passed, ("correct_filing", "submit")], "examine");
+    let asked = ("inspect", "correct");
+    check(
         "5.2",
-        &[("accept", "accept"), ("examine", "reject")],
-        "rejected",
-    );
-    check_walk("5.2", &accepted, "inspect");
-    check_walk("5.46", &with(&[("inspect", "pass")]), "decide");
-    check_walk("5.47", &with(&[("inspect", "pass")]), "correct_filing");
-    check_walk(
-        "5.47",
-        &with(&[("inspect", "pass"), ("correct_filing", "submit")]),
-        "examine",
-    );
-    check_walk(
-        "5.2",
-        &with(&[("inspect", "correct"), ("correct_filing", "expired")]),
+        &[asked, ("correct_filing", "expired")],
         "closed_inspecting",
     );
-    check_walk("5.2", &with(&[("inspect", "reject")]), "rejected_on_site");
-    check_walk(
+    check("5.2", &[("inspect", "reject")], "rejected_on_site");
+    check("5.2", &[passed, ("decide", "return")], "examine");
+    check(
         "5.2",
-        &with(&[("inspect", "pass"), ("decide", "return")]),
-        "examine",
-    );
-    check_walk(
-        "5.2",
-        &with(&[("inspect", "pass"), ("decide", "reject")]),
+        &[passed, ("decide", "reject")],
         "rejected_by_decision",
     );
-    check_walk(
-        "5.2",
-        &with(&[("inspect", "pass"), ("decide", "approve")]),
-        "notice",
-    );
-    let approved = with(&[("inspect", "pass"), ("decide", "approve")]);
-    check_walk(
-        "5.2",
-        &[&approved[..], &[("notice", "removed")]].concat(),
-        "removed",
-    );
-    check_walk(
-        "5.2",
-        &[&approved[..], &[("notice", "final"), ("pay", "paid")]].concat(),
-        "paid",
-    );
+}
+
+#[test]
+fn an_approved_case_walks_to_money_or_off_the_list() {
+    let check = |more: &[(&str, &str)], expected: &str| {
+        check_walk("5.2", &[APPROVED, more].concat(), expected);
+    };
+    check(&[], "notice");
+    check(&[("notice", "removed")], "removed");
+    check(&[("notice", "final")], "pay");
+    check(&[("notice", "final"), ("pay", "paid")], "paid");
 }

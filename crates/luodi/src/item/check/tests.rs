@@ -38,138 +38,109 @@ fn check_fault(file: &str, from: &str, to: &str, expected: &[&str]) {
     assert!(findings.0.iter().all(|finding| !finding.message.is_empty()));
 }
 
-#[test]
-fn faults_of_the_item_are_found() {
-    let file = "item.toml";
-    check_fault(
-        file,
-        "\"承诺时限\" = 20",
-        "\"承诺时限\" = 90",
-        &["item-limits"],
-    );
-    check_fault(file, "\"收费\"", "\"费用\"", &["toml"]);
-    check_fault(
-        file,
-        "code = \"pv-subsidy\"",
-        "code = \"PV\"",
-        &["item-code"],
-    );
-    check_fault(
-        file,
+/// A text of `item.toml`, what it is replaced by, and the findings.
+type Fault = (&'static str, &'static str, &'static [&'static str]);
+
+const ITEM_FAULTS: &[Fault] = &[
+    ("\"承诺时限\" = 20", "\"承诺时限\" = 90", &["item-limits"]),
+    ("\"收费\"", "\"费用\"", &["toml"]),
+    ("code = \"pv-subsidy\"", "code = \"PV\"", &["item-code"]),
+    (
         "period = \"quarter\"",
         "period = \"season\"",
         &["field-unknown"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "unique = [\"meter_no\"",
         "unique = [\"contact_phone\"",
         &["field-personal"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "index = [\"filed_kw\"",
         "index = [\"licence\"",
         &["field-kind", "statistic-field"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "notice_summary = [\"filed_kw\"",
         "notice_summary = [\"site_address\"",
         &["field-personal"],
-    );
-    check_fault(
-        file,
-        "屋顶光伏 {filed_kw}",
-        "屋顶光伏 {kw}",
-        &["field-unknown"],
-    );
-    check_fault(
-        file,
+    ),
+    ("屋顶光伏 {filed_kw}", "屋顶光伏 {kw}", &["field-unknown"]),
+    (
         "slot = \"licence\"",
         "slot = \"license\"",
         &["material-missing", "material-slot"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "types = [\"pdf\", \"jpg\", \"png\"]",
         "types = [\"pdf\"]",
         &["material-differs"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "role = \"window_clerk\"",
         "role = \"clerk\"",
         &["task-role"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "state = \"accepting\"",
         "state = \"new\"",
         &["state-unknown"],
-    );
-    check_fault(
-        file,
-        "duty = \"accept\"",
-        "duty = \"receive\"",
-        &["task-duty"],
-    );
-    check_fault(
-        file,
+    ),
+    ("duty = \"accept\"", "duty = \"receive\"", &["task-duty"]),
+    (
         "form = \"inspection\"",
         "form = \"visit\"",
         &["task-form", "form-unused"],
-    );
-    check_fault(file, "effect = \"accept\"", "effect = \"admit\"", &["toml"]);
-    check_fault(file, ", effect = \"accept\"", "", &["effect-accept"]);
-    check_fault(
-        file,
+    ),
+    ("effect = \"accept\"", "effect = \"admit\"", &["toml"]),
+    (", effect = \"accept\"", "", &["effect-accept"]),
+    (
         "reason = true, effect = \"refuse\"",
         "effect = \"refuse\"",
         &["outcome-reason"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "value = \"approve\"",
         "value = \"agree\"",
         &["outcome-without-way", "outcome-unknown"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "[tasks.examine]",
         "[tasks.review]",
         &["node-undescribed", "node-unknown", "outcome-unknown"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "[ends.paid]",
         "[ends.done]",
         &["node-undescribed", "node-unknown"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "kind = \"propose\"",
         "kind = \"publish\"",
         &["service-kind"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "policy = \"pv-subsidy\"",
         "policy = \"pv\"",
         &["policy-name"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "generated_kwh / filed_kw > district",
         "kwh / filed_kw > district",
         &["check-expression"],
-    );
-    check_fault(
-        file,
+    ),
+    (
         "numerator = \"generated_kwh\"",
         "numerator = \"meter_no\"",
         &["statistic-field"],
-    );
+    ),
+];
+
+#[test]
+fn faults_of_the_item_are_found() {
+    for (from, to, expected) in ITEM_FAULTS {
+        check_fault("item.toml", from, to, expected);
+    }
 }
 
 #[test]
