@@ -1,7 +1,7 @@
 //! A demonstration city for tests: made once per test binary, copied for each test, visited
 //! through the router without a network.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -22,25 +22,47 @@ pub fn morning() -> Timestamp {
     "2026-11-23T02:00:00Z".parse().unwrap()
 }
 
-/// The folder every test copies.
-static TEMPLATE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+/// The folder every test copies: made once for this build of the test binary, whichever process
+/// comes first, and kept beside the build for the others.
+static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
     // On a thread of its own: a test's runtime must not be blocked.
-    std::thread::spawn(make).join().unwrap()
+    std::thread::spawn(template).join().unwrap()
 });
 
-fn make() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path(), &quick()).unwrap();
-    luodi::demo::fill(
-        &store,
-        &Clock::fixed(morning()),
-        1,
-        Some(TODAY.parse().unwrap()),
-    )
-    .unwrap();
-    store.shutdown();
-    drop(store);
+fn template() -> PathBuf {
+    let built = std::env::current_exe()
+        .unwrap()
+        .metadata()
+        .unwrap()
+        .modified()
+        .unwrap();
+    let built = built
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos();
+    let beside = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(beside).unwrap();
+    let lock = std::fs::File::create(beside.join("demo.lock")).unwrap();
+    lock.lock().unwrap();
+    let folder = beside.join(format!("demo-{built}"));
+    if !folder.exists() {
+        for old in std::fs::read_dir(beside).unwrap().flatten() {
+            if old.file_name().to_string_lossy().starts_with("demo-") {
+                let _ = std::fs::remove_dir_all(old.path());
+            }
+        }
+        let part = beside.join("demo-part");
+        make(&part);
+        std::fs::rename(part, &folder).unwrap();
+    }
     folder
+}
+
+fn make(folder: &Path) {
+    let store = Store::open(folder, &quick()).unwrap();
+    let clock = Clock::fixed(morning());
+    luodi::demo::fill(&store, &clock, 1, Some(TODAY.parse().unwrap())).unwrap();
+    store.shutdown();
 }
 
 fn quick() -> Options {
@@ -66,7 +88,7 @@ fn copy(from: &Path, to: &Path) {
 /// A copy of the demonstration's data folder.
 pub fn demo_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    copy(TEMPLATE.path(), folder.path());
+    copy(&TEMPLATE, folder.path());
     folder
 }
 
