@@ -19,7 +19,7 @@ pub use commands::{
     create_department, grant_roles, prepare_administrators, reset_password, set_state,
 };
 pub use queries::{
-    AccountFilter, AccountRow, DemoAccount, Department, colleague, colleagues, count,
+    AccountFilter, AccountRow, DemoAccount, Department, begun, colleague, colleagues, count,
     demo_accounts, department, departments, find_login, list, name_of, show,
 };
 pub use session::Sessions;

@@ -101,6 +101,15 @@ pub fn name_of(q: &dyn Query, id: AccountId) -> Result<String> {
     Ok(name.unwrap_or_else(|| "系统".to_owned()))
 }
 
+/// Whether the installation has any department or account yet.
+///
+/// # Errors
+/// The store's own.
+pub fn begun(q: &dyn Query) -> Result<bool> {
+    let sql = "SELECT (SELECT COUNT(*) FROM account) + (SELECT COUNT(*) FROM department)";
+    Ok(q.row(sql, params![], |r| r.get::<i64>(0))? > 0)
+}
+
 /// The account with this log-in name.
 ///
 /// # Errors

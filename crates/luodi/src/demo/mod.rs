@@ -78,6 +78,11 @@ pub fn fill(store: &Store, clock: &Clock, seed: u64, today: Option<Date>) -> Res
         }
         None => {}
     }
+    let begun = store.read_blocking(|q| account::begun(&**q))?;
+    if begun {
+        let message = "这个文件夹里有上次没有生成完的示范数据，或者已有账号。请删除这个文件夹，或换一个空的文件夹再试。";
+        return Err(Refusal::conflict("half-made", message).into());
+    }
     let today = today.unwrap_or_else(|| clock.today());
     Fill { store, seed, today }.run()?;
     report(store)

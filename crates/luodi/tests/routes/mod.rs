@@ -201,3 +201,38 @@ async fn events(city: &TestCity) -> (i64, i64) {
         .map_err(|error: luodi::store::StoreError| error)
         .unwrap()
 }
+
+/// Every entry of the navigation leads somewhere its visitor may go.
+#[tokio::test]
+async fn the_navigation_has_no_dead_ends() {
+    let city = TestCity::open();
+    for user in [
+        "window-yj",
+        "handler1-yj",
+        "reviewer-yj",
+        "approver-yj",
+        "finance1-yj",
+        "leader",
+        "officer",
+        "editor",
+        "system",
+        "security",
+        "audit",
+        "enterprise-yj",
+    ] {
+        let mut visitor = city.log_in(user).await;
+        let home = if user == "enterprise-yj" {
+            "/my"
+        } else {
+            "/work"
+        };
+        let page = visitor.get(home).await;
+        assert_eq!(page.status, StatusCode::OK, "{user}");
+        let nav = page.between("<nav aria-label=\"主导航\">", "</nav>");
+        for link in nav.split("href=\"").skip(1) {
+            let href = link.split('"').next().unwrap();
+            let answer = visitor.get(href).await;
+            assert_eq!(answer.status, StatusCode::OK, "{user}: {href}");
+        }
+    }
+}
