@@ -357,7 +357,7 @@ fn stages(facts: &Facts) -> Vec<Stage> {
             (false, false) if ended || name == "补正" => return None,
             (false, false) => "todo",
         };
-        let note = last.map(|at| short_day(at)).unwrap_or_default();
+        let note = last.map(short_day).unwrap_or_default();
         Some(Stage {
             name,
             note: if state == "now" { String::new() } else { note },
@@ -481,7 +481,7 @@ fn kept(posted: &Posted) -> Vec<(String, String)> {
     typed.cloned().collect()
 }
 
-fn spec_of<'a>(facts: &'a Facts, task: TaskId) -> Option<(&'a TaskRow, &'a TaskSpec)> {
+fn spec_of(facts: &Facts, task: TaskId) -> Option<(&TaskRow, &TaskSpec)> {
     let row = facts.tasks.iter().find(|row| row.id == task)?;
     Some((row, facts.package.item.tasks.get(&row.node)?))
 }

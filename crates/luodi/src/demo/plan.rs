@@ -174,7 +174,7 @@ fn plan(
         submitted_after_days: after,
         filed_kw_hundredths: filed,
         generated_kwh_tenths: filed * per_kw / 10,
-        old_basis: number % 3 == 0,
+        old_basis: number.is_multiple_of(3),
         steps: way(rng, kind),
     }
 }

@@ -389,7 +389,7 @@ impl Town {
                 economic_code: "31299".to_owned(),
                 project: "可再生能源补助（示范）".to_owned(),
                 document_number: format!("{}财预〔{year}〕{}号（示范）", county.name, 12 + number),
-                amount: Fen(3_000_000_00 - 500_000_00 * i64::try_from(number).unwrap_or(0)),
+                amount: Fen(300_000_000 - 50_000_000 * i64::try_from(number).unwrap_or(0)),
             };
             let id = self.command("budget.create", at, move |tx| {
                 fund::create_budget(tx, &finance, &new)
