@@ -100,8 +100,8 @@ fn a_batch_goes_through_its_pages() {
     assert_eq!(story.city.get(&elsewhere, &path).0, StatusCode::NOT_FOUND);
 }
 
-#[test]
-fn a_payment_goes_through_its_pages() {
+/// A final list of 甲公司, 300.00, and 乙公司, 200.00, who has no account.
+fn final_list() -> Story {
     let mut story = Story::new();
     for (name, amount) in [("甲公司", "300.00"), ("乙公司", "200.00")] {
         story.case(name, yuan(amount));
@@ -110,6 +110,12 @@ fn a_payment_goes_through_its_pages() {
     for step in ["batch", "notice", "finalise"] {
         story.play(&[step]).unwrap();
     }
+    story
+}
+
+#[test]
+fn a_payment_file_is_made_and_handed_out_on_its_pages() {
+    let story = final_list();
     let (finance, batch) = (story.city.finance.clone(), story.found());
     let path = format!("/batches/{}", batch.id);
     let (_, page) = story.city.get(&finance, &path);
@@ -149,6 +155,23 @@ fn a_payment_goes_through_its_pages() {
         status == StatusCode::OK && body.starts_with("\u{feff}文件编号,ZF330324-2026-0001"),
         "{body}"
     );
+    let reviewer = story.reviewer();
+    let (_, page) = story.city.get(&reviewer, &path);
+    assert!(!page.contains("下载支付文件"), "{page}");
+    let denied = story.city.post(
+        &reviewer,
+        &path,
+        &[("idempotency_key", "k4"), ("action", "download")],
+    );
+    assert_eq!(denied.0, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_reply_is_taken_in_on_the_page_of_its_file() {
+    let story = final_list();
+    story.send().unwrap();
+    let (finance, file) = (story.city.finance.clone(), story.last_file());
+    let path = format!("/payments/{}", file.id);
     let version = file.version.to_string();
     let form = [
         ("idempotency_key", "k3"),
@@ -180,15 +203,6 @@ fn a_payment_goes_through_its_pages() {
     assert!(page.contains(&file.number), "{page}");
     let (status, lines) = story.city.get(&finance, &format!("{path}/lines.xlsx"));
     assert!(status == StatusCode::OK && lines.starts_with("PK"));
-    let reviewer = story.reviewer();
-    let (_, page) = story.city.get(&reviewer, &path);
-    assert!(!page.contains("下载支付文件"), "{page}");
-    let denied = story.city.post(
-        &reviewer,
-        &path,
-        &[("idempotency_key", "k4"), ("action", "download")],
-    );
-    assert_eq!(denied.0, StatusCode::FORBIDDEN);
     story.holds("after all pages");
 }
 
