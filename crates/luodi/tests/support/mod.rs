@@ -1,6 +1,8 @@
 //! A demonstration city for tests: made once per test binary, copied for each test, visited
 //! through the router without a network.
 
+pub mod http;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
