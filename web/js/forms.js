@@ -52,8 +52,10 @@ function onChange(event) {
   }
 }
 
-/** The pressed button is disabled only after the browser has taken its name and value. */
+/** The pressed button is disabled only after the browser has taken its name and value. A form that
+    answers with a file leaves its page standing, so it may be sent again. */
 function onSubmit(event) {
+  if ("download" in event.target.dataset) return;
   const buttons = event.target.querySelectorAll("button:not([type=button])");
   setTimeout(() => {
     if (event.defaultPrevented) return;

@@ -233,13 +233,22 @@ async fn save(
         .form
         .read(&fields, &desk.slots(), visit.today())
     {
-        errors.extend(found);
+        add_errors(&mut errors, found);
     }
     if errors.is_empty() {
         return Ok(visit.redirect(&format!("/drafts/{id}"), ""));
     }
     let typed = desk.package.form.typed(&fields);
     apply_page(&app, &visit, &desk, &typed, &errors)
+}
+
+/// Adds what else is wrong: a file that was refused is not said to be missing as well.
+pub(super) fn add_errors(errors: &mut Vec<FieldError>, found: Vec<FieldError>) {
+    for error in found {
+        if errors.iter().all(|known| known.field != error.field) {
+            errors.push(error);
+        }
+    }
 }
 
 /// Makes uploaded files safe on disk; those that are refused are said, the others stay.

@@ -11,6 +11,7 @@ use super::duty::{Duty, record_duty, record_for};
 use super::engine::{Run, changed_meanwhile};
 use super::facts;
 use super::queries::{CaseRow, TaskRow, load_case, load_task, open_task_at, tasks_of};
+use super::state;
 use super::submit::release_claim;
 use super::suspension::close_open_suspensions;
 use crate::access::{Actor, Role, may_see};
@@ -120,7 +121,9 @@ pub(super) fn finish(
         rows: vec![("casework", case.id.0), ("task", task.id.0)],
     });
     tell_applicant(tx, &case, task, outcome, &completion.reason)?;
-    let message = format!("{}:{}。", task.name, outcome.label);
+    // Where the case stands is not always what the button said, e.g. after a measurement.
+    let stands = state::words(&case.state);
+    let message = format!("{}：{}。当前：{stands}。", task.name, outcome.label);
     Ok(Completed {
         case: case.id,
         number: case.number,
@@ -391,7 +394,7 @@ fn tell_applicant(
         Effect::DecideAgainst => "申报未予支持",
         Effect::None | Effect::AnswerCorrection => return Ok(()),
     };
-    let title = format!("{what}:{}", case.title);
+    let title = format!("{what}：{}", case.title);
     let reason = if reason.trim().is_empty() {
         String::new()
     } else {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use vocab::Fen;
 
-use super::apply::{keep_files, send_file};
+use super::apply::{add_errors, keep_files, send_file};
 use super::clock::{ClockView, case_clock};
 use super::commands::{Completion, complete_task, withdraw};
 use super::correction::answer_correction;
@@ -28,7 +28,7 @@ use crate::item::{self, Outcome, Package, Remark, TaskSpec};
 use crate::params;
 use crate::party::{self, Party};
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Command, Event, Query, StoreError};
+use crate::store::{Command, Event, Query, StoreError, day_in_china};
 use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, filters, get, post};
 
 const WHO: Rule = Rule::ApplicantOrStaff(CASE_STAFF);
@@ -122,7 +122,8 @@ async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
         };
         Ok::<_, Error>(Facts {
             party: party::find_for_case(q, case.party)?,
-            clock: case_clock(q, id, today)?,
+            // A clock stands still when the case has ended.
+            clock: case_clock(q, id, case.ended_at.map_or(today, day_in_china))?,
             remarks: remarks(q, &package, &case, &values)?,
             files: attachment::of_subject(q, id.0)?,
             corrections: corrections(q, id)?,
@@ -364,11 +365,22 @@ fn stages(facts: &Facts) -> Vec<Stage> {
             state,
         })
     });
-    shown.collect()
+    let mut shown: Vec<Stage> = shown.collect();
+    // A correction is no stage of the item's way, but where the case is now.
+    if let Some(name) = current.filter(|name| shown.iter().all(|stage| stage.name != *name)) {
+        let done = shown.iter().rposition(|stage| stage.state == "done");
+        let stage = Stage {
+            name: name.to_owned(),
+            note: String::new(),
+            state: "now",
+        };
+        shown.insert(done.map_or(0, |at| at + 1), stage);
+    }
+    shown
 }
 
 fn short_day(at: Timestamp) -> String {
-    let day = crate::store::day_in_china(at);
+    let day = day_in_china(at);
     format!("{:02}-{:02}", day.month(), day.day())
 }
 
@@ -641,7 +653,7 @@ async fn send_correction(
     let values = match form.read(&fields, &slots(&facts), visit.today()) {
         Ok(values) if errors.is_empty() => values,
         read => {
-            errors.extend(read.err().unwrap_or_default());
+            add_errors(&mut errors, read.err().unwrap_or_default());
             return correct_page(&app, &visit, &facts, &typed, &answer, &errors);
         }
     };

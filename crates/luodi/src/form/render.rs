@@ -2,6 +2,7 @@
 //! rows of a list are added and taken away by buttons of the form itself.
 
 use askama::Template;
+use jiff::civil::Date;
 use serde_json::Value;
 
 use super::model::{Field, FieldKind, Form};
@@ -152,7 +153,7 @@ fn widget<'a>(
     let (rows, may_add) = rows(field, &name, value, attachments);
     let (accept, multiple) = accepted(field);
     Widget {
-        kind: kind(field),
+        kind: kind(field, &text),
         label: &field.label,
         hint: hint(field),
         must: field.required,
@@ -179,7 +180,7 @@ fn widget<'a>(
     }
 }
 
-fn kind(field: &Field) -> &'static str {
+fn kind(field: &Field, text: &str) -> &'static str {
     match &field.kind {
         FieldKind::Paragraph { .. } => "paragraph",
         FieldKind::File { .. } => "file",
@@ -188,6 +189,8 @@ fn kind(field: &Field) -> &'static str {
         FieldKind::Text { long: true, .. } => "area",
         FieldKind::Text { .. } => "text",
         FieldKind::Number { .. } => "number",
+        // A field for dates shows nothing where there is no such day: what was typed stays in sight.
+        FieldKind::Date { .. } if !text.is_empty() && text.parse::<Date>().is_err() => "text",
         FieldKind::Date { .. } => "date",
         FieldKind::Choice { radio: true, .. } => "radio",
         FieldKind::Choice { .. } => "select",

@@ -170,7 +170,7 @@ fn period_zh(period: &str) -> String {
 }
 
 fn title(package: &Package, period: &str) -> String {
-    format!("{}{}拟补名单", package.item.name, period_zh(period))
+    format!("{} {}拟补名单", package.item.name, period_zh(period))
 }
 
 struct NewBatch<'a> {
