@@ -15,7 +15,7 @@ use crate::ids::{AttachmentId, DraftId};
 use crate::params;
 use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Command, DataKey, Query, Store, StoreError, Tx};
-use crate::web::Upload;
+use crate::web::{FILE_BYTES, Upload};
 
 /// What may be attached: extension, media type, and the types by content that it may have.
 const TYPES: &[(&str, &str, &[&str])] = &[
@@ -101,7 +101,7 @@ impl Attachment {
 ///
 /// # Errors
 /// The field's error: a type that is not accepted, content that is not what the name says, an
-/// empty file.
+/// empty file or one over [`FILE_BYTES`].
 pub fn check(upload: &Upload, types: &[String]) -> Result<&'static str, FieldError> {
     let wrong = |rule: &'static str, message: String| FieldError {
         field: upload.field.clone(),
@@ -130,6 +130,13 @@ pub fn check(upload: &Upload, types: &[String]) -> Result<&'static str, FieldErr
         return Err(wrong(
             "file-empty",
             format!("「{name}」是空文件，请重新选择。"),
+        ));
+    }
+    if upload.bytes.len() > FILE_BYTES {
+        let most = FILE_BYTES >> 20;
+        return Err(wrong(
+            "file-size",
+            format!("「{name}」超过 {most} MB，请压缩或拆分后再上传。"),
         ));
     }
     let found = infer::get(&upload.bytes).map(|kind| kind.mime_type());
@@ -374,5 +381,18 @@ mod tests {
         refused("a", b"%PDF-1.7\n", &[], "file-type");
         refused("a.pdf", b"", &[], "file-empty");
         refused("a.pdf", b"%PDF-1.7\n", &["png"], "file-type");
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused() {
+        let mut bytes = b"%PDF-1.7\n".to_vec();
+        bytes.resize(FILE_BYTES, b' ');
+        let file = |bytes: Vec<u8>| Upload {
+            bytes: bytes.into(),
+            ..upload("a.pdf", b"")
+        };
+        assert!(check(&file(bytes.clone()), &[]).is_ok());
+        bytes.push(b' ');
+        assert_eq!(check(&file(bytes), &[]).unwrap_err().rule, "file-size");
     }
 }

@@ -43,6 +43,8 @@ pub struct Refusal {
     pub message: String,
     /// The fields at fault, in the order of the form.
     pub fields: Vec<FieldError>,
+    /// A path of this site where what was done before can be seen; empty where there is none.
+    pub see: String,
 }
 
 impl Refusal {
@@ -52,6 +54,7 @@ impl Refusal {
             code,
             message: message.into(),
             fields: Vec::new(),
+            see: String::new(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Refusal {
             code: "invalid-fields",
             message,
             fields,
+            see: String::new(),
         }
     }
 }

@@ -121,8 +121,11 @@ async fn send(app: &App, message: ClaimedJob) -> Result<(), Error> {
 fn write_message(folder: PathBuf, name: &str, text: &str) -> std::io::Result<()> {
     std::fs::create_dir_all(&folder)?;
     let part = folder.join(format!("{name}.part"));
-    std::fs::write(&part, text)?;
-    std::fs::rename(part, folder.join(name))
+    let mut file = std::fs::File::create(&part)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(part, folder.join(name))?;
+    std::fs::File::open(&folder)?.sync_all()
 }
 
 /// Works until nothing is due any more at the clock's time, for a clock that is set by hand.

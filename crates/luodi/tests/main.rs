@@ -10,7 +10,13 @@
 
 mod support;
 
+mod access;
+mod articles;
+mod cases;
+mod cli;
 mod crash;
+mod parties;
+mod payments;
 mod routes;
 mod story;
 mod tidy;

@@ -77,6 +77,14 @@ pub fn may_see(actor: &Actor, row: &Scope) -> bool {
     }
 }
 
+/// Whether the actor may do the work of a role for a department. Examining, reviewing and deciding
+/// is done by the department itself, however far the actor's other roles let him see; the window
+/// and finance work for every department of their region.
+pub fn may_act(actor: &Actor, role: Role, department: Option<DepartmentId>) -> bool {
+    let own = department.is_some() && actor.department == department;
+    actor.roles.has(role) && (own || !OWN_DEPARTMENT.contains(&role))
+}
+
 /// The same decision as SQL: a condition to put behind `AND`, with the values it needs appended
 /// to `params`. Placeholders are numbered from the values already there.
 pub fn visible_where(actor: &Actor, columns: ScopeColumns, params: &mut Vec<Value>) -> String {

@@ -13,11 +13,11 @@ use crate::access::{Role, Rule};
 use crate::refusal::Refusal;
 use crate::router;
 use crate::store::Command;
-use crate::web::filters;
 use crate::web::form::Errors;
 use crate::web::{
     Answer, App, Page, Posted, Rate, Route, Visit, WebError, get, post, session_cookie,
 };
+use crate::web::{filters, is_local};
 
 use super::password;
 use super::queries::{DemoAccount, demo_accounts};
@@ -103,8 +103,7 @@ impl LogIn {
 
 /// A path of this site, or nothing.
 fn local(next: &str) -> String {
-    let is_local = next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
-    if is_local && !is_door(next) {
+    if is_local(next) && !is_door(next) {
         next.to_owned()
     } else {
         String::new()

@@ -20,7 +20,7 @@ pub use commands::{
 };
 pub use queries::{
     AccountFilter, AccountRow, DemoAccount, Department, begun, colleague, colleagues, count,
-    demo_accounts, department, departments, find_login, list, name_of, show,
+    demo_accounts, department, departments, find_login, has_demo, list, name_of, show,
 };
 pub use session::Sessions;
 

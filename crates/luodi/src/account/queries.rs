@@ -110,6 +110,17 @@ pub fn begun(q: &dyn Query) -> Result<bool> {
     Ok(q.row(sql, params![], |r| r.get::<i64>(0))? > 0)
 }
 
+/// Whether there are accounts with public passwords.
+///
+/// # Errors
+/// The store's own.
+pub fn has_demo(q: &dyn Query) -> Result<bool, StoreError> {
+    q.row("SELECT COUNT(*) FROM demo_account", params![], |r| {
+        r.get::<i64>(0)
+    })
+    .map(|count| count > 0)
+}
+
 /// The account with this log-in name.
 ///
 /// # Errors

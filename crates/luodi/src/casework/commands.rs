@@ -14,7 +14,7 @@ use super::queries::{CaseRow, TaskRow, load_case, load_task, open_task_at, tasks
 use super::state;
 use super::submit::release_claim;
 use super::suspension::close_open_suspensions;
-use crate::access::{Actor, Role, may_see};
+use crate::access::{self, Actor, Role, may_see};
 use crate::account;
 use crate::form::Values;
 use crate::ids::{AccountId, CaseId, TaskId};
@@ -40,6 +40,8 @@ pub struct Completed {
 /// What a person says when completing a task.
 #[derive(Clone, Debug)]
 pub struct Completion {
+    /// The case the page showed; a task of another case is not found.
+    pub case: CaseId,
     /// The task.
     pub task: TaskId,
     /// The version of the task the page showed.
@@ -63,6 +65,9 @@ pub struct Completion {
 /// earlier one, or the inspection lacks a second officer.
 pub fn complete_task(tx: &Tx, actor: &Actor, completion: &Completion) -> Result<Completed> {
     let task = load_task(tx, completion.task)?;
+    if task.case != completion.case {
+        return Err(Refusal::not_found("这个办件没有这项任务。请刷新页面。").into());
+    }
     let case = load_case(tx, task.case)?;
     let package = item::load(tx, &case.item_hash)?;
     let spec = task_spec(&package, &task)?;
@@ -118,7 +123,7 @@ pub(super) fn finish(
         command: "case.complete_task",
         subject: ("casework", case.id.0),
         detail,
-        rows: vec![("casework", case.id.0), ("task", task.id.0)],
+        rows: changed_rows(tx, case.id)?,
     });
     tell_applicant(tx, &case, task, outcome, &completion.reason)?;
     // Where the case stands is not always what the button said, e.g. after a measurement.
@@ -148,7 +153,8 @@ fn may_complete(actor: &Actor, case: &CaseRow, task: &TaskRow) -> Result<()> {
             Refusal::not_found("没有这个办件，或者您无权查看。请从工作台重新进入。").into(),
         );
     }
-    let may = Role::from_code(&task.role).is_some_and(|role| actor.has(role));
+    let may = Role::from_code(&task.role)
+        .is_some_and(|role| access::may_act(actor, role, Some(case.department)));
     if !may {
         let role = Role::from_code(&task.role).map_or("批次经办", Role::zh);
         let message = format!("「{}」由{role}办理，您的账号没有这个岗位。", task.name);
@@ -330,7 +336,7 @@ pub fn withdraw(
         actor,
         "case.withdraw",
         case.id,
-        json!({ "reason": reason.trim() }),
+        json!({ "reason": reason.trim().chars().take(200).collect::<String>() }),
     )?;
     let message = format!("办件 {} 已撤回。", case.number);
     Ok(Completed {
@@ -367,6 +373,7 @@ pub fn complete_by_batch(
     }
     let outcome = find_outcome(spec, outcome)?;
     let completion = Completion {
+        case: case.id,
         task: task.id,
         version: task.version,
         outcome: outcome.value.clone(),
@@ -407,6 +414,16 @@ fn tell_applicant(
     party::notify(tx, case.party, Some(case.id), &title, &body)
 }
 
+/// The case and its tasks that this command created, ended or took back.
+pub(super) fn changed_rows(tx: &Tx, case: CaseId) -> Result<Vec<(&'static str, uuid::Uuid)>> {
+    let now = Some(tx.now());
+    let tasks = tasks_of(tx, case)?.into_iter();
+    let touched = tasks.filter(|task| Some(task.created_at) == now || task.completed_at == now);
+    let mut rows = vec![("casework", case.0)];
+    rows.extend(touched.map(|task| ("task", task.id.0)));
+    Ok(rows)
+}
+
 pub(super) fn event(
     tx: &Tx,
     actor: &Actor,
@@ -414,7 +431,7 @@ pub(super) fn event(
     case: CaseId,
     detail: serde_json::Value,
 ) -> Result<()> {
-    event_rows(tx, actor, command, case, detail, vec![("casework", case.0)])
+    event_rows(tx, actor, command, case, detail, changed_rows(tx, case)?)
 }
 
 pub(super) fn event_rows(

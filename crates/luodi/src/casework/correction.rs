@@ -108,6 +108,10 @@ pub fn answer_correction(
             Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
         );
     }
+    if answer.chars().count() > 2_000 {
+        let message = "补正说明不超过 2000 字，请精简或作为附件上传。";
+        return Err(Refusal::field("answer", "max-length", message).into());
+    }
     let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
     attachment::require_slots_of(tx, case.id.0, &package.required_slots(values))?;
     let claimed = package.claim_key(&facts::open_form(tx, &package.form, &case)?);
@@ -119,12 +123,13 @@ pub fn answer_correction(
         .form
         .seal(values, &|class, text| tx.seal(case.party.0, class, text))?;
     tx.execute(
-        "UPDATE casework SET form = ?2, title = ?3, form_version = form_version + 1 WHERE id = ?1",
-        params![case.id, form, package.title(values)],
+        "UPDATE casework SET form = ?2, title = ?3, period = ?4, form_version = form_version + 1 WHERE id = ?1",
+        params![case.id, form, package.title(values), package.period(values)],
     )?;
     keep_values(tx, &package, case.id, values)?;
     close_correction(tx, actor, &case, answer)?;
     let completion = Completion {
+        case: case.id,
         task: task.id,
         version,
         outcome: outcome.value.clone(),

@@ -59,7 +59,8 @@ pub(super) fn add_statistics(
              FROM casework c \
              JOIN case_value n ON n.case_id = c.id AND n.name = ?3 \
              JOIN case_value d ON d.case_id = c.id AND d.name = ?4 \
-             WHERE c.id <> ?1 AND c.item_id = ?2 AND n.number_value > 0 AND d.number_value > 0"
+             WHERE c.id <> ?1 AND c.item_id = ?2 \
+             AND c.state NOT IN ('withdrawn', 'refused', 'rejected', 'removed', 'closed') AND n.number_value > 0 AND d.number_value > 0"
             .to_owned();
         for within in &statistic.within {
             if within == "region" {

@@ -57,7 +57,7 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
         command: "case.timer",
         subject: ("casework", id.0),
         detail,
-        rows: vec![("casework", id.0)],
+        rows: super::commands::changed_rows(tx, id)?,
     });
     if ended {
         super::submit::release_claim(tx, id)?;

@@ -376,11 +376,18 @@ impl CaseFilter {
         if let Some(day) = self.due_by {
             and("c.due_on <= ??", Value::from(day));
         }
-        for role in self.roles.iter().flatten().take(1) {
-            and(
-                "EXISTS (SELECT 1 FROM task t WHERE t.case_id = c.id AND t.state = 'open' AND t.role = ??)",
-                Value::from(*role),
-            );
+        if let Some(roles) = &self.roles {
+            // Codes of roles are this program's own words.
+            let list: Vec<String> = roles.iter().map(|role| format!("'{role}'")).collect();
+            let list = if list.is_empty() {
+                "''".to_owned()
+            } else {
+                list.join(", ")
+            };
+            sql.push_str(&format!(
+                " AND EXISTS (SELECT 1 FROM task t WHERE t.case_id = c.id AND t.state = 'open' \
+                 AND t.role IN ({list}))"
+            ));
         }
         match self.ended {
             Some(true) => sql.push_str(" AND c.ended_at IS NOT NULL"),

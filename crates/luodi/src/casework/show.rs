@@ -210,17 +210,20 @@ struct Typed {
     correction: String,
 }
 
+/// Whether the task waits for this officer's role.
+fn is_theirs(task: &TaskRow, actor: &Actor) -> bool {
+    task.state == "open"
+        && task.role != Role::Applicant.code()
+        && Role::from_code(&task.role).is_some_and(|role| actor.has(role))
+}
+
 fn desk(
     facts: &Facts,
     actor: &Actor,
     typed: &Typed,
     errors: &[FieldError],
 ) -> Result<Option<Desk>, WebError> {
-    let open = facts.tasks.iter().find(|task| {
-        task.state == "open"
-            && task.role != Role::Applicant.code()
-            && Role::from_code(&task.role).is_some_and(|role| actor.has(role))
-    });
+    let open = facts.tasks.iter().find(|task| is_theirs(task, actor));
     let Some(task) = open else { return Ok(None) };
     let Some(spec) = facts.package.item.tasks.get(&task.node) else {
         return Ok(None);
@@ -427,6 +430,9 @@ async fn complete(
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let facts = load(&app, &visit, id).await?;
+    if spec_of(&facts, task).is_none() {
+        return Err(WebError::not_found().with_visit(&visit));
+    }
     let (facts, refused_files) = take_files(&app, &visit, facts, task, &posted).await?;
     let typed = typed(&facts, task, &posted);
     let completion = match read_completion(&facts, task, &posted, &visit) {
@@ -459,10 +465,9 @@ async fn complete(
             };
             render(&app, &visit, &facts, shown).await
         }
-        Err(Error::Refused(refusal)) => {
-            Err(WebError::kept(refusal, kept(&posted)).with_visit(&visit))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(WebError::from(error)
+            .with_kept(kept(&posted))
+            .with_visit(&visit)),
     }
 }
 
@@ -475,7 +480,10 @@ async fn take_files(
     task: TaskId,
     posted: &Posted,
 ) -> Result<(Facts, Vec<FieldError>), WebError> {
-    let form = spec_of(&facts, task).and_then(|(row, _)| facts.package.task_form(&row.node));
+    let actor = visit.actor()?;
+    let form = spec_of(&facts, task)
+        .filter(|(row, _)| is_theirs(row, actor))
+        .and_then(|(row, _)| facts.package.task_form(&row.node));
     let Some(form) = form.filter(|_| !posted.uploads().is_empty()) else {
         return Ok((facts, Vec::new()));
     };
@@ -534,6 +542,7 @@ fn read_completion(
         None => Values::default(),
     };
     Ok(Completion {
+        case: facts.case.id,
         task,
         version,
         outcome,
@@ -726,7 +735,7 @@ async fn reveal(
     posted: Posted,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let reason = posted.get("why").to_owned();
+    let reason: String = posted.get("why").chars().take(200).collect();
     let facts = load(&app, &visit, id).await?;
     if reason.chars().count() < 4 {
         let error = FieldError {
@@ -769,14 +778,25 @@ async fn download(
     Path((id, file)): Path<(CaseId, AttachmentId)>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let found = app.store.read(move |q| {
-        let case = find_case(&**q, &actor, id)?;
-        Ok::<_, Error>(attachment::of_subject(&**q, case.id.0)?)
-    });
-    let file = found
-        .await?
-        .into_iter()
-        .find(|known| known.id == file)
-        .ok_or_else(WebError::not_found)?;
+    // Papers show identity numbers: whoever of the staff opens one is noted.
+    let opened = app
+        .store
+        .write(Command::new("case.open_file", visit.now), move |tx| {
+            let case = find_case(tx, &actor, id)?;
+            let found = attachment::of_subject(tx, case.id.0)?
+                .into_iter()
+                .find(|one| one.id == file);
+            if found.is_some() && actor.is_staff() {
+                tx.event(Event {
+                    actor: actor.to_ref(),
+                    command: "case.open_file",
+                    subject: ("casework", id.0),
+                    detail: json!({ "attachment": file }),
+                    rows: vec![],
+                });
+            }
+            Ok::<_, Error>(found)
+        });
+    let file = opened.await?.ok_or_else(WebError::not_found)?;
     send_file(&app, file).await
 }

@@ -5,18 +5,18 @@ use process::Input;
 use serde_json::json;
 use vocab::RegionCode;
 
-use super::commands::{Completed, event};
+use super::commands::{Completed, event, event_rows};
 use super::draft::{self, DraftBody};
 use super::engine::Run;
 use super::facts;
 use super::queries::load_case;
-use crate::access::{Actor, Role};
+use crate::access::{Actor, Role, Scope, may_see};
 use crate::attachment::{self, Kept};
 use crate::form::Values;
 use crate::ids::{BankAccountId, CaseId, DraftId, ItemId, PartyId};
 use crate::item::{self, Package};
 use crate::params;
-use crate::party;
+use crate::party::{self, bank_account};
 use crate::refusal::{Refusal, Result};
 use crate::store::Tx;
 
@@ -69,6 +69,16 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     let package = item::load(tx, &offered.hash)?;
     let party = party::find(tx, actor, submission.party)?;
     may_submit(actor, submission)?;
+    let place = Scope {
+        region: offered.region,
+        department: Some(offered.department),
+        party: Some(submission.party),
+    };
+    if !may_see(actor, &place) {
+        let message = "这个事项不在您的工作区域内，请由项目所在地的窗口登记。";
+        return Err(Refusal::forbidden("submit-region", message).into());
+    }
+    own_account(tx, submission)?;
     attachment::require_slots(
         tx,
         submission.draft,
@@ -98,6 +108,11 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     if let Some(draft) = submission.draft {
         attachment::hand_over(tx, draft.0, id.0)?;
         super::draft::end(tx, actor, draft, id)?;
+        let papers = attachment::of_subject(tx, id.0)?.into_iter();
+        let mut rows = vec![("draft", draft.0)];
+        rows.extend(papers.map(|paper| ("attachment", paper.id.0)));
+        let detail = json!({ "draft": draft });
+        event_rows(tx, actor, "case.take_over_draft", id, detail, rows)?;
     }
     let case = load_case(tx, id)?;
     let context = facts::context(&package, &submission.values, &[], "");
@@ -135,6 +150,19 @@ fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {
     .into())
 }
 
+/// The account an application names is one of the applicant's that can still be paid to.
+fn own_account(tx: &Tx, submission: &Submission) -> Result<()> {
+    let Some(named) = submission.bank_account else {
+        return Ok(());
+    };
+    let usable = bank_account::usable_of(tx, submission.party)?;
+    if usable.iter().any(|account| account.id == named) {
+        return Ok(());
+    }
+    let message = "这个收款账户不是申请人的，或已停用。请重新选择收款账户。";
+    Err(Refusal::field("bank_account", "own-account", message).into())
+}
+
 /// One live case per key, e.g. one meter in one quarter.
 pub(super) fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
     let Some(key) = package.claim_key(values) else {
@@ -166,7 +194,11 @@ pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
     tx.execute(
         "UPDATE case_claim SET claim_key = claim_key || ' ' || ?2, released_at = ?3 \
          WHERE case_id = ?1 AND released_at IS NULL",
-        params![case, case.to_string(), tx.now()],
+        params![
+            case,
+            format!("{case} {}", tx.now().as_millisecond()),
+            tx.now()
+        ],
     )?;
     Ok(())
 }

@@ -65,7 +65,7 @@ pub(super) fn start_suspension(
         "case.suspend",
         case,
         json!({ "cause": cause, "on": on }),
-        vec![("suspension", id)],
+        vec![("suspension", id), ("casework", case.0)],
     )
 }
 
@@ -92,7 +92,7 @@ pub(super) fn end_suspension(
             "case.resume",
             case,
             json!({ "cause": cause, "on": on }),
-            vec![("suspension", id)],
+            vec![("suspension", id), ("casework", case.0)],
         )?;
     }
     Ok(())

@@ -117,6 +117,9 @@ fn execute(app: &App, request: Request) -> Said {
     match Cli::try_parse_from(&request.args) {
         Ok(mut cli) => {
             run::rebase(&mut cli, &request.folder);
+            if matches!(cli.what, super::What::Demo { .. }) && !app.site.demo {
+                return Said::failed("服务正在运行，不能填入示范数据。请先停止服务。");
+            }
             run::with_store(&cli, &app.store, &app.clock, &request.user)
         }
         Err(error) => Said {

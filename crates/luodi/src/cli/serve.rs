@@ -23,7 +23,13 @@ pub fn app(
     clock: Clock,
     secure: bool,
 ) -> Result<App, crate::store::StoreError> {
-    let city = store.read_blocking(|q| city::find(&**q))?;
+    let (city, begun) = store.read_blocking(|q| {
+        Ok::<_, crate::store::StoreError>((city::find(&**q)?, account::has_demo(&**q)?))
+    })?;
+    if city.is_none() && begun {
+        let message = "the demonstration in this folder was not finished: delete the folder and fill it again";
+        return Err(crate::store::StoreError::Unavailable(message.to_owned()));
+    }
     let site = Site {
         city: city
             .as_ref()

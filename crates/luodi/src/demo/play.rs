@@ -379,6 +379,7 @@ impl<'a> Play<'a> {
             );
         }
         let completion = Completion {
+            case,
             task: open.id,
             version: open.version,
             outcome: outcome.to_owned(),

@@ -54,10 +54,12 @@ pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readi
         .or(approved.first());
     Ok(match chosen {
         None => Readiness::Blocked("没有已核准的收款账户"),
-        Some(account) if account.holder_name.trim() != entry.party_name.trim() => {
-            Readiness::Blocked("收款账户的户名与享受补贴的主体不一致")
-        }
-        Some(account) => Readiness::Ready(account.id),
+        // The same question the payment file asks, so that one party never stops a whole batch.
+        Some(account) => match bank_account::for_payment(q, account.id) {
+            Ok(_) => Readiness::Ready(account.id),
+            Err(Error::Refused(_)) => Readiness::Blocked("收款账户的户名与主体现在的名称不一致"),
+            Err(fault) => return Err(fault),
+        },
     })
 }
 

@@ -18,7 +18,7 @@ use super::reply::{Answer, Fault, Faults, Reply, ReplyLine, refuse};
 use super::state::{EntryState, FileState, PaymentState};
 use super::{changed_meanwhile, need_role};
 use crate::access::{Actor, Role};
-use crate::casework;
+use crate::casework::{self, Duty};
 use crate::ids::PaymentFileId;
 use crate::params;
 use crate::party;
@@ -233,7 +233,7 @@ fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) ->
     let amount = payment.amount;
     let (title, body) = match reason {
         None => {
-            casework::complete_by_batch(tx, actor, payment.case, PAY, "paid", "", None)?;
+            casework::complete_by_batch(tx, actor, payment.case, PAY, "paid", "", Some(Duty::Pay))?;
             let body = format!(
                 "{amount} 元已于 {} 拨付到您的收款账户（{}）。",
                 line.on, file.number

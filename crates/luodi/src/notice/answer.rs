@@ -286,13 +286,17 @@ pub(super) fn may_handle(q: &dyn Query, actor: &Actor, objection: &Objection) ->
         let message = "异议由审核人或经办人办理，您的账号没有这个岗位。";
         return Err(Refusal::forbidden("objection-role", message).into());
     }
-    match casework::check_duty(q, objection.line.case, actor.account_id(), Duty::Decide) {
-        Err(Error::Refused(_)) => {
-            let message = "您办理过这个办件的审查、核查或拨付，异议须由其他人员核实答复。请转交同部门其他人员。";
-            Err(Refusal::forbidden("incompatible-duties", message).into())
+    // Whoever examined, inspected or paid excludes deciding, whoever decided excludes examining.
+    for duty in [Duty::Decide, Duty::Examine] {
+        match casework::check_duty(q, objection.line.case, actor.account_id(), duty) {
+            Err(Error::Refused(_)) => {
+                let message = "您办理过这个办件的审查、核查、审批或拨付，异议须由其他人员核实答复。请转交同部门其他人员。";
+                return Err(Refusal::forbidden("incompatible-duties", message).into());
+            }
+            other => other?,
         }
-        other => other,
     }
+    Ok(())
 }
 
 fn changed(q: &dyn Query, objection: &Objection) -> Result<Error> {

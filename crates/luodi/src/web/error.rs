@@ -72,6 +72,19 @@ impl WebError {
         }
     }
 
+    /// A refusal keeps what was typed; anything else stays as it is.
+    #[must_use]
+    pub fn with_kept(self, typed: Vec<(String, String)>) -> Self {
+        match self {
+            Self::Refused { refusal, visit, .. } => Self::Refused {
+                refusal,
+                kept: showable(typed),
+                visit,
+            },
+            other => other,
+        }
+    }
+
     /// The refusal, where it is one: handlers show it in their form.
     ///
     /// # Errors
@@ -134,12 +147,13 @@ impl From<Error> for WebError {
 
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
-        if let StoreError::KeyReused { .. } = &error {
-            return Refusal::conflict(
+        if let StoreError::KeyReused { first_answer } = &error {
+            let refusal = Refusal::conflict(
                 "key-reused",
-                "这张表单已经提交并生效，但这次的内容与第一次不同。请打开最新页面，看第一次的结果后再决定。",
-            )
-            .into();
+                "这张表单已经提交并生效，但这次的内容与第一次不同，没有再次生效。请看第一次的结果后再决定。",
+            );
+            let see = first_result(first_answer);
+            return Refusal { see, ..refusal }.into();
         }
         let read_only = matches!(error, StoreError::ReadOnly(_) | StoreError::Unavailable(_));
         Self::Fault {
@@ -148,6 +162,12 @@ impl From<StoreError> for WebError {
             visit: None,
         }
     }
+}
+
+/// Where the effect of a first answer is to be seen: answers about a case name it.
+fn first_result(answer: &serde_json::Value) -> String {
+    let case = answer.get("case").and_then(|case| case.as_str());
+    case.map_or_else(String::new, |case| format!("/cases/{case}"))
 }
 
 impl From<askama::Error> for WebError {
@@ -164,6 +184,7 @@ struct ErrorPage<'a> {
     message: &'a str,
     fields: &'a [FieldError],
     kept: &'a [(String, String)],
+    see: &'a str,
 }
 
 #[derive(Template)]
@@ -208,6 +229,7 @@ impl IntoResponse for WebError {
                     message: &refusal.message,
                     fields: &refusal.fields,
                     kept: &kept,
+                    see: &refusal.see,
                 };
                 page(status, &template)
             }
@@ -237,6 +259,7 @@ impl IntoResponse for WebError {
                     message: &message,
                     fields: &[],
                     kept: &[],
+                    see: "",
                 };
                 page(status, &template)
             }

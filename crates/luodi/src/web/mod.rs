@@ -26,7 +26,7 @@ pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
 pub use posted::{FILE_BYTES, Posted, Upload};
 pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
-pub use visit::{Session, SessionLookup, Visit, percent, session_cookie};
+pub use visit::{Session, SessionLookup, Visit, is_local, percent, session_cookie};
 
 use std::path::PathBuf;
 use std::sync::Arc;

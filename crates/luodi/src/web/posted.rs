@@ -2,6 +2,7 @@
 //! taken. Nothing the user typed is lost: a refused handler shows the fields again.
 
 use axum::body::Bytes;
+use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header::CONTENT_TYPE;
 use sha2::{Digest, Sha256};
@@ -15,8 +16,11 @@ use crate::store::IdempotencyKey;
 const FORM_BYTES: usize = 2 << 20;
 /// The largest single file, in bytes.
 pub const FILE_BYTES: usize = 20 << 20;
-/// The largest form with files, in bytes.
-pub(super) const MULTIPART_BYTES: usize = 64 << 20;
+/// The largest form with files that is held in memory, in bytes.
+const MULTIPART_BYTES: usize = 64 << 20;
+/// The largest request that is read to its end, so that a form that is too large can be answered
+/// with its text; what goes beyond the limits above is read and dropped.
+pub(super) const REQUEST_BYTES: usize = 256 << 20;
 /// The most fields and files of a form.
 const PARTS: usize = 2_000;
 
@@ -27,7 +31,7 @@ pub struct Upload {
     pub field: String,
     /// The name the visitor's machine gave it; never used as a path.
     pub file_name: String,
-    /// The content.
+    /// The content; of a file over [`FILE_BYTES`] the first byte beyond them is the last one kept.
     pub bytes: Bytes,
 }
 
@@ -132,7 +136,7 @@ impl FromRequest<App> for Posted {
         let Some(visit) = visit else {
             return Err(Refusal::forbidden("no-rule", "这个地址没有登记权限规则。").into());
         };
-        let mut posted = read(app, request)
+        let mut posted = read(app, request, true)
             .await
             .map_err(|error| error.with_visit(&visit))?;
         posted
@@ -178,7 +182,7 @@ impl Posted {
     }
 }
 
-async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
+async fn read(app: &App, request: Request, files: bool) -> Result<Posted, WebError> {
     let kind = request
         .headers()
         .get(CONTENT_TYPE)
@@ -187,11 +191,11 @@ async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
         let multipart = Multipart::from_request(request, app)
             .await
             .map_err(|error| Refusal::invalid("form", format!("表单无法读取：{error}。")))?;
-        return read_multipart(multipart).await;
+        return read_multipart(multipart, files).await;
     }
     let bytes = axum::body::to_bytes(request.into_body(), FORM_BYTES)
         .await
-        .map_err(|_| Refusal::invalid("form-size", "表单超过 2 MB,请缩短文字后再提交。"))?;
+        .map_err(|_| Refusal::invalid("form-size", "表单超过 2 MB，请缩短文字后再提交。"))?;
     let mut posted = Posted::default();
     for (name, value) in form_urlencoded::parse(&bytes).take(PARTS) {
         posted.fields.push((name.into_owned(), clean(&value)));
@@ -199,23 +203,32 @@ async fn read(app: &App, request: Request) -> Result<Posted, WebError> {
     Ok(posted)
 }
 
-async fn read_multipart(mut multipart: Multipart) -> Result<Posted, WebError> {
-    let broken = |error: axum::extract::multipart::MultipartError| {
-        Refusal::invalid("form", format!("表单没有完整收到，请重新提交。({error})"))
-    };
+async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted, WebError> {
     let mut posted = Posted::default();
+    let (mut room_for_text, mut room_for_files) = (FORM_BYTES, MULTIPART_BYTES);
+    let mut over = None;
     for _ in 0..PARTS {
         let Some(part) = multipart.next_field().await.map_err(broken)? else {
             break;
         };
         let field = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(str::to_owned);
-        let bytes = part.bytes().await.map_err(broken)?;
+        if file_name.is_some() && !files {
+            read_part(part, 0).await?;
+            continue;
+        }
+        let room = match file_name {
+            Some(_) => &mut room_for_files,
+            None => &mut room_for_text,
+        };
+        // One byte more than a file may have tells one that is too large from one that just fits.
+        let bytes = read_part(part, (*room).min(FILE_BYTES + 1)).await?;
+        let fits = bytes.len() < *room;
+        *room -= bytes.len();
         match file_name {
             Some(name) if name.is_empty() && bytes.is_empty() => {}
-            Some(name) if bytes.len() > FILE_BYTES => {
-                let message = format!("「{name}」超过 20 MB,请压缩或拆分后再上传。");
-                return Err(Refusal::field(field, "file-size", message).into());
+            _ if !fits => {
+                over.get_or_insert(field);
             }
             Some(file_name) => posted.uploads.push(Upload {
                 field,
@@ -227,7 +240,34 @@ async fn read_multipart(mut multipart: Multipart) -> Result<Posted, WebError> {
                 .push((field, clean(&String::from_utf8_lossy(&bytes)))),
         }
     }
-    Ok(posted)
+    match over {
+        None => Ok(posted),
+        Some(field) => Err(too_large(field, posted.fields)),
+    }
+}
+
+fn broken(error: axum::extract::multipart::MultipartError) -> WebError {
+    Refusal::invalid("form", format!("表单没有完整收到，请重新提交。（{error}）")).into()
+}
+
+/// Reads a part to its end and keeps at most `most` bytes of it.
+async fn read_part(mut part: Field<'_>, most: usize) -> Result<Bytes, WebError> {
+    let mut kept = Vec::new();
+    while let Some(chunk) = part.chunk().await.map_err(broken)? {
+        let room = most - kept.len();
+        kept.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+    }
+    Ok(kept.into())
+}
+
+/// The refusal of a form whose parts are too large together; what fits of the text is kept.
+fn too_large(field: String, typed: Vec<(String, String)>) -> WebError {
+    let message = format!(
+        "这次提交的内容太大：文件合计不超过 {} MB，文字合计不超过 {} MB。请分几次提交，或压缩后再上传。",
+        MULTIPART_BYTES >> 20,
+        FORM_BYTES >> 20
+    );
+    WebError::kept(Refusal::field(field, "form-size", message), typed)
 }
 
 /// Line ends as the form means them, and no NUL, which no store keeps.
@@ -241,7 +281,7 @@ pub(super) async fn keep(
     visit: &Visit,
     request: Request,
 ) -> Result<Vec<(String, String)>, WebError> {
-    let mut posted = read(app, request)
+    let mut posted = read(app, request, false)
         .await
         .map_err(|error| error.with_visit(visit))?;
     posted.take("csrf");

@@ -1,7 +1,7 @@
 //! A route cannot be written down without its rule: method, path, who may enter, handler.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
@@ -56,7 +56,11 @@ pub fn mount(app: &App, routes: Vec<Route>) -> Router {
         let guard = from_fn_with_state((app.clone(), route.rule), guard);
         router.route(route.path, route.handler.layer(guard))
     });
-    router.fallback(not_found).with_state(app.clone())
+    // A form bounds itself while it is read (`posted`), so that its text survives a refusal.
+    router
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app.clone())
 }
 
 async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: Next) -> Response {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +22,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::posted::MULTIPART_BYTES;
+use super::posted::REQUEST_BYTES;
 use super::visit::Peer;
 
 /// Limits of the edge.
@@ -78,8 +78,7 @@ fn layered(router: Router, limits: Limits) -> Router {
                 limits.answer_timeout,
             ))
             .layer(CatchPanicLayer::new())
-            .layer(RequestBodyLimitLayer::new(MULTIPART_BYTES))
-            .layer(DefaultBodyLimit::disable()),
+            .layer(RequestBodyLimitLayer::new(REQUEST_BYTES)),
     )
 }
 

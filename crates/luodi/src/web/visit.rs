@@ -214,13 +214,20 @@ fn read_flash(value: &str) -> Vec<Flash> {
 }
 
 fn redirect_to(location: &str) -> Response {
-    let local =
-        location.starts_with('/') && !location.starts_with("//") && !location.contains('\\');
-    let location = if local { location } else { "/" };
+    let location = if is_local(location) { location } else { "/" };
     match HeaderValue::from_str(location) {
         Ok(value) => (StatusCode::SEE_OTHER, [(LOCATION, value)]).into_response(),
         Err(_) => (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response(),
     }
+}
+
+/// Whether an address is a path of this site and nothing a browser would read as another one:
+/// browsers drop tabs and read backslashes as slashes.
+pub fn is_local(address: &str) -> bool {
+    address.starts_with('/')
+        && !address.starts_with("//")
+        && !address.contains('\\')
+        && address.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Percent-encodes everything that is not unreserved.

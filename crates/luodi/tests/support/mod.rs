@@ -1,7 +1,9 @@
 //! A demonstration city for tests: made once per test binary, copied for each test, visited
 //! through the router without a network.
 
+mod apply;
 pub mod http;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -15,6 +17,8 @@ use luodi::cli::application;
 use luodi::store::{Options, Store};
 use luodi::web::{App, Clock, mount};
 use tower::ServiceExt;
+
+pub use apply::{PAPERS, PDF, changed, good_application};
 
 /// The demonstration's day in tests: a Monday.
 pub const TODAY: &str = "2026-11-23";
@@ -99,7 +103,7 @@ pub struct TestCity {
     pub app: App,
     pub clock: Clock,
     router: Router,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestCity {
@@ -113,8 +117,13 @@ impl TestCity {
             app,
             clock,
             router,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A visitor who is not logged in.
@@ -149,6 +158,7 @@ impl Drop for TestCity {
 }
 
 /// A browser without a screen: cookies, pages, forms.
+#[derive(Clone)]
 pub struct Visitor<'a> {
     city: &'a TestCity,
     cookies: Vec<(String, String)>,
@@ -159,9 +169,27 @@ pub struct Answer {
     pub status: StatusCode,
     pub location: String,
     pub html: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
+    /// Field and rule of every refusal on the page.
+    pub fn refused(&self) -> Vec<(&str, &str)> {
+        let marks = self.html.split("id=\"error-").skip(1);
+        marks
+            .filter_map(|rest| {
+                let (field, rest) = rest.split_once('"')?;
+                let rest = rest.strip_prefix(" data-rule=\"")?;
+                Some((field, rest.split_once('"')?.0))
+            })
+            .collect()
+    }
+
+    /// The value of a hidden field, the first time.
+    pub fn hidden(&self, name: &str) -> String {
+        self.between(&format!("name=\"{name}\" value=\""), "\"")
+    }
+
     /// What stands between two marks, the first time.
     pub fn between(&self, before: &str, after: &str) -> String {
         let rest = self
@@ -216,6 +244,7 @@ impl Visitor<'_> {
             status,
             location: location.unwrap_or_default(),
             html: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes: bytes.into(),
         }
     }
 
@@ -248,6 +277,57 @@ impl Visitor<'_> {
         let mut all = vec![("csrf", csrf.as_str()), ("idempotency_key", key.as_str())];
         all.extend_from_slice(fields);
         self.post_raw(path, &all).await
+    }
+
+    /// Posts fields and files (field, name, content) with the token and key of a page.
+    pub async fn upload_from(
+        &mut self,
+        page: &Answer,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Answer {
+        let csrf = page.hidden("csrf");
+        let key = page.hidden("idempotency_key");
+        let mut all = vec![("csrf", csrf.as_str()), ("idempotency_key", key.as_str())];
+        all.extend_from_slice(fields);
+        self.upload_raw(path, &all, files).await
+    }
+
+    /// Posts exactly these fields and files.
+    pub async fn upload_raw(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Answer {
+        const BOUNDARY: &str = "luodi-test-boundary";
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend_from_slice(
+                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .as_bytes(),
+            );
+        }
+        for (field, name, content) in files {
+            body.extend_from_slice(
+                format!(
+                    "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; \
+                     filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+                )
+                .as_bytes(),
+            );
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = self
+            .request("POST", path)
+            .header(CONTENT_TYPE, kind)
+            .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
     }
 
     /// Posts exactly these fields.

@@ -1,0 +1,221 @@
+//! ID numbers, telephones, addresses and bank accounts: sealed in the files, masked on pages and
+//! in exports, absent from the log, and shown only after a logged request.
+
+use std::collections::BTreeSet;
+
+use axum::http::StatusCode;
+use luodi::params;
+use luodi::store::StoreError;
+use uuid::Uuid;
+
+use super::crawl::crawl;
+use crate::support::TestCity;
+
+/// Every personal value of the parties, in plain, with the party's region.
+async fn plain_values(city: &TestCity) -> BTreeSet<String> {
+    let read = city.app.store.read(|q| {
+        let mut values = BTreeSet::new();
+        for sql in [
+            "SELECT id, id_number_sealed FROM party WHERE id_number_sealed IS NOT NULL",
+            "SELECT id, phone_sealed FROM party WHERE phone_sealed IS NOT NULL",
+            "SELECT id, address_sealed FROM party WHERE address_sealed IS NOT NULL",
+            "SELECT party_id, account_sealed FROM bank_account",
+        ] {
+            let sealed = q.rows(sql, params![], |row| {
+                Ok((row.get::<Uuid>(0)?, row.get::<Vec<u8>>(1)?))
+            })?;
+            assert!(sealed.len() > 50, "{sql}: {}", sealed.len());
+            for (owner, bytes) in sealed {
+                values.insert(q.open(owner, &bytes)?);
+            }
+        }
+        Ok::<_, StoreError>(values)
+    });
+    read.await.unwrap()
+}
+
+/// Every text a value may be found by: itself, and what follows from its form.
+fn find(text: &str, values: &BTreeSet<String>) -> Option<String> {
+    values
+        .iter()
+        .find(|value| text.contains(value.as_str()))
+        .cloned()
+}
+
+#[tokio::test]
+async fn no_page_or_export_of_staff_shows_a_personal_value() {
+    let city = TestCity::open();
+    let values = plain_values(&city).await;
+    assert!(values.len() > 500, "{}", values.len());
+    for user in [
+        "window-yj",
+        "handler1-yj",
+        "reviewer-yj",
+        "approver-yj",
+        "finance1-yj",
+        "leader",
+        "audit",
+        "editor",
+        "officer",
+        "system",
+        "security",
+    ] {
+        let mut visitor = city.log_in(user).await;
+        let pages = crawl(&mut visitor, &["/work", "/cases", "/", "/notices"]).await;
+        assert!(!pages.is_empty());
+        for (path, text) in &pages {
+            assert_eq!(find(text, &values), None, "{user} reads it at {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_file_of_the_database_holds_a_personal_value() {
+    let city = TestCity::open();
+    let values = plain_values(&city).await;
+    // What people typed since, too: it has hardly left the log of the database.
+    let item = city
+        .id("SELECT id FROM item WHERE region_code = '330324'")
+        .await;
+    let path = format!("/items/{item}/apply");
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let fields = crate::support::good_application();
+    let papers = crate::support::PAPERS;
+    let review = enterprise.upload_from(&form, &path, &fields, papers).await;
+    let page = enterprise.get(&review.location).await;
+    let done = enterprise
+        .post_from(&page, &review.location, &[("action", "submit")])
+        .await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let mut secrets: Vec<String> = values.into_iter().collect();
+    for (name, value) in fields {
+        if matches!(name, "contact_phone" | "site_address") {
+            secrets.push(value.to_owned());
+        }
+    }
+    let mut files = 0;
+    for entry in std::fs::read_dir(city.folder()).unwrap() {
+        let entry = entry.unwrap();
+        if !entry.file_type().unwrap().is_file() {
+            continue;
+        }
+        let bytes = std::fs::read(entry.path()).unwrap();
+        files += usize::from(!bytes.is_empty());
+        for secret in &secrets {
+            let found = memchr(&bytes, secret.as_bytes());
+            assert!(!found, "{} holds {secret}", entry.path().display());
+        }
+        // The control: a name, which is no secret, is found where rows are.
+        if entry.file_name() == "luodi.db" {
+            assert!(memchr(&bytes, "有限公司（示范）".as_bytes()));
+        }
+    }
+    assert!(files >= 2, "database and its log");
+    let log = city
+        .texts("SELECT detail || rows FROM audit_event")
+        .await
+        .join("\n");
+    let answers = city
+        .texts("SELECT answer FROM idempotency")
+        .await
+        .join("\n");
+    let messages = city
+        .texts("SELECT title || body FROM message")
+        .await
+        .join("\n");
+    for secret in &secrets {
+        for text in [&log, &answers, &messages] {
+            assert!(!text.contains(secret.as_str()), "{secret}");
+        }
+    }
+}
+
+/// Whether the bytes hold the needle: looked for by its first byte, then whole.
+fn memchr(bytes: &[u8], needle: &[u8]) -> bool {
+    let (first, rest) = needle.split_first().unwrap();
+    let mut from = 0;
+    while let Some(at) = bytes[from..].iter().position(|byte| byte == first) {
+        from += at + 1;
+        if bytes[from..].starts_with(rest) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Files on disk are sealed as well: no upload is found by its first bytes.
+#[tokio::test]
+async fn no_attachment_lies_in_plain_on_the_disk() {
+    let city = TestCity::open();
+    let mut folders = vec![city.folder().join("attachments")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let bytes = std::fs::read(entry.path()).unwrap();
+            files += 1;
+            assert_eq!(infer::get(&bytes), None, "{}", entry.path().display());
+        }
+    }
+    assert!(files > 50, "{files}");
+}
+
+#[tokio::test]
+async fn looking_is_logged_with_its_reason() {
+    let city = TestCity::open();
+    let values = plain_values(&city).await;
+    let party = city
+        .id("SELECT id FROM party WHERE region_code = '330324' AND kind = 'person'")
+        .await;
+    let case = city
+        .id("SELECT id FROM casework WHERE region_code = '330324' AND party_kind = 'enterprise'")
+        .await;
+    let mut handler = city.log_in("handler1-yj").await;
+    for (page, form, field, command) in [
+        (
+            format!("/parties/{party}"),
+            format!("/parties/{party}/unmask"),
+            "reason",
+            "party.unmask",
+        ),
+        (
+            format!("/cases/{case}"),
+            format!("/cases/{case}/reveal"),
+            "why",
+            "case.reveal",
+        ),
+    ] {
+        let shown = handler.get(&page).await;
+        assert_eq!(find(&shown.html, &values), None, "{page}");
+        // Without a reason nothing is shown, and nothing logged.
+        let before = city.state().await;
+        let refused = handler.post_from(&shown, &form, &[(field, "")]).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+        assert!(refused.refused().iter().any(|(name, _)| *name == field));
+        assert_eq!(find(&refused.html, &values), None, "{form}");
+        assert_eq!(city.state().await, before);
+        let reason = "核对现场核查地址和联系方式";
+        let told = handler.post_from(&shown, &form, &[(field, reason)]).await;
+        assert_eq!(told.status, StatusCode::OK, "{}", told.text());
+        assert!(told.html.contains("1990000"), "{form}: {}", told.text());
+        let logged = city
+            .texts(&format!(
+                "SELECT actor_label || ' ' || detail FROM audit_event WHERE command = '{command}'"
+            ))
+            .await;
+        assert_eq!(logged.len(), 1, "{command}");
+        assert!(
+            logged[0].starts_with("handler1-yj ") && logged[0].contains(reason),
+            "{logged:?}"
+        );
+        assert_eq!(find(&logged[0], &values), None);
+        // The next page hides it again.
+        let again = handler.get(&page).await;
+        assert_eq!(find(&again.html, &values), None, "{page}");
+    }
+}

@@ -1,0 +1,127 @@
+//! A session that ends while a long form is being filled in: nothing typed is lost.
+
+use axum::http::StatusCode;
+use jiff::SignedDuration;
+
+use super::apply::form_of;
+use crate::support::{Answer, PAPERS, TestCity, good_application, morning};
+
+/// The fields a page would post itself, in its order.
+fn hidden_fields(page: &Answer, form: &str) -> Vec<(String, String)> {
+    let start = page.html.find(form).unwrap_or_else(|| panic!("no {form}"));
+    let html = page.html[start..].split("</form>").next().unwrap();
+    html.split("<input type=\"hidden\" name=\"")
+        .skip(1)
+        .map(|rest| {
+            let (name, rest) = rest.split_once('"').unwrap();
+            let value = rest
+                .strip_prefix(" value=\"")
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap();
+            (name.to_owned(), plain(value))
+        })
+        .collect()
+}
+
+/// Text as the template escaped it, read back.
+fn plain(html: &str) -> String {
+    html.replace("&#34;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&#38;", "&")
+}
+
+fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_ended_session_keeps_the_text_of_a_long_form() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    // Papers are on the server already; the text is typed over lunch and dinner.
+    let saved = enterprise
+        .upload_from(&form, &path, &[("action", "save")], PAPERS)
+        .await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER);
+    let before = city.state().await;
+    city.clock.set(morning() + SignedDuration::from_hours(13));
+    let mut typed = good_application();
+    let odd = "屋顶 \"A&B\" <一号> 'x'";
+    typed.retain(|(name, _)| *name != "project_name");
+    typed.push(("project_name", odd));
+    let ended = enterprise.upload_from(&form, &path, &typed, &[]).await;
+    assert_eq!(ended.status, StatusCode::UNAUTHORIZED, "{}", ended.text());
+    for (name, value) in &typed {
+        let kept = ended.between(&format!("name=\"resume.{name}\" value=\""), "\"");
+        assert_eq!(plain(&kept), *value, "{name}");
+    }
+    assert_eq!(city.state().await, before);
+
+    // A wrong password keeps the text as well.
+    let mut log_in = hidden_fields(&ended, "action=\"/login\"");
+    log_in.push(("login".to_owned(), "enterprise-yj".to_owned()));
+    let mut wrong = log_in.clone();
+    wrong.push(("password".to_owned(), "not the password".to_owned()));
+    let refused = enterprise.post_raw("/login", &borrowed(&wrong)).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    log_in = hidden_fields(&refused, "action=\"/login\"");
+    log_in.push(("login".to_owned(), "enterprise-yj".to_owned()));
+    log_in.push(("password".to_owned(), "luodi-demo-2026".to_owned()));
+    let resume = enterprise.post_raw("/login", &borrowed(&log_in)).await;
+    assert_eq!(resume.status, StatusCode::OK, "{}", resume.text());
+    assert!(!resume.says("luodi-demo-2026"), "the password is not shown");
+
+    let again = hidden_fields(&resume, &format!("action=\"{path}"));
+    let sent = enterprise.post_raw(&path, &borrowed(&again)).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    let review = enterprise.get(&sent.location).await;
+    for (name, value) in &typed {
+        let shown = matches!(
+            *name,
+            "declaration" | "quarter" | "filed_kw" | "generated_kwh"
+        ) || plain(&review.html).contains(value);
+        assert!(shown, "{name}: {}", review.text());
+    }
+    let done = enterprise
+        .post_from(&review, &sent.location, &[("action", "submit")])
+        .await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+}
+
+/// Who logs in to somebody else's interrupted form does not send it for them.
+#[tokio::test]
+async fn another_account_cannot_send_an_interrupted_form() {
+    let city = TestCity::open();
+    let mut first = city.log_in("enterprise-yj").await;
+    let path = form_of(&city).await;
+    let form = first.get(&path).await;
+    let saved = first
+        .upload_from(&form, &path, &good_application(), PAPERS)
+        .await;
+    let draft = saved.location;
+    let page = first.get(&draft).await;
+    city.clock.set(morning() + SignedDuration::from_hours(13));
+    let ended = first
+        .post_from(&page, &draft, &[("action", "submit")])
+        .await;
+    assert_eq!(ended.status, StatusCode::UNAUTHORIZED);
+    let mut log_in = hidden_fields(&ended, "action=\"/login\"");
+    log_in.push(("login".to_owned(), "enterprise2-yj".to_owned()));
+    log_in.push(("password".to_owned(), "luodi-demo-2026".to_owned()));
+    let resume = first.post_raw("/login", &borrowed(&log_in)).await;
+    assert_eq!(resume.status, StatusCode::OK);
+    let before = city.state().await;
+    let again = hidden_fields(&resume, &format!("action=\"{draft}"));
+    let sent = first.post_raw(&draft, &borrowed(&again)).await;
+    assert_eq!(sent.status, StatusCode::NOT_FOUND, "{}", sent.text());
+    assert_eq!(city.state().await, before);
+}

@@ -1,0 +1,153 @@
+//! The binary as an operator meets it: exit codes, refusals, forwarding, and its end.
+
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::support::{TODAY, demo_folder};
+
+/// The binary with a data folder of its own.
+pub struct Luodi {
+    folder: tempfile::TempDir,
+    data: PathBuf,
+}
+
+/// What the binary printed with `--json`.
+#[track_caller]
+pub fn json_of(out: &Output) -> Value {
+    serde_json::from_slice(&out.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {} {}", text(&out.stdout), text(&out.stderr)))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl Luodi {
+    /// An empty data folder.
+    pub fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        Self { folder, data }
+    }
+
+    /// A copy of the demonstration.
+    pub fn demo() -> Self {
+        let folder = demo_folder();
+        let data = folder.path().to_owned();
+        Self { folder, data }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A path beside the data.
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file beside the data.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The binary, ready for its arguments.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_luodi"));
+        command
+            .env("LUODI_DATA", &self.data)
+            .env("LUODI_LOG", "error")
+            .env("USER", "operator")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs a subcommand to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command().args(args).output().unwrap()
+    }
+
+    #[track_caller]
+    fn exits(&self, code: i32, args: &[&str]) -> String {
+        let out = self.run(args);
+        assert_eq!(
+            out.status.code(),
+            Some(code),
+            "{args:?}: {}",
+            text(&out.stderr)
+        );
+        if code != 0 {
+            assert!(
+                !out.stderr.is_empty() || !out.stdout.is_empty(),
+                "{args:?} says why"
+            );
+        }
+        text(&out.stderr)
+    }
+}
+
+/// The demonstration of the tests was made by the library in one folder, this one by the binary in
+/// another: same seed, same day, same counts and accounts.
+#[test]
+fn the_same_seed_makes_the_same_city() {
+    let (known, fresh) = (Luodi::demo(), Luodi::empty());
+    let args = ["demo", "--seed", "1", "--today", TODAY, "--json"];
+    let first = json_of(&fresh.run(&args));
+    assert_eq!(first["ok"], json!(true));
+    assert_eq!(first["counts"]["parties"], json!(200));
+    assert_eq!(first["counts"]["cases"], json!(60));
+    assert_eq!(json_of(&known.run(&args)), first);
+    // Again, even with another seed: nothing changes.
+    let again = fresh.run(&["demo", "--seed", "2", "--json"]);
+    assert_eq!((again.status.code(), json_of(&again)), (Some(0), first));
+    fresh.exits(0, &["ledger", "verify"]);
+}
+
+#[test]
+fn a_real_city_and_a_demonstration_do_not_mix() {
+    let real = Luodi::empty();
+    let made = json_of(&real.run(&["admin", "init", "--json"]));
+    assert_eq!(made["accounts"].as_array().unwrap().len(), 3);
+    let why = real.exits(1, &["demo", "--today", TODAY]);
+    assert!(why.contains("正式数据"), "{why}");
+    real.exits(1, &["admin", "init"]);
+    let demo = Luodi::demo();
+    let why = demo.exits(1, &["admin", "init"]);
+    assert!(why.contains("演示"), "{why}");
+    assert_eq!(
+        json_of(&demo.run(&["demo", "--json"]))["accounts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        json_of(&Luodi::demo().run(&["demo", "--json"]))["accounts"]
+            .as_array()
+            .unwrap()
+            .len()
+    );
+}
+
+#[test]
+fn exit_codes_say_what_became_of_it() {
+    let city = Luodi::empty();
+    city.exits(0, &["--version"]);
+    city.exits(0, &["--help"]);
+    city.exits(2, &[]);
+    city.exits(2, &["frobnicate"]);
+    city.exits(2, &["demo", "--today", "2026-02-30"]);
+    city.exits(2, &["demo", "--seed", "-1"]);
+    city.exits(2, &["export", "articles", "--format", "docx"]);
+    city.exits(3, &["import", "articles", "no-such-file.txt"]);
+    city.exits(1, &["admin", "init", "--region", "12"]);
+    city.exits(1, &["item", "export", "no-such-item", "out"]);
+    let broken = city.write("broken.txt", b"-\n");
+    city.exits(1, &["import", "articles", &broken]);
+    city.exits(3, &["--data", &broken, "ledger", "verify"]);
+    city.exits(3, &["serve", "--listen", "256.0.0.1:1"]);
+}

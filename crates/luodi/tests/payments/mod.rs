@@ -1,0 +1,4 @@
+//! The way of the money: the bank's reply with its faults, and who may not pay.
+
+mod pay;
+mod reply;

@@ -1,0 +1,71 @@
+//! Paying: who decided a case does not pay it; an old page pays nothing twice.
+
+use axum::http::StatusCode;
+
+use crate::support::TestCity;
+
+/// The final batch of the first county, with payable entries.
+pub(super) async fn final_batch(city: &TestCity) -> String {
+    let batch = city
+        .id("SELECT id FROM batch WHERE region_code = '330324' AND state = 'final'")
+        .await;
+    format!("/batches/{batch}")
+}
+
+#[tokio::test]
+async fn who_decided_does_not_pay() {
+    let city = TestCity::open();
+    city.give_role("approver-yj", "finance").await;
+    let path = final_batch(&city).await;
+    let mut approver = city.log_in("approver-yj").await;
+    let page = approver.get(&path).await;
+    let before = city.state().await;
+    let version = page.hidden("version");
+    let fields = [
+        ("version", version.as_str()),
+        ("action", "create_payment_file"),
+    ];
+    let answer = approver.post_from(&page, &path, &fields).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert!(answer.says("不相容岗位"), "{}", answer.text());
+    assert_eq!(city.state().await, before);
+}
+
+#[tokio::test]
+async fn two_officers_at_once_pay_once() {
+    let city = TestCity::open();
+    let path = final_batch(&city).await;
+    let mut first = city.log_in("finance1-yj").await;
+    let mut second = city.log_in("finance2-yj").await;
+    let (one, other) = (first.get(&path).await, second.get(&path).await);
+    let version = one.hidden("version");
+    let fields = [
+        ("version", version.as_str()),
+        ("action", "create_payment_file"),
+    ];
+    let files = city.number("SELECT COUNT(*) FROM payment_file").await;
+    let (a, b) = tokio::join!(
+        first.post_from(&one, &path, &fields),
+        second.post_from(&other, &path, &fields)
+    );
+    let mut statuses = [a.status, b.status];
+    statuses.sort();
+    assert_eq!(
+        statuses,
+        [StatusCode::SEE_OTHER, StatusCode::CONFLICT],
+        "{} {}",
+        a.text(),
+        b.text()
+    );
+    assert_eq!(
+        city.number("SELECT COUNT(*) FROM payment_file").await,
+        files + 1
+    );
+    let verified = city.app.store.read(|q| luodi::fund::verify(&**q)).await;
+    assert!(
+        verified
+            .map_err(|error: luodi::store::StoreError| error)
+            .unwrap()
+            .is_ok()
+    );
+}
