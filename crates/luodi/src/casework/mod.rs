@@ -15,6 +15,7 @@ mod engine;
 mod facts;
 mod figures;
 mod jobs;
+mod path;
 mod queries;
 mod show;
 pub mod state;

@@ -14,6 +14,7 @@ use super::apply::{add_errors, keep_files, send_file};
 use super::clock::{ClockView, case_clock};
 use super::commands::{Completion, complete_task, withdraw};
 use super::correction::answer_correction;
+use super::path::{Happened, Stage, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
 use super::work::CASE_STAFF;
@@ -75,29 +76,14 @@ struct Inspection {
     sections: Vec<ViewSection>,
 }
 
-/// A stage of the way.
-struct Stage {
-    name: String,
-    note: String,
-    state: &'static str,
-}
-
-/// Something that happened.
-struct Happened {
-    at: Timestamp,
-    what: String,
-    who: String,
-    note: String,
-}
-
 /// Everything the page knows.
 #[derive(Clone)]
-struct Facts {
-    case: CaseRow,
-    package: Arc<Package>,
+pub(super) struct Facts {
+    pub(super) case: CaseRow,
+    pub(super) package: Arc<Package>,
     party: Party,
     values: Values,
-    tasks: Vec<TaskRow>,
+    pub(super) tasks: Vec<TaskRow>,
     clock: Option<ClockView>,
     remarks: Vec<Remark>,
     files: Vec<Attachment>,
@@ -337,91 +323,6 @@ async fn show(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> A
     render(&app, &visit, &facts, plain).await
 }
 
-/// The stages in the order of the item, with what happened in each.
-fn stages(facts: &Facts) -> Vec<Stage> {
-    let item = &facts.package.item;
-    let stage_of = |task: &TaskRow| item.tasks.get(&task.node).map(|spec| spec.stage.as_str());
-    let current = facts
-        .tasks
-        .iter()
-        .rfind(|task| task.state == "open")
-        .and_then(stage_of);
-    let ended = facts.case.ended_at.is_some();
-    let shown = facts.package.stages().into_iter().filter_map(|name| {
-        let done: Vec<&TaskRow> = facts
-            .tasks
-            .iter()
-            .filter(|task| stage_of(task) == Some(name.as_str()))
-            .collect();
-        let last = done.iter().filter_map(|task| task.completed_at).max();
-        let state = match (current == Some(name.as_str()), last.is_some()) {
-            (true, _) => "now",
-            (false, true) => "done",
-            // A correction nobody asked for, or a way not taken, is no stage of this case.
-            (false, false) if ended || name == "补正" => return None,
-            (false, false) => "todo",
-        };
-        let note = last.map(short_day).unwrap_or_default();
-        Some(Stage {
-            name,
-            note: if state == "now" { String::new() } else { note },
-            state,
-        })
-    });
-    let mut shown: Vec<Stage> = shown.collect();
-    // A correction is no stage of the item's way, but where the case is now.
-    if let Some(name) = current.filter(|name| shown.iter().all(|stage| stage.name != *name)) {
-        let done = shown.iter().rposition(|stage| stage.state == "done");
-        let stage = Stage {
-            name: name.to_owned(),
-            note: String::new(),
-            state: "now",
-        };
-        shown.insert(done.map_or(0, |at| at + 1), stage);
-    }
-    shown
-}
-
-fn short_day(at: Timestamp) -> String {
-    let day = day_in_china(at);
-    format!("{:02}-{:02}", day.month(), day.day())
-}
-
-/// What happened, newest first, from the rows themselves.
-fn trail(facts: &Facts) -> Vec<Happened> {
-    let mut events: Vec<Happened> = facts
-        .tasks
-        .iter()
-        .filter(|task| task.state == "done")
-        .filter_map(|task| {
-            let outcome = task.outcome.as_deref().unwrap_or_default();
-            let spec = facts.package.item.tasks.get(&task.node);
-            let label = spec
-                .and_then(|spec| spec.outcomes.iter().find(|o| o.value == outcome))
-                .map_or(outcome, |outcome| outcome.label.as_str());
-            Some(Happened {
-                at: task.completed_at?,
-                what: format!("{}：{label}", task.name),
-                who: task.completed_by.clone().unwrap_or_default(),
-                note: task.reason.clone().unwrap_or_default(),
-            })
-        })
-        .collect();
-    let channel = if facts.case.channel == "window" {
-        "窗口代为登记"
-    } else {
-        "网上提交"
-    };
-    events.push(Happened {
-        at: facts.case.submitted_at,
-        what: "提交申报".to_owned(),
-        who: facts.case.party_name.clone(),
-        note: channel.to_owned(),
-    });
-    events.sort_by_key(|event| std::cmp::Reverse(event.at));
-    events
-}
-
 async fn complete(
     State(app): State<App>,
     visit: Visit,
@@ -633,7 +534,19 @@ fn correct_page(
 
 async fn correct(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> Answer {
     let facts = load(&app, &visit, id).await?;
-    correct_page(&app, &visit, &facts, &facts.values, "", &[])
+    let mut values = facts.values.clone();
+    if visit.actor()?.party != Some(facts.case.party) {
+        // The window types personal values from the paper in hand; it is not shown the stored ones.
+        for field in facts
+            .package
+            .form
+            .fields()
+            .filter(|field| field.class.is_some())
+        {
+            values.remove(&field.key);
+        }
+    }
+    correct_page(&app, &visit, &facts, &values, "", &[])
 }
 
 async fn send_correction(

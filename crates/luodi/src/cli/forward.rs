@@ -61,11 +61,11 @@ pub(super) fn send(data: &Path, args: &[OsString]) -> Said {
     })
 }
 
-/// Answers forwarded commands until `stop` resolves.
+/// Opens the socket, so that it is there before the server says that it listens.
 ///
 /// # Errors
 /// Where the socket cannot be made.
-pub async fn listen(app: App, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+pub(super) fn bind(app: &App) -> std::io::Result<UnixListener> {
     let path = path(&app.site.data);
     // The folder's lock is held, so an old socket belongs to nobody.
     if path.exists() {
@@ -73,6 +73,18 @@ pub async fn listen(app: App, stop: impl Future<Output = ()>) -> std::io::Result
     }
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Answers forwarded commands until `stop` resolves.
+///
+/// # Errors
+/// Where the socket cannot be taken away again.
+pub(super) async fn listen(
+    app: App,
+    listener: UnixListener,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
     tokio::pin!(stop);
     loop {
         let stream = tokio::select! {
@@ -93,7 +105,7 @@ pub async fn listen(app: App, stop: impl Future<Output = ()>) -> std::io::Result
             }
         });
     }
-    std::fs::remove_file(&path)
+    std::fs::remove_file(path(&app.site.data))
 }
 
 async fn answer(app: App, mut stream: tokio::net::UnixStream) -> std::io::Result<()> {

@@ -15,7 +15,6 @@ use jiff::civil::Date;
 use crate::store::{Options, Store, StoreError};
 use crate::web::Clock;
 
-pub use forward::listen;
 pub use serve::app as application;
 
 /// Luodi 落地：从线索到达产，从政策到兑付。

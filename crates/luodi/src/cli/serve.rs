@@ -97,7 +97,8 @@ async fn serve(app: App, listen: &str, works: bool) -> std::io::Result<()> {
         }
     };
     let worker = works.then(|| tokio::spawn(work::run(app.clone(), wait())));
-    let socket = tokio::spawn(forward::listen(app.clone(), wait()));
+    let socket = forward::bind(&app)?;
+    let socket = tokio::spawn(forward::listen(app.clone(), socket, wait()));
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening http://{address}")?;
     stdout.flush()?;

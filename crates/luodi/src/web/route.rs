@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
@@ -68,7 +69,7 @@ async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: N
         Ok((visit, mut request)) => {
             if rule.admits(visit.actor.as_ref()) {
                 request.extensions_mut().insert(visit.clone());
-                let response = next.run(request).await;
+                let response = readable(next.run(request).await, &visit);
                 visit.finish(response)
             } else {
                 refuse(&app, visit, request).await
@@ -76,6 +77,18 @@ async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: N
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// An address whose parts cannot be read (`/cases/x`) is a page that does not exist, said as one.
+fn readable(response: Response, visit: &Visit) -> Response {
+    let plain = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if response.status() == StatusCode::BAD_REQUEST && plain {
+        return WebError::not_found().with_visit(visit).into_response();
+    }
+    response
 }
 
 /// A stranger is asked to log in, with the text of a posted form kept; others are told no.

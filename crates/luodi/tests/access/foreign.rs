@@ -231,7 +231,9 @@ async fn a_form_of_another_county_changes_nothing() {
                 let refused = if admits(route.rule, &account) {
                     matches!(
                         answer.status,
-                        StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY
+                        StatusCode::NOT_FOUND
+                            | StatusCode::FORBIDDEN
+                            | StatusCode::UNPROCESSABLE_ENTITY
                     )
                 } else {
                     answer.status == StatusCode::FORBIDDEN

@@ -39,7 +39,7 @@ async fn what_is_wrong_is_said_at_its_field() {
         ("filed_kw", "1e999", "number"),
         ("filed_kw", "NaN", "number"),
         ("filed_kw", "６００1", "max"),
-        ("generated_kwh", "0.001", "decimal-digits"),
+        ("generated_kwh", "0.001", "decimals"),
         ("quarter", "2031Q9", "option"),
         ("contact_phone", "12", "phone-shape"),
         ("project_name", &long_name, "max-length"),

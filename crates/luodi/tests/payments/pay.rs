@@ -6,6 +6,9 @@ use crate::support::TestCity;
 
 /// The final batch of the first county, with payable entries.
 pub(super) async fn final_batch(city: &TestCity) -> String {
+    // The notice of this county ends on the demonstration's day.
+    city.clock.set("2026-11-24T02:00:00Z".parse().unwrap());
+    luodi::work::drain(&city.app).await.unwrap();
     let batch = city
         .id("SELECT id FROM batch WHERE region_code = '330324' AND state = 'final'")
         .await;

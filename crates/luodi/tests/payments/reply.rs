@@ -6,8 +6,10 @@ use super::pay::final_batch;
 use crate::support::{Answer, TestCity, Visitor};
 
 /// A payment file that waits for its reply: its address and number.
-async fn sent(city: &TestCity, finance: &mut Visitor<'_>) -> (String, String) {
+async fn sent<'a>(city: &'a TestCity, finance: &mut Visitor<'a>) -> (String, String) {
     let batch = final_batch(city).await;
+    // A day has passed: the session of the day before is over.
+    *finance = city.log_in("finance1-yj").await;
     let page = finance.get(&batch).await;
     let version = page.hidden("version");
     let fields = [
@@ -41,18 +43,18 @@ async fn a_reply_with_a_fault_is_refused_whole() {
     let page = finance.get(&path).await;
     let before = city.state().await;
     let head = format!("文件编号,{number}\n行号,结果,原因,日期\n");
-    let good = "1,成功,,2026-11-23\n";
+    let good = "1,成功,,2026-11-24\n";
     let csv = |lines: &str| format!("{head}{good}{lines}").into_bytes();
-    let mut gbk = csv("2,成功,,2026-11-23\n");
+    let mut gbk = csv("2,成功,,2026-11-24\n");
     gbk.extend_from_slice(b"\xb3\xc9\xb9\xa6");
     for (reply, line, rule) in [
         (
-            csv("99,成功,,2026-11-23\n"),
+            csv("99,成功,,2026-11-24\n"),
             "第 4 行",
             "reply-unknown-line",
         ),
         (
-            csv("1,退回,户名不符,2026-11-23\n"),
+            csv("1,退回,户名不符,2026-11-24\n"),
             "第 4 行",
             "reply-duplicate-line",
         ),
@@ -62,25 +64,25 @@ async fn a_reply_with_a_fault_is_refused_whole() {
             "reply-impossible-date",
         ),
         (
-            csv("2,成功,,2026-11-24\n"),
+            csv("2,成功,,2026-11-25\n"),
             "第 4 行",
             "reply-date-out-of-range",
         ),
-        (csv("2,退回,,2026-11-23\n"), "第 4 行", "reply-no-reason"),
+        (csv("2,退回,,2026-11-24\n"), "第 4 行", "reply-no-reason"),
         (
-            csv("2,好像成功,,2026-11-23\n"),
+            csv("2,好像成功,,2026-11-24\n"),
             "第 4 行",
             "reply-unknown-result",
         ),
-        (csv("-2,成功,,2026-11-23\n"), "第 4 行", "reply-line-number"),
+        (csv("-2,成功,,2026-11-24\n"), "第 4 行", "reply-line-number"),
         (
-            csv("2,成功,,2026-11-23,0.01\n"),
+            csv("2,成功,,2026-11-24,0.01\n"),
             "第 4 行",
             "reply-other-amount",
         ),
         (csv("2,成功\n"), "第 4 行", "reply-cells"),
-        (csv("2,\"成功,,2026-11-23\n"), "第 4 行", "reply-quote"),
-        (csv("2,成功,,2026-11-23,很多\n"), "第 4 行", "reply-amount"),
+        (csv("2,\"成功,,2026-11-24\n"), "第 4 行", "reply-quote"),
+        (csv("2,成功,,2026-11-24,很多\n"), "第 4 行", "reply-amount"),
         (gbk, "银行回单", "reply-not-text"),
         (
             format!("文件编号,{number}9\n{good}").into_bytes(),
@@ -116,7 +118,7 @@ async fn a_reply_is_taken_once() {
     let mut finance = city.log_in("finance1-yj").await;
     let (path, number) = sent(&city, &mut finance).await;
     let page = finance.get(&path).await;
-    let csv = format!("文件编号,{number}\n1,成功,,2026-11-23\n2,退回,账号有误,2026-11-23\n");
+    let csv = format!("文件编号,{number}\n1,成功,,2026-11-24\n2,退回,账号有误,2026-11-24\n");
     let first = hand_in(&mut finance, &page, &path, csv.as_bytes()).await;
     assert_eq!(first.status, StatusCode::SEE_OTHER, "{}", first.text());
     let again = finance.get(&path).await;
@@ -129,7 +131,7 @@ async fn a_reply_is_taken_once() {
     );
     let ledger = "SELECT COUNT(*) FROM posting";
     let postings = city.number(ledger).await;
-    let otherwise = format!("文件编号,{number}\n1,退回,户名不符,2026-11-23\n");
+    let otherwise = format!("文件编号,{number}\n1,退回,户名不符,2026-11-24\n");
     let page = finance.get(&path).await;
     let refused = hand_in(&mut finance, &page, &path, otherwise.as_bytes()).await;
     assert_eq!(refused.refused(), [("reply", "reply-contradiction")]);
