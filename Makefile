@@ -35,9 +35,10 @@ test: web browser nextest
 	cargo test --workspace --doc
 	@echo "make test: all passed"
 
-bench: release
+# As JSON: make bench BENCH=--json
+bench: web
 	.ci/need wrk:wrk
-	cargo bench --workspace
+	cargo bench -p luodi --bench figures -- $(BENCH)
 
 lint: web
 	cargo fmt --all --check
