@@ -94,11 +94,8 @@ pub(super) fn finish(
     outcome: &Outcome,
 ) -> Result<Completed> {
     end_task(tx, actor, task, completion)?;
-    let case = if carry_out(tx, actor, &case, outcome, completion)? {
-        load_case(tx, case.id)?
-    } else {
-        case
-    };
+    carry_out(tx, actor, &case, outcome, completion)?;
+    let case = load_case(tx, case.id)?;
     let values = facts::open_form(tx, &package.form, &case)?;
     let context = facts::context(package, &values, &tasks_of(tx, case.id)?, &outcome.value);
     let mut run = Run {
@@ -216,14 +213,13 @@ fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> 
     }
 }
 
-/// Says whether the case's row is no longer the one loaded.
 fn carry_out(
     tx: &Tx,
     actor: &Actor,
     case: &CaseRow,
     outcome: &Outcome,
     completion: &Completion,
-) -> Result<bool> {
+) -> Result<()> {
     match outcome.effect {
         Effect::Accept => {
             tx.execute(
@@ -232,13 +228,13 @@ fn carry_out(
             )?;
         }
         Effect::AskCorrection => ask_correction(tx, actor, case, completion)?,
-        // The answer is in the row already.
-        Effect::AnswerCorrection => {}
-        Effect::None | Effect::Refuse | Effect::DecideFor | Effect::DecideAgainst => {
-            return Ok(false);
-        }
+        Effect::None
+        | Effect::Refuse
+        | Effect::AnswerCorrection
+        | Effect::DecideFor
+        | Effect::DecideAgainst => {}
     }
-    Ok(true)
+    Ok(())
 }
 
 fn record_inspection(

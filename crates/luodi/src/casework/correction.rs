@@ -34,21 +34,20 @@ pub(super) fn ask_as_the_process_says(
     let asks = open
         .and_then(|task| package.task(&task.node))
         .and_then(|spec| spec.asks.as_deref());
-    let Some(asks) = asks else {
-        return Ok(());
-    };
     let asked = tx.row_opt(
         "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
         params![case.id],
         |row| row.get::<i64>(0),
     )?;
-    if asked.is_some() {
-        return Ok(());
+    match asks {
+        Some(asks) if asked.is_none() => {
+            ask(tx, actor, case, "wrong", asks)?;
+            let title = format!("申报材料需要补正：{}", case.title);
+            let body = format!("办件号 {}。{asks}", case.number);
+            party::notify(tx, case.party, Some(case.id), &title, &body)
+        }
+        _ => Ok(()),
     }
-    ask(tx, actor, case, "wrong", asks)?;
-    let title = format!("申报材料需要补正：{}", case.title);
-    let body = format!("办件号 {}。{asks}", case.number);
-    party::notify(tx, case.party, Some(case.id), &title, &body)
 }
 
 /// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
