@@ -58,6 +58,19 @@ roles! {
     AuditAdmin = "audit_admin", "审计管理员";
 }
 
+impl Role {
+    /// Staff whose day begins at the worklist of cases; the others have desks of their own.
+    pub const AT_WORKLIST: &'static [Role] = &[
+        Role::WindowClerk,
+        Role::CaseHandler,
+        Role::Reviewer,
+        Role::Approver,
+        Role::Finance,
+        Role::InvestmentOfficer,
+        Role::Leader,
+    ];
+}
+
 /// The roles one account holds: a small set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Roles(u32);

@@ -94,8 +94,11 @@ pub(super) fn finish(
     outcome: &Outcome,
 ) -> Result<Completed> {
     end_task(tx, actor, task, completion)?;
-    carry_out(tx, actor, &case, outcome, completion)?;
-    let case = load_case(tx, case.id)?;
+    let case = if carry_out(tx, actor, &case, outcome, completion)? {
+        load_case(tx, case.id)?
+    } else {
+        case
+    };
     let values = facts::open_form(tx, &package.form, &case)?;
     let context = facts::context(package, &values, &tasks_of(tx, case.id)?, &outcome.value);
     let mut run = Run {
@@ -213,13 +216,14 @@ fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> 
     }
 }
 
+/// Says whether the case's row is no longer the one loaded.
 fn carry_out(
     tx: &Tx,
     actor: &Actor,
     case: &CaseRow,
     outcome: &Outcome,
     completion: &Completion,
-) -> Result<()> {
+) -> Result<bool> {
     match outcome.effect {
         Effect::Accept => {
             tx.execute(
@@ -228,13 +232,13 @@ fn carry_out(
             )?;
         }
         Effect::AskCorrection => ask_correction(tx, actor, case, completion)?,
-        Effect::None
-        | Effect::Refuse
-        | Effect::AnswerCorrection
-        | Effect::DecideFor
-        | Effect::DecideAgainst => {}
+        // The answer is in the row already.
+        Effect::AnswerCorrection => {}
+        Effect::None | Effect::Refuse | Effect::DecideFor | Effect::DecideAgainst => {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn record_inspection(

@@ -34,20 +34,21 @@ pub(super) fn ask_as_the_process_says(
     let asks = open
         .and_then(|task| package.task(&task.node))
         .and_then(|spec| spec.asks.as_deref());
+    let Some(asks) = asks else {
+        return Ok(());
+    };
     let asked = tx.row_opt(
         "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
         params![case.id],
         |row| row.get::<i64>(0),
     )?;
-    match asks {
-        Some(asks) if asked.is_none() => {
-            ask(tx, actor, case, "wrong", asks)?;
-            let title = format!("申报材料需要补正：{}", case.title);
-            let body = format!("办件号 {}。{asks}", case.number);
-            party::notify(tx, case.party, Some(case.id), &title, &body)
-        }
-        _ => Ok(()),
+    if asked.is_some() {
+        return Ok(());
     }
+    ask(tx, actor, case, "wrong", asks)?;
+    let title = format!("申报材料需要补正：{}", case.title);
+    let body = format!("办件号 {}。{asks}", case.number);
+    party::notify(tx, case.party, Some(case.id), &title, &body)
 }
 
 /// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
@@ -126,7 +127,7 @@ pub fn answer_correction(
         "UPDATE casework SET form = ?2, title = ?3, period = ?4, form_version = form_version + 1 WHERE id = ?1",
         params![case.id, form, package.title(values), package.period(values)],
     )?;
-    keep_values(tx, &package, case.id, values)?;
+    keep_values(tx, &package, &case, values)?;
     close_correction(tx, actor, &case, answer)?;
     let completion = Completion {
         case: case.id,

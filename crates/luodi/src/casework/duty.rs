@@ -78,16 +78,24 @@ impl Duty {
 /// # Errors
 /// Refused with `incompatible-duties`; or a fault of the store.
 pub fn check_duty(q: &dyn Query, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
+    refuse_excluded(&duties_of(q, case, account)?, duty)
+}
+
+/// What the account has done in this case.
+fn duties_of(q: &dyn Query, case: CaseId, account: AccountId) -> Result<Vec<Duty>> {
     let done = q.rows(
         "SELECT duty FROM case_duty WHERE case_id = ?1 AND account_id = ?2",
         params![case, account],
         |row| row.get::<String>(0),
     )?;
-    match done
+    Ok(done
         .iter()
         .filter_map(|code| Duty::from_code(code))
-        .find(|done| done.excludes(duty))
-    {
+        .collect())
+}
+
+fn refuse_excluded(done: &[Duty], duty: Duty) -> Result<()> {
+    match done.iter().find(|done| done.excludes(duty)) {
         None => Ok(()),
         Some(done) => Err(Refusal::forbidden(
             "incompatible-duties",
@@ -117,13 +125,9 @@ pub fn record_duty(tx: &Tx, case: CaseId, actor: &Actor, duty: Duty) -> Result<(
 /// # Errors
 /// As [`check_duty`].
 pub(super) fn record_for(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
-    check_duty(tx, case, account, duty)?;
-    let known = tx.row_opt(
-        "SELECT 1 FROM case_duty WHERE case_id = ?1 AND account_id = ?2 AND duty = ?3",
-        params![case, account, duty.code()],
-        |row| row.get::<i64>(0),
-    )?;
-    if known.is_none() {
+    let done = duties_of(tx, case, account)?;
+    refuse_excluded(&done, duty)?;
+    if !done.contains(&duty) {
         tx.execute(
             "INSERT INTO case_duty (case_id, account_id, duty) VALUES (?1, ?2, ?3)",
             params![case, account, duty.code()],

@@ -11,6 +11,7 @@ use serde_json::json;
 use vocab::Calendar;
 
 use super::queries::CaseRow;
+use super::{measure, state};
 use crate::ids::TaskId;
 use crate::item::Package;
 use crate::params;
@@ -169,11 +170,13 @@ impl Run<'_> {
                 case.explanation.as_ref().map(serde_json::Value::to_string), case.ended_at
             ],
         )?;
-        if saved == 1 {
-            Ok(())
-        } else {
-            Err(changed_meanwhile())
+        if saved != 1 {
+            return Err(changed_meanwhile());
         }
+        if state::is_without_money(&case.state) {
+            measure::leave_out(self.tx, case.id)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Casework (办件): one service item at one version, and a process state.
 //!
 //! Owns the tables `casework`, `task`, `suspension`, `correction`, `inspection`, `case_duty`,
-//! `case_claim`, `case_value` and `draft`. What a procedure looks like is data of the item; this
+//! `case_claim`, `case_value`, `case_measure` and `draft`. What a procedure looks like is data of the item; this
 //! domain carries out the effects of `process::step` in the command's transaction. It lacks money
 //! (see `fund`) and publication (see `notice`): their commands end the tasks of role `batch`.
 
@@ -15,6 +15,7 @@ mod engine;
 mod facts;
 mod figures;
 mod jobs;
+mod measure;
 mod path;
 mod queries;
 mod show;

@@ -32,6 +32,14 @@ pub fn words(code: &str) -> &str {
         .map_or(code, |(_, words, _)| words)
 }
 
+/// Whether a case in this state has ended and will bring no money.
+pub(super) fn is_without_money(code: &str) -> bool {
+    matches!(
+        code,
+        "refused" | "rejected" | "removed" | "withdrawn" | "closed"
+    )
+}
+
 /// The look of a state's badge.
 pub fn look(code: &str) -> &'static str {
     STATES

@@ -9,7 +9,8 @@ use super::commands::{Completed, event, event_rows};
 use super::draft::{self, DraftBody};
 use super::engine::Run;
 use super::facts;
-use super::queries::load_case;
+use super::measure;
+use super::queries::{CaseRow, load_case};
 use crate::access::{Actor, Role, Scope, may_see};
 use crate::attachment::{self, Kept};
 use crate::form::Values;
@@ -104,7 +105,6 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
         ],
     )?;
     claim(tx, &package, id, &submission.values)?;
-    keep_values(tx, &package, id, &submission.values)?;
     if let Some(draft) = submission.draft {
         attachment::hand_over(tx, draft.0, id.0)?;
         super::draft::end(tx, actor, draft, id)?;
@@ -115,6 +115,7 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
         event_rows(tx, actor, "case.take_over_draft", id, detail, rows)?;
     }
     let case = load_case(tx, id)?;
+    keep_values(tx, &package, &case, &submission.values)?;
     let context = facts::context(&package, &submission.values, &[], "");
     let mut run = Run {
         tx,
@@ -204,20 +205,25 @@ pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
 }
 
 /// Writes the values the item keeps for comparison and lists.
-pub(super) fn keep_values(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
+pub(super) fn keep_values(
+    tx: &Tx,
+    package: &Package,
+    case: &CaseRow,
+    values: &Values,
+) -> Result<()> {
     for (name, text, number) in package.indexed(values) {
         let kept = tx.execute(
             "UPDATE case_value SET text_value = ?3, number_value = ?4 WHERE case_id = ?1 AND name = ?2",
-            params![case, name, text.clone(), number],
+            params![case.id, name, text.clone(), number],
         )?;
         if kept == 0 {
             tx.execute(
                 "INSERT INTO case_value (case_id, name, text_value, number_value) VALUES (?1, ?2, ?3, ?4)",
-                params![case, name, text, number],
+                params![case.id, name, text, number],
             )?;
         }
     }
-    Ok(())
+    measure::keep(tx, package, case, values)
 }
 
 /// The next case number of a region and year: `330324-2026-000123`.

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::facts;
+use super::measure;
 use super::queries::{CaseRow, tasks_of};
 use crate::form::Values;
 use crate::item::{Package, Remark};
@@ -74,7 +75,7 @@ pub(super) fn remarks(
     values: &Values,
 ) -> Result<Vec<Remark>> {
     let mut context = facts::context(package, values, &tasks_of(q, case.id)?, "");
-    facts::add_statistics(q, package, case, &mut context)?;
+    measure::add(q, package, case, values, &mut context)?;
     Ok(package.remarks(&context))
 }
 

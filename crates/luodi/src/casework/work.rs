@@ -29,6 +29,14 @@ pub(super) const CASE_STAFF: &[Role] = &[
 /// Everybody on the staff has a desk, be it empty.
 const ANY_STAFF: &[Role] = Role::ALL;
 
+/// Whose desk is not cases, and where it is.
+const OTHER_DESKS: &[(Role, &str)] = &[
+    (Role::Editor, "/desk/articles"),
+    (Role::SystemAdmin, "/accounts"),
+    (Role::SecurityAdmin, "/accounts"),
+    (Role::AuditAdmin, "/log"),
+];
+
 const ROWS: u32 = 30;
 /// The most rows of one export.
 const EXPORT_ROWS: u32 = 50_000;
@@ -134,7 +142,6 @@ struct Found {
     rows: Vec<ListedCase>,
     total: u64,
     amount: Fen,
-    states: Vec<(String, u64)>,
 }
 
 async fn find(
@@ -151,7 +158,6 @@ async fn find(
             rows: list_cases(&**q, &actor, &filter, ROWS, offset)?,
             total,
             amount,
-            states: count_by_state(&**q, &actor, &filter)?,
         })
     });
     Ok(found.await?)
@@ -164,6 +170,10 @@ async fn work(
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
+    let elsewhere = OTHER_DESKS.iter().find(|(role, _)| actor.has(*role));
+    if let (Some((_, desk)), false) = (elsewhere, actor.roles.any(Role::AT_WORKLIST)) {
+        return Ok(visit.redirect(desk, ""));
+    }
     let asked = ListQuery {
         mine: "1".into(),
         ended: "no".into(),
@@ -196,14 +206,13 @@ async fn cases(
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let found = find(
-        &app,
-        &actor,
-        asked.filter(&actor, visit.today()),
-        asked.page,
-    )
-    .await?;
-    let chips = state_chips("/cases", &asked, &found.states);
+    let filter = asked.filter(&actor, visit.today());
+    let found = find(&app, &actor, filter.clone(), asked.page).await?;
+    let states = app
+        .store
+        .read(move |q| count_by_state(&**q, &actor, &filter))
+        .await?;
+    let chips = state_chips("/cases", &asked, &states);
     let empty = "没有符合条件的办件。可以清除筛选条件，或者从「办事」登记新的申报。";
     list(
         &app,

@@ -135,9 +135,70 @@ fn user_box(visit: &Visit) -> Option<UserBox> {
     })
 }
 
+/// Entries of the staff: address, words, and whose they are.
+const STAFF: &[(&str, &str, &[Role])] = &[
+    ("/work", "工作台", Role::AT_WORKLIST),
+    (
+        "/cases",
+        "办件",
+        &[
+            Role::WindowClerk,
+            Role::CaseHandler,
+            Role::Reviewer,
+            Role::Approver,
+            Role::Finance,
+            Role::Leader,
+        ],
+    ),
+    (
+        "/parties",
+        "主体",
+        &[
+            Role::WindowClerk,
+            Role::CaseHandler,
+            Role::Reviewer,
+            Role::Approver,
+            Role::Finance,
+        ],
+    ),
+    (
+        "/batches",
+        "批次",
+        &[
+            Role::CaseHandler,
+            Role::Reviewer,
+            Role::Approver,
+            Role::Finance,
+            Role::Leader,
+        ],
+    ),
+    (
+        "/objections",
+        "异议",
+        &[Role::CaseHandler, Role::Reviewer, Role::Approver],
+    ),
+    (
+        "/budgets",
+        "资金",
+        &[Role::Finance, Role::Approver, Role::Leader],
+    ),
+    ("/bank-accounts", "收款账户", &[Role::Finance]),
+    (
+        "/overview",
+        "概览",
+        &[Role::Leader, Role::Approver, Role::Finance],
+    ),
+    ("/desk/articles", "文章", &[Role::Editor]),
+    (
+        "/accounts",
+        "账号",
+        &[Role::SystemAdmin, Role::SecurityAdmin],
+    ),
+    ("/log", "日志", &[Role::AuditAdmin]),
+];
+
 /// Public entries for strangers, work entries by role for the others.
 fn nav(visit: &Visit, words: Lang, path: &str) -> Vec<NavItem> {
-    use Role::*;
     let entry = |href: &'static str, label: String| NavItem {
         href,
         label,
@@ -160,41 +221,9 @@ fn nav(visit: &Visit, words: Lang, path: &str) -> Vec<NavItem> {
         .map(|(href, label)| entry(href, label.to_owned()))
         .into();
     }
-    const STAFF: &[(&str, &str, &[Role])] = &[
-        ("/work", "工作台", &[]),
-        (
-            "/cases",
-            "办件",
-            &[
-                WindowClerk,
-                CaseHandler,
-                Reviewer,
-                Approver,
-                Finance,
-                Leader,
-            ],
-        ),
-        (
-            "/parties",
-            "主体",
-            &[WindowClerk, CaseHandler, Reviewer, Approver, Finance],
-        ),
-        (
-            "/batches",
-            "批次",
-            &[CaseHandler, Reviewer, Approver, Finance, Leader],
-        ),
-        ("/objections", "异议", &[CaseHandler, Reviewer, Approver]),
-        ("/budgets", "资金", &[Finance, Approver, Leader]),
-        ("/bank-accounts", "收款账户", &[Finance]),
-        ("/overview", "概览", &[Leader, Approver, Finance]),
-        ("/desk/articles", "文章", &[Editor]),
-        ("/accounts", "账号", &[SystemAdmin, SecurityAdmin]),
-        ("/log", "日志", &[AuditAdmin]),
-    ];
     STAFF
         .iter()
-        .filter(|(_, _, roles)| roles.is_empty() || actor.roles.any(roles))
+        .filter(|(_, _, roles)| actor.roles.any(roles))
         .map(|(href, label, _)| entry(href, (*label).to_owned()))
         .collect()
 }

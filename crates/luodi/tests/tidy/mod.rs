@@ -135,8 +135,8 @@ fn owner(table: &str) -> Option<&'static str> {
         "department" | "account" | "account_role" | "session" => "account",
         "party" | "bank_account" | "message" => "party",
         "policy_version" | "item_version" | "item" => "item",
-        "casework" | "case_claim" | "case_value" | "task" | "suspension" | "correction"
-        | "inspection" | "case_duty" | "draft" => "casework",
+        "casework" | "case_claim" | "case_value" | "case_measure" | "task" | "suspension"
+        | "correction" | "inspection" | "case_duty" | "draft" => "casework",
         "attachment" => "attachment",
         "budget_line" | "ledger_entry" | "posting" | "ledger_balance" | "batch" | "batch_entry"
         | "payment_file" | "payment" => "fund",

@@ -1,0 +1,107 @@
+//! Figures over other cases that the checks of an item ask for, such as the mean yield of a
+//! county's quarter: Σ numerator ÷ Σ denominator of the cases of one group. Each case keeps its own
+//! part in `case_measure`; a case that ended without money no longer counts, its row stays.
+
+use policy::feel::Context;
+
+use super::queries::CaseRow;
+use crate::form::{Values, number_value};
+use crate::ids::CaseId;
+use crate::item::{Package, Statistic};
+use crate::params;
+use crate::refusal::Result;
+use crate::store::{Query, Tx};
+use vocab::RegionCode;
+
+/// What the cases of one group have in common, as text; the unit separator stands between parts.
+fn group_key(statistic: &Statistic, region: RegionCode, values: &Values) -> String {
+    let parts = statistic.within.iter().map(|within| {
+        if within == "region" {
+            region.to_string()
+        } else {
+            values.text(within).to_owned()
+        }
+    });
+    parts.collect::<Vec<_>>().join("\u{1f}")
+}
+
+/// Keeps what this case adds to each statistic. Values that are missing or not positive count
+/// for nothing.
+pub(super) fn keep(tx: &Tx, package: &Package, case: &CaseRow, values: &Values) -> Result<()> {
+    for statistic in package.statistics() {
+        let number = |key: &str| values.text(key).parse::<f64>().unwrap_or(0.0);
+        let (numerator, denominator) =
+            (number(&statistic.numerator), number(&statistic.denominator));
+        let counts = numerator > 0.0 && denominator > 0.0;
+        let group = group_key(statistic, case.region, values);
+        let kept = tx.execute(
+            "UPDATE case_measure SET group_key = ?3, numerator = ?4, denominator = ?5, counts = ?6 \
+             WHERE case_id = ?1 AND statistic = ?2",
+            params![
+                case.id,
+                statistic.name.as_str(),
+                &group,
+                numerator,
+                denominator,
+                counts
+            ],
+        )?;
+        if kept == 0 {
+            tx.execute(
+                "INSERT INTO case_measure (case_id, statistic, item_id, group_key, numerator, \
+                 denominator, counts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    case.id,
+                    statistic.name.as_str(),
+                    case.item,
+                    &group,
+                    numerator,
+                    denominator,
+                    counts
+                ],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A case that ended without money is no measure for others.
+pub(super) fn leave_out(tx: &Tx, case: CaseId) -> Result<()> {
+    tx.execute(
+        "UPDATE case_measure SET counts = 0 WHERE case_id = ?1",
+        params![case],
+    )?;
+    Ok(())
+}
+
+/// Adds the statistics of the case's groups to the context, the case itself left out. One with
+/// fewer other cases than it asks for stays null.
+pub(super) fn add(
+    q: &dyn Query,
+    package: &Package,
+    case: &CaseRow,
+    values: &Values,
+    context: &mut Context,
+) -> Result<()> {
+    for statistic in package.statistics() {
+        let (count, numerator, denominator) = q.row(
+            "SELECT COUNT(*), COALESCE(SUM(numerator), 0.0), COALESCE(SUM(denominator), 0.0) \
+             FROM case_measure WHERE item_id = ?1 AND statistic = ?2 AND group_key = ?3 \
+             AND counts = 1 AND case_id <> ?4",
+            params![
+                case.item,
+                statistic.name.as_str(),
+                group_key(statistic, case.region, values),
+                case.id
+            ],
+            |row| Ok((row.get::<u32>(0)?, row.get::<f64>(1)?, row.get::<f64>(2)?)),
+        )?;
+        if count >= statistic.at_least && denominator > 0.0 {
+            context.insert(
+                statistic.name.as_str(),
+                number_value(numerator / denominator),
+            );
+        }
+    }
+    Ok(())
+}
