@@ -137,9 +137,21 @@ impl Run<'_> {
         match service.kind.as_str() {
             "evaluate-policy" => self.evaluate(),
             // Entering the pool of proposed cases is the open task of role batch that follows.
-            "propose" => Ok(()),
+            "propose" => self.propose(),
             other => Err(corrupt(format!("service kind {other}"))),
         }
+    }
+
+    /// Only what can be paid is proposed: a case without an amount would wait for ever.
+    fn propose(&self) -> Result<()> {
+        if self.case.amount.is_some_and(|amount| amount.0 > 0) {
+            return Ok(());
+        }
+        Err(Refusal::conflict(
+            "nothing-to-pay",
+            "核定金额为 0.00 元，不能进入拟补名单。请核对电量等数据；确无应补金额的，请选择不予支持并写明理由。",
+        )
+        .into())
     }
 
     fn evaluate(&mut self) -> Result<()> {

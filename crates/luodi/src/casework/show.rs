@@ -92,6 +92,15 @@ pub(super) struct Facts {
     colleagues: Vec<(AccountId, String)>,
 }
 
+impl Facts {
+    /// The name of the material that stands in a slot; empty where the item does not name it.
+    fn material(&self, slot: &str) -> &str {
+        let materials = &self.package.item.materials;
+        let named = materials.iter().find(|m| m.slot.as_deref() == Some(slot));
+        named.map_or("", |material| &material.name)
+    }
+}
+
 async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
     let actor = visit.actor()?.clone();
     let today = visit.today();

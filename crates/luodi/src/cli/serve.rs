@@ -96,20 +96,19 @@ async fn serve(app: App, listen: &str, works: bool) -> std::io::Result<()> {
             let _ = stopped.wait_for(|stop| *stop).await;
         }
     };
+    // Heard from here on: whoever reads "listening" may end the server at once and in good order.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let signals = tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        let _ = stop.send(true);
+    });
     let worker = works.then(|| tokio::spawn(work::run(app.clone(), wait())));
     let socket = forward::bind(&app)?;
     let socket = tokio::spawn(forward::listen(app.clone(), socket, wait()));
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening http://{address}")?;
     stdout.flush()?;
-    let signals = tokio::spawn(async move {
-        let interrupt = signal(SignalKind::interrupt());
-        let terminate = signal(SignalKind::terminate());
-        if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        }
-        let _ = stop.send(true);
-    });
     let router = web::mount(&app, router::routes());
     web::serve(listener, router, Limits::default(), wait()).await?;
     signals.abort();

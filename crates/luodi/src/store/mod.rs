@@ -32,6 +32,7 @@ mod value;
 mod writer;
 
 use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc as channel};
@@ -148,7 +149,12 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", dir.display()));
-        std::fs::create_dir_all(dir.join("attachments")).map_err(unusable)?;
+        // Keys, database and papers are for the service's own user alone.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir.join("attachments"))
+            .map_err(unusable)?;
         let lock = FolderLock::take(dir)?;
         let file = dir.join("luodi.db");
         let settings = sqlite::Settings {
