@@ -152,7 +152,7 @@ fn apply_page(
         fields: desk
             .package
             .form
-            .render(values, errors, &desk.shown_files())?,
+            .render(values, errors, &desk.shown_files(), visit.today())?,
         action: format!("/items/{}/apply?party={}", desk.offered.id, desk.party.id),
         desk,
     };

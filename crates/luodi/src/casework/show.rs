@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::json;
 use vocab::Fen;
 
@@ -71,7 +72,7 @@ struct Correction {
 /// An inspection as the page shows it.
 #[derive(Clone, Debug)]
 struct Inspection {
-    inspected_on: jiff::civil::Date,
+    inspected_on: Date,
     officers: String,
     sections: Vec<ViewSection>,
 }
@@ -157,7 +158,7 @@ fn inspections(q: &dyn Query, package: &Package, case: CaseId) -> Result<Vec<Ins
         params![case],
         |row| {
             Ok((
-                row.get::<jiff::civil::Date>(0)?,
+                row.get::<Date>(0)?,
                 row.get::<AccountId>(1)?,
                 row.get::<AccountId>(2)?,
                 row.get::<serde_json::Value>(3)?,
@@ -217,6 +218,7 @@ fn desk(
     actor: &Actor,
     typed: &Typed,
     errors: &[FieldError],
+    today: Date,
 ) -> Result<Option<Desk>, WebError> {
     let open = facts.tasks.iter().find(|task| is_theirs(task, actor));
     let Some(task) = open else { return Ok(None) };
@@ -224,7 +226,7 @@ fn desk(
         return Ok(None);
     };
     let form = match facts.package.task_form(&task.node) {
-        Some(form) => form.render(&typed.values, errors, &shown_files(facts))?,
+        Some(form) => form.render(&typed.values, errors, &shown_files(facts), today)?,
         None => String::new(),
     };
     Ok(Some(Desk {
@@ -307,7 +309,7 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
             .iter()
             .any(|t| t.state == "open" && t.role == Role::Applicant.code())
             && (own || actor.has(Role::WindowClerk)),
-        desk: desk(facts, actor, &shown.typed, shown.errors)?,
+        desk: desk(facts, actor, &shown.typed, shown.errors, visit.today())?,
         errors: Errors(shown.errors),
         trail: trail(facts),
         money,
@@ -528,7 +530,7 @@ fn correct_page(
         fields: facts
             .package
             .form
-            .render(values, errors, &shown_files(facts))?,
+            .render(values, errors, &shown_files(facts), visit.today())?,
         answer: answer.to_owned(),
         errors: Errors(errors),
         facts,

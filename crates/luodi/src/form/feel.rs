@@ -86,11 +86,11 @@ fn feel_row(fields: &[Field], row: &serde_json::Value) -> Value {
 fn labelled(field: &Field, value: Option<&serde_json::Value>) -> Value {
     match (&field.kind, value) {
         (FieldKind::Choice { .. }, Some(serde_json::Value::String(code))) => {
-            Value::from(field.option_label(code))
+            Value::from(field.option_label(code).as_str())
         }
         (FieldKind::Checklist { .. }, Some(serde_json::Value::Array(codes))) => {
             let codes = codes.iter().filter_map(serde_json::Value::as_str);
-            Value::list(codes.map(|code| Value::from(field.option_label(code))))
+            Value::list(codes.map(|code| Value::from(field.option_label(code).as_str())))
         }
         (_, Some(value)) => feel_value(field, value),
         (_, None) => Value::Null,

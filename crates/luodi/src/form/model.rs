@@ -3,6 +3,7 @@
 
 use policy::Expression;
 use regex::Regex;
+use vocab::Quarter;
 
 use super::check::{CodeRule, DateRule};
 
@@ -79,7 +80,7 @@ pub enum FieldKind {
     },
     /// One of several.
     Choice {
-        /// What may be chosen.
+        /// What may be chosen; empty where it is one of the latest quarters that are over.
         options: Vec<Choice>,
         /// Radio buttons rather than a list.
         radio: bool,
@@ -225,8 +226,11 @@ impl Field {
     }
 
     /// The label of an option; the value itself where the option is unknown.
-    pub fn option_label<'a>(&'a self, value: &'a str) -> &'a str {
+    pub fn option_label(&self, value: &str) -> String {
         let options = match &self.kind {
+            FieldKind::Choice { options, .. } if options.is_empty() => {
+                return Quarter::parse(value).map_or_else(|_| value.to_owned(), Quarter::zh);
+            }
             FieldKind::Choice { options, .. } | FieldKind::Checklist { options } => {
                 options.as_slice()
             }
@@ -235,6 +239,6 @@ impl Field {
         options
             .iter()
             .find(|option| option.value == value)
-            .map_or(value, |o| o.label.as_str())
+            .map_or_else(|| value.to_owned(), |o| o.label.clone())
     }
 }

@@ -4,6 +4,7 @@
 use askama::Template;
 use jiff::civil::Date;
 use serde_json::Value;
+use vocab::Quarter;
 
 use super::model::{Field, FieldKind, Form};
 use super::values::Values;
@@ -85,7 +86,7 @@ struct Widget<'a> {
     value: String,
     checked: bool,
     mode: &'static str,
-    options: Vec<Opt<'a>>,
+    options: Vec<Opt>,
     accept: String,
     multiple: bool,
     files: Vec<&'a Attachment>,
@@ -93,15 +94,18 @@ struct Widget<'a> {
     may_add: bool,
 }
 
-struct Opt<'a> {
-    value: &'a str,
-    label: &'a str,
+struct Opt {
+    value: String,
+    label: String,
     chosen: bool,
 }
 
+/// How many quarters are offered: two years, in which what was missed can still be applied for.
+const PAST_QUARTERS: usize = 8;
+
 impl Form {
     /// The fields as HTML, without the surrounding `<form>`, its hidden fields and its buttons.
-    /// `values` may hold what was typed, checked or not.
+    /// `values` may hold what was typed, checked or not; `today` decides which quarters are over.
     ///
     /// # Errors
     /// A template that cannot be rendered.
@@ -110,6 +114,7 @@ impl Form {
         values: &Values,
         errors: &[FieldError],
         attachments: &[Attachment],
+        today: Date,
     ) -> askama::Result<String> {
         let hidden = self.hidden(values);
         let sections = self.sections.iter().filter_map(|section| {
@@ -124,6 +129,7 @@ impl Form {
                         field.key.clone(),
                         values.get(&field.key),
                         attachments,
+                        today,
                     )
                 })
                 .collect();
@@ -148,9 +154,10 @@ fn widget<'a>(
     name: String,
     value: Option<&Value>,
     attachments: &'a [Attachment],
+    today: Date,
 ) -> Widget<'a> {
     let text = value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (rows, may_add) = rows(field, &name, value, attachments);
+    let (rows, may_add) = rows(field, &name, value, attachments, today);
     let (accept, multiple) = accepted(field);
     Widget {
         kind: kind(field, &text),
@@ -162,7 +169,7 @@ fn widget<'a>(
         unit: &field.unit,
         checked: value.and_then(Value::as_bool).unwrap_or(false),
         mode: mode(field),
-        options: options(field, value),
+        options: options(field, value, today),
         accept,
         multiple,
         files: attachments
@@ -173,7 +180,7 @@ fn widget<'a>(
         may_add,
         value: match &field.kind {
             FieldKind::Paragraph { text } => text.clone(),
-            FieldKind::Choice { .. } if field.readonly => field.option_label(&text).to_owned(),
+            FieldKind::Choice { .. } if field.readonly => field.option_label(&text),
             _ => text,
         },
         name,
@@ -253,7 +260,7 @@ fn accepted(field: &Field) -> (String, bool) {
     }
 }
 
-fn options<'a>(field: &'a Field, value: Option<&Value>) -> Vec<Opt<'a>> {
+fn options(field: &Field, value: Option<&Value>, today: Date) -> Vec<Opt> {
     let (FieldKind::Choice { options, .. } | FieldKind::Checklist { options }) = &field.kind else {
         return Vec::new();
     };
@@ -262,12 +269,32 @@ fn options<'a>(field: &'a Field, value: Option<&Value>) -> Vec<Opt<'a>> {
         Some(Value::Array(codes)) => codes.iter().any(|chosen| chosen.as_str() == Some(code)),
         _ => false,
     };
-    let opt = |o: &'a super::Choice| Opt {
-        value: &o.value,
-        label: &o.label,
-        chosen: chosen(&o.value),
+    let opt = |(value, label): (String, String)| Opt {
+        chosen: chosen(&value),
+        value,
+        label,
     };
-    options.iter().map(opt).collect()
+    if options.is_empty() {
+        return past_quarters(value.and_then(Value::as_str), today)
+            .into_iter()
+            .map(|quarter| opt((quarter.to_string(), quarter.zh())))
+            .collect();
+    }
+    let listed = options
+        .iter()
+        .map(|option| (option.value.clone(), option.label.clone()));
+    listed.map(opt).collect()
+}
+
+/// The latest quarters that are over, newest first; an older one that was chosen stays in the list.
+fn past_quarters(chosen: Option<&str>, today: Date) -> Vec<Quarter> {
+    let latest = Quarter::of(today).previous();
+    let mut offered: Vec<Quarter> = std::iter::successors(Some(latest), |q| Some(q.previous()))
+        .take(PAST_QUARTERS)
+        .collect();
+    let chosen = chosen.and_then(|text| Quarter::parse(text).ok());
+    offered.extend(chosen.filter(|quarter| !offered.contains(quarter) && *quarter < latest));
+    offered
 }
 
 /// The rows of a list: those that hold something, at least as many as an empty form shows.
@@ -276,6 +303,7 @@ fn rows<'a>(
     name: &str,
     value: Option<&Value>,
     attachments: &'a [Attachment],
+    today: Date,
 ) -> (Vec<Vec<Widget<'a>>>, bool) {
     let FieldKind::List {
         fields,
@@ -297,6 +325,7 @@ fn rows<'a>(
                 format!("{name}.{index}.{}", inner.key),
                 value,
                 attachments,
+                today,
             )
         };
         fields.iter().map(cell).collect()

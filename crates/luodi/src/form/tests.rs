@@ -575,7 +575,48 @@ fn the_rendered_form_is_plain_html() {
         href: "/drafts/1/files/2".into(),
         size: "1.2 MB".into(),
     }];
-    insta::assert_snapshot!(every().render(&typed, &errors, &attachments).unwrap());
+    insta::assert_snapshot!(
+        every()
+            .render(&typed, &errors, &attachments, date(2026, 11, 23))
+            .unwrap()
+    );
+}
+
+#[test]
+fn past_quarters_are_offered_by_the_day() {
+    let schema = r#"{ "components": [ { "type": "select", "key": "quarter", "label": "季度",
+        "valuesKey": "past_quarters", "properties": { "luodi.rule": "quarter" } } ] }"#;
+    let form = parse(schema).form.unwrap();
+    let offered = |chosen: &str, today| {
+        let html = form
+            .render(
+                &form.typed(&posted(&[("quarter", chosen)])),
+                &[],
+                &[],
+                today,
+            )
+            .unwrap();
+        let values = html.split("<option value=\"2").skip(1);
+        values
+            .map(|rest| format!("2{}", rest.split('"').next().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let two_years = [
+        "2026Q3", "2026Q2", "2026Q1", "2025Q4", "2025Q3", "2025Q2", "2025Q1", "2024Q4",
+    ];
+    assert_eq!(offered("", date(2026, 11, 27)), two_years);
+    assert_eq!(offered("", date(2027, 1, 1)).first().unwrap(), "2026Q4");
+    assert_eq!(
+        offered("2019Q2", date(2026, 11, 27)).last().unwrap(),
+        "2019Q2"
+    );
+    let read = |typed: &str| form.read(&posted(&[("quarter", typed)]), &[], date(2026, 11, 27));
+    assert_eq!(read("2026Q3").unwrap().text("quarter"), "2026Q3");
+    for wrong in ["2026Q4", "2026Q5", "第三季度"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+    let field = form.field("quarter").unwrap();
+    assert_eq!(field.option_label("2026Q3"), "2026 年第三季度");
 }
 
 proptest::proptest! {
@@ -588,7 +629,7 @@ proptest::proptest! {
         let form = every();
         let _ = form.read(&pairs, &[], date(2026, 11, 23));
         let typed = form.typed(&pairs);
-        proptest::prop_assert!(form.render(&typed, &[], &[]).is_ok());
+        proptest::prop_assert!(form.render(&typed, &[], &[], date(2026, 11, 23)).is_ok());
     }
 
     #[test]

@@ -145,9 +145,7 @@ fn shown(field: &Field, value: Option<&Value>) -> String {
         (FieldKind::Number { decimals, .. }, Some(Value::String(number))) => {
             figure(number, decimals.unwrap_or(0))
         }
-        (FieldKind::Choice { .. }, Some(Value::String(code))) => {
-            field.option_label(code).to_owned()
-        }
+        (FieldKind::Choice { .. }, Some(Value::String(code))) => field.option_label(code),
         (FieldKind::Checklist { .. }, Some(Value::Array(codes))) => {
             let labels = codes
                 .iter()

@@ -40,7 +40,7 @@ async fn what_is_wrong_is_said_at_its_field() {
         ("filed_kw", "NaN", "number"),
         ("filed_kw", "６００1", "max"),
         ("generated_kwh", "0.001", "decimals"),
-        ("quarter", "2031Q9", "option"),
+        ("quarter", "2031Q9", "quarter-shape"),
         ("contact_phone", "12", "phone-shape"),
         ("project_name", &long_name, "max-length"),
         ("project_name", "短", "min-length"),

@@ -4,6 +4,7 @@ use policy::feel::Number;
 use regex::RegexBuilder;
 use serde_json::{Map, Value};
 
+use super::options::PAST_QUARTERS;
 use super::{Path, Reader, Severity};
 use crate::form::check::{CodeRule, DateRule};
 use crate::form::model::{Class, Field, FieldKind, TextCheck};
@@ -183,7 +184,15 @@ impl Reader {
             ("datetime", _) => self.date(component, key, path),
             ("select" | "radio", _) => {
                 let rule = self.code_rule(component, key, path);
-                let options = self.options(component, key, path);
+                let past_quarters = kind == "select"
+                    && rule == Some(CodeRule::Quarter)
+                    && component.get("values").is_none()
+                    && component.get("valuesKey").and_then(Value::as_str) == Some(PAST_QUARTERS);
+                let options = if past_quarters {
+                    Vec::new()
+                } else {
+                    self.options(component, key, path)
+                };
                 Some(FieldKind::Choice {
                     options,
                     radio: kind == "radio",

@@ -1,4 +1,5 @@
-//! The options of a select, radio or checklist: a fixed list in the schema, nothing looked up.
+//! The options of a select, radio or checklist: a fixed list in the schema, or the quarters that
+//! are over, which no schema can list for ever. Nothing else is looked up.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +8,9 @@ use serde_json::Value;
 use super::{Path, Reader};
 use crate::form::model::Choice;
 
+/// The `valuesKey` of a select whose options are the latest quarters that are over.
+pub(super) const PAST_QUARTERS: &str = "past_quarters";
+
 /// The most options of one field.
 const MAX_OPTIONS: usize = 500;
 
@@ -14,7 +18,9 @@ impl Reader {
     pub(super) fn options(&mut self, component: &Value, key: &str, path: &Path) -> Vec<Choice> {
         for name in ["valuesKey", "valuesExpression"] {
             if component.get(name).is_some() {
-                let message = format!("{name} 不支持，请在 values 中写明固定选项。");
+                let message = format!(
+                    "{name} 不支持，请在 values 中写明固定选项；申报季度的下拉框可写 \"valuesKey\": \"{PAST_QUARTERS}\"。"
+                );
                 self.error(&path.key(name), key, "form-options", message);
             }
         }
