@@ -127,7 +127,7 @@ pub fn answer_correction(
         "UPDATE casework SET form = ?2, title = ?3, period = ?4, form_version = form_version + 1 WHERE id = ?1",
         params![case.id, form, package.title(values), package.period(values)],
     )?;
-    keep_values(tx, &package, &case, values)?;
+    keep_values(tx, &package, &case, values, true)?;
     close_correction(tx, actor, &case, answer)?;
     let completion = Completion {
         case: case.id,

@@ -25,40 +25,39 @@ fn group_key(statistic: &Statistic, region: RegionCode, values: &Values) -> Stri
     parts.collect::<Vec<_>>().join("\u{1f}")
 }
 
-/// Keeps what this case adds to each statistic. Values that are missing or not positive count
-/// for nothing.
-pub(super) fn keep(tx: &Tx, package: &Package, case: &CaseRow, values: &Values) -> Result<()> {
+/// Keeps what this case adds to each statistic, for the first time or `again`. Values that are
+/// missing or not positive count for nothing.
+pub(super) fn keep(
+    tx: &Tx,
+    package: &Package,
+    case: &CaseRow,
+    values: &Values,
+    again: bool,
+) -> Result<()> {
     for statistic in package.statistics() {
         let number = |key: &str| values.text(key).parse::<f64>().unwrap_or(0.0);
         let (numerator, denominator) =
             (number(&statistic.numerator), number(&statistic.denominator));
-        let counts = numerator > 0.0 && denominator > 0.0;
-        let group = group_key(statistic, case.region, values);
-        let kept = tx.execute(
-            "UPDATE case_measure SET group_key = ?3, numerator = ?4, denominator = ?5, counts = ?6 \
-             WHERE case_id = ?1 AND statistic = ?2",
-            params![
-                case.id,
-                statistic.name.as_str(),
-                &group,
-                numerator,
-                denominator,
-                counts
-            ],
-        )?;
-        if kept == 0 {
+        let row = params![
+            case.id,
+            statistic.name.as_str(),
+            group_key(statistic, case.region, values),
+            numerator,
+            denominator,
+            numerator > 0.0 && denominator > 0.0,
+            case.item
+        ];
+        let kept = again
+            && tx.execute(
+                "UPDATE case_measure SET group_key = ?3, numerator = ?4, denominator = ?5, \
+                 counts = ?6, item_id = ?7 WHERE case_id = ?1 AND statistic = ?2",
+                row.to_vec(),
+            )? > 0;
+        if !kept {
             tx.execute(
-                "INSERT INTO case_measure (case_id, statistic, item_id, group_key, numerator, \
-                 denominator, counts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    case.id,
-                    statistic.name.as_str(),
-                    case.item,
-                    &group,
-                    numerator,
-                    denominator,
-                    counts
-                ],
+                "INSERT INTO case_measure (case_id, statistic, group_key, numerator, denominator, \
+                 counts, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                row.to_vec(),
             )?;
         }
     }

@@ -297,7 +297,7 @@ pub struct ListedCase {
 /// What a list of cases is asked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CaseFilter {
-    /// Part of number, title or applicant's name.
+    /// Part of number, title, applicant's name or a value the item keeps, such as a meter's number.
     pub text: String,
     /// One state.
     pub state: String,
@@ -358,7 +358,8 @@ impl CaseFilter {
         if !self.text.is_empty() {
             let like = Value::from(format!("%{}%", escape_like(&self.text)));
             and(
-                "(c.number LIKE ?? ESCAPE '!' OR c.title LIKE ?? ESCAPE '!' OR c.party_name LIKE ?? ESCAPE '!')",
+                "(c.number LIKE ?? ESCAPE '!' OR c.title LIKE ?? ESCAPE '!' OR c.party_name LIKE ?? ESCAPE '!' \
+                 OR EXISTS (SELECT 1 FROM case_value v WHERE v.case_id = c.id AND v.text_value LIKE ?? ESCAPE '!'))",
                 like,
             );
         }

@@ -115,7 +115,7 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
         event_rows(tx, actor, "case.take_over_draft", id, detail, rows)?;
     }
     let case = load_case(tx, id)?;
-    keep_values(tx, &package, &case, &submission.values)?;
+    keep_values(tx, &package, &case, &submission.values, false)?;
     let context = facts::context(&package, &submission.values, &[], "");
     let mut run = Run {
         tx,
@@ -204,26 +204,28 @@ pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
     Ok(())
 }
 
-/// Writes the values the item keeps for comparison and lists.
+/// Writes the values the item keeps for comparison and search, for the first time or `again`.
 pub(super) fn keep_values(
     tx: &Tx,
     package: &Package,
     case: &CaseRow,
     values: &Values,
+    again: bool,
 ) -> Result<()> {
     for (name, text, number) in package.indexed(values) {
-        let kept = tx.execute(
-            "UPDATE case_value SET text_value = ?3, number_value = ?4 WHERE case_id = ?1 AND name = ?2",
-            params![case.id, name, text.clone(), number],
-        )?;
-        if kept == 0 {
+        let kept = again
+            && tx.execute(
+                "UPDATE case_value SET text_value = ?3, number_value = ?4 WHERE case_id = ?1 AND name = ?2",
+                params![case.id, name, text.clone(), number],
+            )? > 0;
+        if !kept {
             tx.execute(
                 "INSERT INTO case_value (case_id, name, text_value, number_value) VALUES (?1, ?2, ?3, ?4)",
                 params![case.id, name, text, number],
             )?;
         }
     }
-    measure::keep(tx, package, case, values)
+    measure::keep(tx, package, case, values, again)
 }
 
 /// The next case number of a region and year: `330324-2026-000123`.

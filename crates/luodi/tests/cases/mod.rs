@@ -1,6 +1,7 @@
 //! Cases met by bad input, double clicks, races, ended sessions and people who may not.
 
 mod apply;
+mod compare;
 mod duty;
 mod once;
 mod race;

@@ -9,7 +9,7 @@ use crate::support::{Answer, PAPERS, TestCity, Visitor, good_application};
 const CASES: &str = "SELECT COUNT(*) FROM casework";
 
 /// The page on which a complete application is submitted, and its address.
-async fn review(city: &TestCity, enterprise: &mut Visitor<'_>) -> (Answer, String) {
+pub async fn review(city: &TestCity, enterprise: &mut Visitor<'_>) -> (Answer, String) {
     let path = form_of(city).await;
     let form = enterprise.get(&path).await;
     let saved = enterprise
