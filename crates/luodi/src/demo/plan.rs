@@ -35,6 +35,8 @@ pub(super) enum Step {
 pub(super) struct CasePlan {
     /// 0 or 1.
     pub(super) county: usize,
+    /// Whose turn it is among the county's applicants.
+    pub(super) turn: usize,
     /// By an enterprise.
     pub(super) enterprise: bool,
     /// The quarter applied for.
@@ -169,6 +171,7 @@ fn plan(
     let per_kw = rng.random_range(250..310) + if number % 11 == 10 { 120 } else { 0 };
     CasePlan {
         county: number % 2,
+        turn: number,
         enterprise,
         quarter,
         submitted_after_days: after,

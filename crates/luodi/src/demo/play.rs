@@ -167,7 +167,9 @@ impl<'a> Play<'a> {
 
     fn submit(&mut self, at: Timestamp, number: usize) -> Result<()> {
         let plan = self.plan(number)?;
-        let applicant = self.town.applicant(plan.county, plan.enterprise, number)?;
+        let applicant = self
+            .town
+            .applicant(plan.county, plan.enterprise, plan.turn)?;
         let (actor, channel) = match &applicant.account {
             Some(account) => (account.clone(), "online"),
             None => (
@@ -322,9 +324,11 @@ impl<'a> Play<'a> {
         what: &Step,
     ) -> Result<()> {
         match what {
-            Step::Answer => self.answer(at, plan, number, case),
+            Step::Answer => self.answer(at, plan, case),
             Step::Withdraw(reason) => {
-                let applicant = self.town.applicant(plan.county, plan.enterprise, number)?;
+                let applicant = self
+                    .town
+                    .applicant(plan.county, plan.enterprise, plan.turn)?;
                 let actor = self.town.for_party(&applicant);
                 let reason = (*reason).to_owned();
                 self.town.command("case.withdraw", at, move |tx| {
@@ -394,14 +398,10 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    fn answer(
-        &mut self,
-        at: Timestamp,
-        plan: &CasePlan,
-        number: usize,
-        case: CaseId,
-    ) -> Result<()> {
-        let applicant = self.town.applicant(plan.county, plan.enterprise, number)?;
+    fn answer(&mut self, at: Timestamp, plan: &CasePlan, case: CaseId) -> Result<()> {
+        let applicant = self
+            .town
+            .applicant(plan.county, plan.enterprise, plan.turn)?;
         let actor = self.town.for_party(&applicant);
         self.town.command("case.answer_correction", at, move |tx| {
             let open = casework::open_task(tx, case)?;
