@@ -1,6 +1,8 @@
 //! The log (日志) as the audit administrator reads it: who did what, when, to what. Reading it is
 //! itself no change; it lacks any way to alter an event.
 
+mod words;
+
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use serde::Deserialize;
@@ -23,12 +25,37 @@ struct Asked {
     page: u32,
 }
 
+/// An event in the words of the page.
+struct Line {
+    event: Written,
+    command: String,
+    table: String,
+    /// The page of what it is about, where the audit administrator may see it; else empty.
+    href: String,
+}
+
+impl From<Written> for Line {
+    fn from(event: Written) -> Self {
+        // Only public pages: an audit administrator sees no casework.
+        let href = match event.subject_table.as_str() {
+            "notice" => format!("/notices/{}", event.subject_id.simple()),
+            _ => String::new(),
+        };
+        Self {
+            command: words::command(&event.command).to_owned(),
+            table: words::table(&event.subject_table).to_owned(),
+            href,
+            event,
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "log/list.html")]
 struct LogPage {
     page: Page,
     asked: Asked,
-    events: Vec<Written>,
+    events: Vec<Line>,
     pager: Pager,
 }
 
@@ -51,7 +78,35 @@ async fn list(
     visit.show(&LogPage {
         page: Page::new(&app, &visit, "日志"),
         asked,
-        events,
+        events: events.into_iter().map(Line::from).collect(),
         pager,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(table: &str) -> Line {
+        Line::from(Written {
+            id: uuid::Uuid::nil(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            actor: "system".into(),
+            command: "case.timer".into(),
+            subject_table: table.into(),
+            subject_id: uuid::Uuid::nil(),
+            detail: "{}".into(),
+        })
+    }
+
+    #[test]
+    fn events_are_told_in_words_and_lead_to_public_pages_only() {
+        let case = about("casework");
+        assert_eq!(
+            (case.command.as_str(), case.table.as_str()),
+            ("到期自动处理", "办件")
+        );
+        assert_eq!(case.href, "");
+        assert!(about("notice").href.starts_with("/notices/0000"));
+    }
 }

@@ -1,0 +1,249 @@
+//! What the log's commands and tables are called in Chinese: the one place that names them.
+
+/// Commands as audit events name them.
+pub(super) const COMMANDS: &[(&str, &str)] = &[
+    ("account.change_password", "修改密码"),
+    ("account.create", "开立账号"),
+    ("account.grant", "授予角色"),
+    ("account.reset_password", "重置密码"),
+    ("account.set_state", "启用或停用账号"),
+    ("admin.init", "设立管理员"),
+    ("article.create", "新建文章"),
+    ("article.edit", "修改文章"),
+    ("article.import", "导入文章"),
+    ("article.publish", "发布文章"),
+    ("article.unpublish", "撤下文章"),
+    ("bank_account.approve", "审核通过收款账户"),
+    ("bank_account.end", "停用收款账户"),
+    ("bank_account.enter", "录入收款账户"),
+    ("bank_account.refuse", "退回收款账户"),
+    ("batch.create", "新建批次"),
+    ("batch.finalise", "批次转入待拨付"),
+    ("batch.finalise_entry", "单笔转入待拨付"),
+    ("batch.hold_entry", "暂缓拨付"),
+    ("batch.notice", "批次进入公示"),
+    ("batch.release_hold", "解除暂缓"),
+    ("batch.remove_entry", "移出批次"),
+    ("budget.adjust", "调整预算指标"),
+    ("budget.create", "下达预算指标"),
+    ("case.answer_correction", "补正材料"),
+    ("case.ask_correction", "要求补正"),
+    ("case.attach", "上传办件材料"),
+    ("case.complete_task", "办结环节"),
+    ("case.inspect", "记录现场核查"),
+    ("case.open_file", "查看办件材料"),
+    ("case.resume", "恢复计时"),
+    ("case.reveal", "查看办件中的个人信息"),
+    ("case.submit", "提交申请"),
+    ("case.suspend", "暂停计时"),
+    ("case.take_over_draft", "草稿转为办件"),
+    ("case.timer", "到期自动处理"),
+    ("case.withdraw", "撤回申请"),
+    ("city.found", "建立城市"),
+    ("department.create", "新建部门"),
+    ("draft.save", "保存草稿"),
+    ("draft.take_out_file", "移除草稿材料"),
+    ("item.adopt", "采用事项新版本"),
+    ("item.close", "停办事项"),
+    ("item.offer", "开办事项"),
+    ("item.publish", "发布事项版本"),
+    ("job.work", "执行后台任务"),
+    ("message.mark_read", "消息标为已读"),
+    ("notice.end", "结束公示"),
+    ("notice.publish", "发布公示"),
+    ("objection.answer", "答复异议"),
+    ("objection.note", "记录异议核实情况"),
+    ("objection.open_file", "查看异议材料"),
+    ("objection.submit", "提交异议"),
+    ("objection.take_up", "受理异议"),
+    ("objection.unmask", "查看异议人信息"),
+    ("party.amend", "变更主体信息"),
+    ("party.export", "导出主体清单"),
+    ("party.look_up", "按证件号码查找主体"),
+    ("party.register", "登记主体"),
+    ("party.unmask", "查看主体个人信息"),
+    ("payment.create_file", "生成拨付文件"),
+    ("payment.download", "下载拨付文件"),
+    ("payment.settle", "登记银行回单"),
+    ("policy.publish", "发布政策版本"),
+    ("session.close", "退出登录"),
+    ("session.open", "登录"),
+    ("session.refuse", "登录失败"),
+    ("session.see", "会话续期"),
+];
+
+/// Tables an event can be about.
+pub(super) const TABLES: &[(&str, &str)] = &[
+    ("account", "账号"),
+    ("article", "文章"),
+    ("bank_account", "收款账户"),
+    ("batch", "批次"),
+    ("budget_line", "预算指标"),
+    ("casework", "办件"),
+    ("city", "城市"),
+    ("department", "部门"),
+    ("draft", "草稿"),
+    ("item", "事项"),
+    ("item_version", "事项版本"),
+    ("notice", "公示"),
+    ("objection", "异议"),
+    ("party", "主体"),
+    ("payment_file", "拨付文件"),
+    ("policy_version", "政策版本"),
+];
+
+/// The word for a command; the name itself where it has none, which a test refuses.
+pub(super) fn command(name: &str) -> &str {
+    find(COMMANDS, name)
+}
+
+/// The word for a table; the name itself where it has none, which a test refuses.
+pub(super) fn table(name: &str) -> &str {
+    find(TABLES, name)
+}
+
+fn find<'a>(words: &[(&str, &'static str)], name: &'a str) -> &'a str {
+    words
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or(name, |(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The sources of the program that write events, tests and the demonstration left out.
+    fn sources(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.contains("tests") || ["demo", "store", "log"].contains(&name.as_str()) {
+                continue;
+            }
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                let text = std::fs::read_to_string(path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+                found.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+        }
+    }
+
+    fn all_sources() -> Vec<String> {
+        let mut found = Vec::new();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        sources(&folder, &mut found);
+        assert!(found.len() > 50);
+        found
+    }
+
+    fn is_name(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    }
+
+    /// Every literal `noun.verb` whose noun some command has: a command of the program, a column
+    /// of a statement or a text of a public page.
+    fn commands() -> BTreeSet<String> {
+        let nouns: BTreeSet<&str> = COMMANDS
+            .iter()
+            .filter_map(|(name, _)| name.split_once('.'))
+            .map(|(noun, _)| noun)
+            .collect();
+        let mut found = BTreeSet::new();
+        for text in all_sources() {
+            for (at, _) in text.match_indices('"') {
+                let (before, rest) = (&text[..at], &text[at + 1..]);
+                let literal = rest.split('"').next().unwrap_or_default();
+                let Some((noun, verb)) = literal.split_once('.') else {
+                    continue;
+                };
+                // Texts of public pages and the facts of a form are asked for by key.
+                let other = before.ends_with("text(") || before.ends_with(".t(");
+                let named = before.ends_with("command: ")
+                    || before.ends_with("Command::new( ")
+                    || before.ends_with("Command::new(");
+                if is_name(noun) && is_name(verb) && (named || (nouns.contains(noun) && !other)) {
+                    found.insert(literal.to_owned());
+                }
+            }
+        }
+        found
+    }
+
+    /// Literals that look like commands and are none: facts a form is filled from, texts of the
+    /// public pages.
+    const NONE: &[&str] = &[
+        "attachment.key",
+        "objection.follow",
+        "objection.organisation",
+        "objection.person",
+        "objection.received",
+        "objection.title",
+        "notice.all",
+        "notice.days_left",
+        "notice.ended",
+        "notice.final",
+        "notice.held",
+        "notice.last_day",
+        "notice.open",
+        "notice.over",
+        "notice.removed",
+        "notice.title",
+        "party.credit_code",
+        "party.kind",
+        "party.legal_representative",
+        "party.name",
+        "party.region",
+    ];
+
+    #[test]
+    fn every_command_has_a_word() {
+        let mut found = commands();
+        found.retain(|name| !NONE.contains(&name.as_str()));
+        assert!(found.contains("case.complete_task") && found.contains("session.refuse"));
+        let without: Vec<&String> = found
+            .iter()
+            .filter(|name| command(name) == **name)
+            .collect();
+        assert_eq!(
+            without,
+            Vec::<&String>::new(),
+            "give them a word in log/words.rs"
+        );
+        let unused: Vec<&str> = COMMANDS
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !found.contains(*name))
+            .collect();
+        assert_eq!(unused, Vec::<&str>::new(), "nothing writes them any more");
+    }
+
+    #[test]
+    fn every_table_an_event_is_about_has_a_word() {
+        let mut found = BTreeSet::new();
+        for text in all_sources() {
+            for rest in text.split("subject").skip(1) {
+                let head: String = rest.chars().take(40).collect();
+                let name = head
+                    .split_once("(\"")
+                    .and_then(|(_, rest)| rest.split_once('"'));
+                found.extend(name.map(|(name, _)| name.to_owned()).filter(|n| is_name(n)));
+            }
+        }
+        assert!(
+            found.contains("casework") && found.contains("batch"),
+            "{found:?}"
+        );
+        let without: Vec<&String> = found.iter().filter(|name| table(name) == **name).collect();
+        assert_eq!(
+            without,
+            Vec::<&String>::new(),
+            "give them a word in log/words.rs"
+        );
+    }
+}
