@@ -288,12 +288,7 @@ async fn entered(
             "",
         )
     };
-    Ok(with_session(
-        response,
-        &secrets.token,
-        None,
-        app.site.secure,
-    ))
+    Ok(with_session(response, &secrets.token, None, visit.secure))
 }
 
 /// Shows what was typed before the session ended, ready to be sent with the new session's token.
@@ -323,7 +318,7 @@ async fn leave(State(app): State<App>, visit: Visit, posted: Result<Posted, WebE
             .await?;
     }
     let response = visit.redirect("/", &visit.lang.text("logout.done"));
-    Ok(with_session(response, "", Some(0), app.site.secure))
+    Ok(with_session(response, "", Some(0), visit.secure))
 }
 
 /// The session's cookie: out of reach of scripts, not sent by forms of other sites.

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use jiff::civil::Date;
 
 use crate::store::{Options, Store, StoreError};
-use crate::web::Clock;
+use crate::web::{Clock, Network};
 
 pub use serve::app as application;
 
@@ -46,6 +46,9 @@ pub enum What {
         /// Served behind TLS: cookies are Secure and carry the __Host- prefix.
         #[arg(long)]
         secure: bool,
+        /// A reverse proxy whose X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated.
+        #[arg(long, value_name = "ADDR[/LEN]")]
+        trusted_proxy: Vec<Network>,
     },
     /// Fills a demonstration city; again changes nothing.
     Demo {
@@ -222,9 +225,10 @@ pub fn main() -> ExitCode {
         listen,
         no_work,
         secure,
+        trusted_proxy,
     } = &cli.what
     {
-        return serve::main(&cli, listen, !no_work, *secure).print();
+        return serve::main(&cli, listen, !no_work, *secure, trusted_proxy).print();
     }
     if matches!(cli.what, What::Work) {
         return serve::work(&cli).print();

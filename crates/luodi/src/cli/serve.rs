@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{Cli, Said, forward};
 use crate::store::{Options, Store};
-use crate::web::{self, App, Clock, Limits, Site};
+use crate::web::{self, App, Clock, Limits, Network, Site};
 use crate::{account, city, router, work};
 
 /// The application on an open store.
@@ -65,7 +65,17 @@ fn open(cli: &Cli, clock: &Clock, secure: bool) -> Result<App, Said> {
     app(store, &cli.data, clock.clone(), secure).map_err(Said::failed)
 }
 
-pub(super) fn main(cli: &Cli, listen: &str, works: bool, secure: bool) -> Said {
+pub(super) fn main(
+    cli: &Cli,
+    listen: &str,
+    works: bool,
+    secure: bool,
+    trusted_proxies: &[Network],
+) -> Said {
+    let edge = Limits {
+        trusted_proxies: trusted_proxies.into(),
+        ..Limits::default()
+    };
     let clock = Clock::system();
     let app = match open(cli, &clock, secure) {
         Ok(app) => app,
@@ -76,7 +86,7 @@ pub(super) fn main(cli: &Cli, listen: &str, works: bool, secure: bool) -> Said {
         Err(error) => return Said::failed(error),
     };
     let store = app.store.clone();
-    let served = runtime.block_on(serve(app, listen, works));
+    let served = runtime.block_on(serve(app, listen, works, edge));
     runtime.shutdown_timeout(Duration::from_secs(1));
     store.shutdown();
     match served {
@@ -85,7 +95,7 @@ pub(super) fn main(cli: &Cli, listen: &str, works: bool, secure: bool) -> Said {
     }
 }
 
-async fn serve(app: App, listen: &str, works: bool) -> std::io::Result<()> {
+async fn serve(app: App, listen: &str, works: bool, edge: Limits) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
@@ -110,7 +120,7 @@ async fn serve(app: App, listen: &str, works: bool) -> std::io::Result<()> {
     writeln!(stdout, "listening http://{address}")?;
     stdout.flush()?;
     let router = web::mount(&app, router::routes());
-    web::serve(listener, router, Limits::default(), wait()).await?;
+    web::serve(listener, router, edge, wait()).await?;
     signals.abort();
     if let Some(worker) = worker {
         let _ = worker.await;

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use super::proxy::neighbourhood;
+
 /// The budget of one purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
@@ -75,7 +77,7 @@ impl Attempts {
             at: now,
         };
         let bucket = buckets
-            .entry((rate.purpose, neighbourhood(address)))
+            .entry((rate.purpose, counted(address)))
             .or_insert(full);
         let minutes = now.duration_since(bucket.at).as_secs_f64().max(0.0) / 60.0;
         bucket.tokens =
@@ -85,15 +87,11 @@ impl Attempts {
     }
 }
 
-/// An IPv6 host owns a whole /64, so that is what counts as one address.
-fn neighbourhood(address: &str) -> String {
-    match address.parse() {
-        Ok(IpAddr::V6(v6)) => {
-            let [a, b, c, d, ..] = v6.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}")
-        }
-        _ => address.to_owned(),
-    }
+/// What counts as one address; text that is none counts as it is.
+fn counted(address: &str) -> String {
+    address
+        .parse::<IpAddr>()
+        .map_or_else(|_| address.to_owned(), neighbourhood)
 }
 
 #[cfg(test)]

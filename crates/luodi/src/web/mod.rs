@@ -11,6 +11,7 @@ pub mod form;
 mod lang;
 mod page;
 mod posted;
+mod proxy;
 mod route;
 mod serve;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use error::WebError;
 pub use lang::Lang;
 pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
 pub use posted::{FILE_BYTES, Posted, Upload};
+pub use proxy::Network;
 pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
 pub use visit::{Session, SessionLookup, Visit, is_local, percent, session_cookie};

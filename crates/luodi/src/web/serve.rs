@@ -23,10 +23,10 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::posted::REQUEST_BYTES;
-use super::visit::Peer;
+use super::proxy::{self, Network};
 
-/// Limits of the edge.
-#[derive(Clone, Copy, Debug)]
+/// Limits of the edge, and whom it believes.
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections open at once; further ones wait in the system's queue.
     pub connections: usize,
@@ -36,6 +36,8 @@ pub struct Limits {
     pub answer_timeout: Duration,
     /// Time open connections get to finish at shutdown.
     pub drain: Duration,
+    /// Proxies whose word about a visitor's address and scheme counts.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 impl Default for Limits {
@@ -45,6 +47,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(9),
+            trusted_proxies: Arc::default(),
         }
     }
 }
@@ -54,7 +57,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'; object-src 'none'";
 
-fn layered(router: Router, limits: Limits) -> Router {
+fn layered(router: Router, limits: &Limits) -> Router {
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::overriding(
             HeaderName::from_static(name),
@@ -92,7 +95,7 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let router = layered(router, limits);
+    let router = layered(router, &limits);
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
@@ -112,14 +115,12 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
-        let peer = Peer(peer.ip().to_string());
+        let proxies = Arc::clone(&limits.trusted_proxies);
         let service = router.clone().layer(axum::middleware::map_request(
             move |mut request: Request<Body>| {
-                let peer = peer.clone();
-                async move {
-                    request.extensions_mut().insert(peer);
-                    request
-                }
+                let visitor = proxy::visitor(&proxies, peer.ip(), request.headers());
+                request.extensions_mut().insert(visitor);
+                std::future::ready(request)
             },
         ));
         let connection = http1::Builder::new()

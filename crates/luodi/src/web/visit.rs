@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::proxy::Peer;
 use super::{App, Flash, Lang, WebError};
 use crate::access::Actor;
 use crate::refusal::Refusal;
@@ -50,25 +51,24 @@ pub struct Visit {
     pub lang: Lang,
     /// The path asked for, with its query.
     pub path: String,
-    /// The address the connection came from.
+    /// The visitor's address: where the connection came from, or what a trusted proxy says.
     pub address: String,
     /// What the previous page left to say.
     pub flash: Vec<Flash>,
     /// The session's secret, for logging out.
     pub token: Option<String>,
+    /// Cookies of this visit are Secure and the session's has the `__Host-` prefix.
+    pub secure: bool,
     set_stranger: Option<String>,
-    secure: bool,
 }
-
-/// The peer's address, put into the request by the accept loop.
-#[derive(Clone, Debug)]
-pub(super) struct Peer(pub(super) String);
 
 impl Visit {
     pub(super) async fn open(app: &App, request: Request) -> Result<(Self, Request), WebError> {
         let now = app.clock.now();
         let headers = request.headers();
-        let token = cookie(headers, session_cookie(app.site.secure));
+        let peer = request.extensions().get::<Peer>();
+        let secure = app.site.secure || peer.is_some_and(|peer| peer.https);
+        let token = cookie(headers, session_cookie(secure));
         let session = match &token {
             Some(token) => app.sessions.find(app, token, now).await?,
             None => None,
@@ -89,15 +89,12 @@ impl Visit {
             csrf,
             now,
             lang: Lang::of(headers, request.uri().query()),
-            address: request
-                .extensions()
-                .get::<Peer>()
-                .map_or_else(String::new, |p| p.0.clone()),
+            address: peer.map_or_else(String::new, |peer| peer.address.clone()),
             flash: cookie(headers, FLASH).map_or_else(Vec::new, |text| read_flash(&text)),
             path,
             token,
             set_stranger,
-            secure: app.site.secure,
+            secure,
         };
         Ok((visit, request))
     }
@@ -122,7 +119,7 @@ impl Visit {
         let flash = if text.is_empty() {
             String::new()
         } else {
-            flash_cookie(text)
+            flash_cookie(text, self.secure)
         };
         let mut response = redirect_to(location);
         if let (false, Ok(value)) = (flash.is_empty(), HeaderValue::from_str(&flash)) {
@@ -147,7 +144,7 @@ impl Visit {
         }
         if !self.flash.is_empty() && !response.status().is_redirection() {
             cookies.push(format!(
-                "{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+                "{FLASH}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}"
             ));
         }
         if let Some(lang) = self.lang.to_set() {
@@ -195,9 +192,10 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         })
 }
 
-fn flash_cookie(text: &str) -> String {
+fn flash_cookie(text: &str, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
     let value = URL_SAFE_NO_PAD.encode(text.chars().take(400).collect::<String>());
-    format!("{FLASH}={value}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax")
+    format!("{FLASH}={value}; Path=/; Max-Age=60; HttpOnly; SameSite=Lax{secure}")
 }
 
 fn read_flash(value: &str) -> Vec<Flash> {

@@ -143,6 +143,11 @@ fn exit_codes_say_what_became_of_it() {
     city.exits(2, &["demo", "--today", "2026-02-30"]);
     city.exits(2, &["demo", "--seed", "-1"]);
     city.exits(2, &["export", "articles", "--format", "docx"]);
+    let why = city.exits(2, &["serve", "--trusted-proxy", "10.0.0.0/33"]);
+    assert!(
+        why.contains("--trusted-proxy") && why.contains("10.0.0.0/33"),
+        "{why}"
+    );
     city.exits(3, &["import", "articles", "no-such-file.txt"]);
     city.exits(1, &["admin", "init", "--region", "12"]);
     city.exits(1, &["item", "export", "no-such-item", "out"]);
