@@ -51,13 +51,13 @@ pub(super) fn keep(
             && tx.execute(
                 "UPDATE case_measure SET group_key = ?3, numerator = ?4, denominator = ?5, \
                  counts = ?6, item_id = ?7 WHERE case_id = ?1 AND statistic = ?2",
-                row.to_vec(),
+                &row,
             )? > 0;
         if !kept {
             tx.execute(
                 "INSERT INTO case_measure (case_id, statistic, group_key, numerator, denominator, \
                  counts, item_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                row.to_vec(),
+                &row,
             )?;
         }
     }
