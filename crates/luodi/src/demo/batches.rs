@@ -3,12 +3,14 @@
 
 use jiff::Timestamp;
 
+use super::people;
 use super::play::{Act, Play, after};
 use super::town::missing;
 use crate::access::{Actor, Role};
 use crate::fund::{self, Answer, ReplyLine};
-use crate::ids::{BatchId, NoticeId, ObjectionId};
+use crate::ids::{BatchId, NoticeId, ObjectionId, PartyId};
 use crate::notice::{self, Channel, NewObjection, Objector, Publication, Verdict};
+use crate::party::{self, bank_account};
 use crate::refusal::Result;
 use crate::store::day_in_china;
 
@@ -162,6 +164,9 @@ impl Play<'_> {
         let known = self.known(county, earlier)?;
         known.files += 1;
         let batch = known.batch.ok_or_else(|| missing("batch"))?;
+        for party in self.town.read(|q| fund::returned_parties(q, batch))? {
+            self.another_account(at, county, party)?;
+        }
         let actor = self.town.staff(county, Role::Finance, 0)?;
         self.town.command("payment_file.create", at, move |tx| {
             let version = fund::batch_for_notice(tx, batch)?.0.version;
@@ -169,6 +174,30 @@ impl Play<'_> {
         })?;
         self.put_after(at, 2, Act::Reply(county, earlier));
         Ok(())
+    }
+
+    /// A beneficiary whose money came back gives another account at the window, and finance
+    /// approves it.
+    fn another_account(&mut self, at: Timestamp, county: usize, party: PartyId) -> Result<()> {
+        let window = self.town.staff(county, Role::WindowClerk, 0)?;
+        let finance = self.town.staff(county, Role::Finance, 1)?;
+        let account = people::bank_account(&mut self.rng).ok_or_else(|| missing("bank"))?;
+        let holder = self
+            .town
+            .read(|q| Ok(party::find(q, &window, party)?.name))?;
+        let new = bank_account::NewBankAccount {
+            holder_name: holder,
+            bank_name: account.bank_name.to_owned(),
+            number: account.number,
+            bank_code: account.bank_code,
+        };
+        let entering = window.clone();
+        let id = self.town.command("bank_account.enter", at, move |tx| {
+            bank_account::enter(tx, &entering, party, &new)
+        })?;
+        self.town.command("bank_account.approve", at, move |tx| {
+            bank_account::approve(tx, &finance, id, 1)
+        })
     }
 
     /// The bank pays all but one line of a first file, which it returns; the second pays it.

@@ -47,7 +47,7 @@ pub(super) enum Act {
 /// The play of one demonstration.
 pub(super) struct Play<'a> {
     pub(super) town: &'a Town,
-    rng: ChaCha20Rng,
+    pub(super) rng: ChaCha20Rng,
     plans: Vec<CasePlan>,
     cases: Vec<Option<CaseId>>,
     pub(super) known: [[Known; 2]; 2],

@@ -42,7 +42,7 @@ pub use journal::{Journal, Rows, keep_journal, post};
 pub use payment::{Readiness, create_payment_file, open_payment_file, readiness};
 pub use payment_queries::{
     CaseMoney, CasePayment, FileFilter, FileRow, PaymentRow, ReplyRow, find_file, last_file_of,
-    of_case, paid_in_year, received_by,
+    of_case, paid_in_year, received_by, returned_parties,
 };
 pub use queries::{
     BudgetFilter, BudgetRow, Figures, PostingFilter, PostingRow, budgets_for, count_budgets,

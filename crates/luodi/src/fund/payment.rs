@@ -16,7 +16,7 @@ use super::state::{BatchState, EntryState, FileState, PaymentState};
 use super::{changed_meanwhile, need_role};
 use crate::access::{Actor, Role};
 use crate::casework::{self, Duty};
-use crate::ids::{BankAccountId, BatchId, PaymentFileId, PaymentId};
+use crate::ids::{BankAccountId, BatchEntryId, BatchId, PaymentFileId, PaymentId};
 use crate::number;
 use crate::params;
 use crate::party::bank_account::{self, PaymentAccount};
@@ -38,7 +38,8 @@ pub enum Readiness {
 }
 
 /// Where the money of an entry would go: the approved account the case names, else the newest
-/// approved one of the party. Its holder must be the beneficiary.
+/// approved one of the party. Its holder must be the beneficiary, and the bank has not returned
+/// this entry from it.
 ///
 /// # Errors
 /// A fault of the store.
@@ -46,13 +47,17 @@ pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readi
     if entry.held_why.is_some() {
         return Ok(Readiness::Blocked("暂缓：异议尚未答复"));
     }
-    let approved = bank_account::approved_of(q, entry.party)?;
+    let mut approved = bank_account::approved_of(q, entry.party)?;
+    let failed = returned_from(q, entry.id)?;
+    let before = approved.len();
+    approved.retain(|account| !failed.contains(&account.id));
     let named = casework::find_case(q, actor, entry.case)?.bank_account;
     let chosen = approved
         .iter()
         .find(|account| Some(account.id) == named)
         .or(approved.first());
     Ok(match chosen {
+        None if before > 0 => Readiness::Blocked("银行已从原账户退回：请受益人另报收款账户并核准"),
         None => Readiness::Blocked("没有已核准的收款账户"),
         // The same question the payment file asks, so that one party never stops a whole batch.
         Some(account) => match bank_account::for_payment(q, account.id) {
@@ -61,6 +66,15 @@ pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readi
             Err(fault) => return Err(fault),
         },
     })
+}
+
+/// The accounts from which the bank returned an entry.
+fn returned_from(q: &dyn Query, entry: BatchEntryId) -> Result<Vec<BankAccountId>> {
+    Ok(q.rows(
+        "SELECT bank_account_id FROM payment WHERE batch_entry_id = ?1 AND state = ?2",
+        params![entry, PaymentState::Returned.code()],
+        |row| row.get(0),
+    )?)
 }
 
 /// An entry on its way into a file.

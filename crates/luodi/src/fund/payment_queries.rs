@@ -349,6 +349,23 @@ pub fn of_case(q: &dyn Query, case: CaseId) -> Result<Option<CaseMoney>> {
     Ok(Some(money))
 }
 
+/// The beneficiaries of a batch whose money the bank returned and who are still to be paid.
+///
+/// # Errors
+/// A fault of the store.
+pub fn returned_parties(q: &dyn Query, batch: BatchId) -> Result<Vec<PartyId>> {
+    Ok(q.rows(
+        "SELECT DISTINCT e.party_id FROM batch_entry e JOIN payment p ON p.batch_entry_id = e.id \
+         WHERE e.batch_id = ?1 AND e.state = ?2 AND p.state = ?3 ORDER BY e.party_id",
+        params![
+            batch,
+            EntryState::Payable.code(),
+            PaymentState::Returned.code()
+        ],
+        |row| row.get(0),
+    )?)
+}
+
 /// How often and how much a party was paid. The caller has checked that the party may be seen.
 ///
 /// # Errors

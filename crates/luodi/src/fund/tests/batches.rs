@@ -25,6 +25,7 @@ fn from_the_list_to_the_bank() {
          = paid 300.00 payable 100.00 in-payment 200.00 甲 paid/paid 丙 payable/paying
          reply 乙=成功
          = paid 500.00 payable 100.00 batch paying
+         send -> nothing-to-pay
          account 丙
          send
          reply 丙=成功
@@ -385,6 +386,7 @@ fn what_other_domains_see_of_the_money() {
         &["finalise"],
         &["send"],
         &["reply", "甲=退回"],
+        &["account", "甲"],
         &["send"],
         &["reply", "甲=成功"],
     ] {
