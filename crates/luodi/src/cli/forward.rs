@@ -1,7 +1,7 @@
 //! A subcommand that writes while a server holds the folder goes to that server over
 //! `DIR/luodi.sock` (mode 0600) and runs there as `console:<OS user>`.
 //!
-//! One request per connection: a JSON line with arguments, working folder and user; the answer is
+//! One request per connection: a JSON line with arguments and working folder; the answer is
 //! a JSON line with exit code, stdout and stderr. Only the owner of the socket reaches it.
 
 use std::ffi::OsString;
@@ -27,7 +27,6 @@ const REQUEST_BYTES: u64 = 1 << 20;
 struct Request {
     args: Vec<String>,
     folder: PathBuf,
-    user: String,
 }
 
 fn path(data: &Path) -> PathBuf {
@@ -44,7 +43,6 @@ pub(super) fn send(data: &Path, args: &[OsString]) -> Said {
                 .map(|arg| arg.to_string_lossy().into_owned())
                 .collect(),
             folder: std::env::current_dir()?,
-            user: super::user(),
         };
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
@@ -109,13 +107,15 @@ pub(super) async fn listen(
 }
 
 async fn answer(app: App, mut stream: tokio::net::UnixStream) -> std::io::Result<()> {
+    // Who is on the other end, as the system knows it and not as he says.
+    let user = super::user_name(stream.peer_cred()?.uid());
     let (reader, mut writer) = stream.split();
     let mut line = String::new();
     tokio::io::BufReader::new(reader.take(REQUEST_BYTES))
         .read_line(&mut line)
         .await?;
     let said = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => tokio::task::spawn_blocking(move || execute(&app, request))
+        Ok(request) => tokio::task::spawn_blocking(move || execute(&app, request, &user))
             .await
             .unwrap_or_else(Said::failed),
         Err(error) => Said::failed(format!("转交的命令无法识别：{error}")),
@@ -125,14 +125,14 @@ async fn answer(app: App, mut stream: tokio::net::UnixStream) -> std::io::Result
     writer.write_all(&bytes).await
 }
 
-fn execute(app: &App, request: Request) -> Said {
+fn execute(app: &App, request: Request, user: &str) -> Said {
     match Cli::try_parse_from(&request.args) {
         Ok(mut cli) => {
             run::rebase(&mut cli, &request.folder);
             if matches!(cli.what, super::What::Demo { .. }) && !app.site.demo {
                 return Said::failed("服务正在运行，不能填入示范数据。请先停止服务。");
             }
-            run::with_store(&cli, &app.store, &app.clock, &request.user)
+            run::with_store(&cli, &app.store, &app.clock, user)
         }
         Err(error) => Said {
             code: 2,

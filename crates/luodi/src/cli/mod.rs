@@ -247,13 +247,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The operating system's name of who typed the command.
+/// The operating system's name of who runs this process: not what the environment claims.
 fn user() -> String {
-    std::env::var_os("USER")
-        .or_else(|| std::env::var_os("LOGNAME"))
-        .and_then(|name| name.into_string().ok())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+    use std::os::unix::fs::MetadataExt;
+    match std::fs::metadata("/proc/self") {
+        Ok(process) => user_name(process.uid()),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+/// The name of a user's number, or `uid:N` where the machine's list does not know it.
+fn user_name(uid: u32) -> String {
+    let list = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = list.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let (name, number) = (parts.next()?, parts.nth(1)?);
+        (number.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid:{uid}"))
 }
 
 fn start_log() {
