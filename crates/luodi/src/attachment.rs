@@ -201,10 +201,11 @@ fn path(store: &Store, content_name: &str) -> PathBuf {
 
 /// Written under another name, synced, renamed, and the folder synced: there whole or not at all.
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
     let folder = path.parent().unwrap_or(Path::new("."));
+    if path.exists() {
+        // Whoever made it may not have come to this yet.
+        return sync_folders(folder);
+    }
     fs::create_dir_all(folder)?;
     let mut part = path.to_owned();
     part.set_extension(format!("{}.part", crate::store::secret()));
@@ -212,11 +213,15 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&part, path)?;
+    sync_folders(folder)
+}
+
+/// Waits until the entries of a folder, and its own in the one above, are on the disk.
+fn sync_folders(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()?;
-    if let Some(above) = folder.parent() {
-        File::open(above)?.sync_all()?;
-    }
-    Ok(())
+    folder
+        .parent()
+        .map_or(Ok(()), |above| File::open(above)?.sync_all())
 }
 
 fn disk(error: std::io::Error) -> Error {

@@ -16,7 +16,8 @@ pub(super) fn open_form(q: &dyn Query, form: &Form, case: &CaseRow) -> Result<Va
 }
 
 /// The context in which conditions, policies and checks of the item are evaluated. Later tasks'
-/// values stand over earlier ones.
+/// values stand over earlier ones. What was typed beside an outcome that needs a reason (turned
+/// down, returned for correction) was not checked and does not count.
 pub(super) fn context(
     package: &Package,
     values: &Values,
@@ -24,7 +25,17 @@ pub(super) fn context(
     outcome: &str,
 ) -> Context {
     let mut context = package.form.feel_context(values);
-    for task in tasks {
+    let checked = tasks.iter().filter(|task| {
+        let spec = package.item.tasks.get(&task.node);
+        spec.is_none_or(|spec| {
+            let given = task.outcome.as_deref();
+            !spec
+                .outcomes
+                .iter()
+                .any(|it| it.reason && Some(it.value.as_str()) == given)
+        })
+    });
+    for task in checked {
         if let (Some(form), Some(data @ Json::Object(_))) =
             (package.task_form(&task.node), &task.data)
         {

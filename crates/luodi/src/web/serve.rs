@@ -46,7 +46,7 @@ impl Default for Limits {
             connections: 4_096,
             header_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(60),
-            drain: Duration::from_secs(9),
+            drain: Duration::from_secs(8),
             trusted_proxies: Arc::default(),
         }
     }
@@ -100,8 +100,12 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            break;
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => match place {
+                Ok(place) => place,
+                Err(_) => break,
+            },
+            () = &mut stop => break,
         };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
