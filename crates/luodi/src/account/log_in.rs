@@ -30,6 +30,13 @@ const LOG_IN: Rate = Rate {
     per_minute: 60,
 };
 
+/// Wrong log-ins to one account from one address.
+const OF_ACCOUNT: Rate = Rate {
+    purpose: "log-in-account",
+    burst: 5,
+    per_minute: 1,
+};
+
 /// Fields of an interrupted form travel through log-in under this prefix.
 const RESUME: &str = "resume.";
 
@@ -188,9 +195,20 @@ async fn enter(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
         );
         return show_refused(&app, &visit, StatusCode::TOO_MANY_REQUESTS, form, &refusal).await;
     }
+    // One address guesses one account's password; it does not shut out the owner elsewhere.
+    let guesser = app.attempts.pair(&form.login, &visit.address);
+    if !app.attempts.admit(OF_ACCOUNT, &guesser, visit.now) {
+        let refusal = Refusal::field(
+            "password",
+            "account-rate",
+            "这个账号从您这里连续输错了多次密码，现在每分钟只能再试一次。请稍等，或联系系统管理员重置密码。",
+        );
+        return show_refused(&app, &visit, StatusCode::TOO_MANY_REQUESTS, form, &refusal).await;
+    }
     match try_password(&app, &visit, &form).await {
         Ok((candidate, secrets)) => {
             app.attempts.give_back(LOG_IN, &visit.address, visit.now);
+            app.attempts.forget(OF_ACCOUNT, &guesser);
             entered(&app, &visit, form, &candidate, &secrets).await
         }
         Err(error) => {

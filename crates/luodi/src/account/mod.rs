@@ -75,6 +75,8 @@ pub enum RolesRule {
     AdministratorAlone,
     /// An account of a party is an applicant and nothing else; staff are no applicants.
     ApplicantAlone,
+    /// Who registers parties and their accounts does not approve and pay them.
+    WindowWithFinance,
     /// Examining, reviewing and deciding happen in a department.
     NeedsDepartment,
 }
@@ -85,6 +87,7 @@ impl RolesRule {
         match self {
             Self::AdministratorAlone => "roles-administrator-alone",
             Self::ApplicantAlone => "roles-applicant-alone",
+            Self::WindowWithFinance => "roles-window-with-finance",
             Self::NeedsDepartment => "roles-need-department",
         }
     }
@@ -98,6 +101,9 @@ impl RolesRule {
             Self::ApplicantAlone => {
                 "申请人账号只能有「申请人」角色，工作人员账号不能有。请分开账号。"
             }
+            Self::WindowWithFinance => {
+                "窗口登记主体和收款账户，财政核准账户并拨付，一个账号不能兼任。请分开账号。"
+            }
             Self::NeedsDepartment => "经办人、审核人、审批人必须属于一个部门。请先为账号选定部门。",
         }
     }
@@ -110,6 +116,9 @@ impl RolesRule {
             }
             Self::ApplicantAlone => {
                 "an account of a party is an applicant and nothing else: keep the accounts apart"
+            }
+            Self::WindowWithFinance => {
+                "the window enters bank accounts and finance approves and pays: keep the accounts apart"
             }
             Self::NeedsDepartment => {
                 "examining, reviewing and deciding happen in a department: choose one first"
@@ -133,6 +142,9 @@ pub fn check_roles(
     }
     if roles.has(Role::Applicant) != acts_for_party || (acts_for_party && count > 1) {
         return Err(RolesRule::ApplicantAlone);
+    }
+    if roles.has(Role::WindowClerk) && roles.has(Role::Finance) {
+        return Err(RolesRule::WindowWithFinance);
     }
     if roles.any(OF_A_DEPARTMENT) && !has_department {
         return Err(RolesRule::NeedsDepartment);

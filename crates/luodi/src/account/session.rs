@@ -27,8 +27,10 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Ended sessions of an account are swept at a log-in this long after their end.
 const SWEPT_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// Wrong passwords in a row before the account waits.
-const FREE_FAILURES: i64 = 5;
+/// Wrong passwords in a row, from whatever addresses, before the account itself waits. One address
+/// is stopped long before (`log_in`), so that a single stranger cannot shut the owner out; only a
+/// guesser with many addresses comes to this.
+const FREE_FAILURES: i64 = 100;
 /// The first wait; it doubles with each further failure.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// The longest wait: somebody who guesses must not shut the owner out for a day.
@@ -186,7 +188,7 @@ pub(super) fn wrong() -> Refusal {
     Refusal::field(
         "password",
         "login",
-        "登录名或密码不正确。连续 5 次不正确后，这个账号要等一会儿才能再试；账号被锁定时请联系系统管理员。",
+        "登录名或密码不正确。连续 5 次不正确后，从您这里每分钟只能再试一次；账号被锁定时请联系系统管理员。",
     )
 }
 
@@ -266,8 +268,8 @@ fn by_account(account: AccountId, login: String) -> ActorRef {
     }
 }
 
-/// Counts a wrong password; from the fifth in a row on the account waits, longer each time. While
-/// it waits nothing is counted, so nobody can make it wait for ever.
+/// Counts a wrong password; from the hundredth in a row on the account waits, longer each time.
+/// While it waits nothing is counted.
 pub(super) fn refuse(tx: &Tx<'_>, account: AccountId) -> Result<()> {
     let now = tx.now();
     let failures = tx.row_opt(
@@ -340,7 +342,7 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end_at_a_quarter_of_an_hour() {
-        let waits: Vec<Option<i64>> = [1, 4, 5, 6, 7, 8, 9, 10, 11, 60, i64::MAX]
+        let waits: Vec<Option<i64>> = [1, 99, 100, 101, 102, 103, 104, 105, 106, 160, i64::MAX]
             .map(|n| wait_after(n).map(|w| w.as_secs()))
             .into();
         let s = Some;

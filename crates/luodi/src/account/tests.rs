@@ -184,8 +184,8 @@ async fn an_account_waits_after_wrong_passwords_and_others_do_not() {
     let refused = browser.log_in("first", PASSWORD).await;
     assert_eq!(
         refused.0,
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "it waits, even with the right password"
+        StatusCode::TOO_MANY_REQUESTS,
+        "from here it waits, even with the right password"
     );
     assert!(
         !refused.2.contains(PASSWORD),
@@ -195,7 +195,7 @@ async fn an_account_waits_after_wrong_passwords_and_others_do_not() {
         browser.log_in("second", PASSWORD).await.0,
         StatusCode::SEE_OTHER
     );
-    city.pass(SignedDuration::from_secs(31));
+    city.pass(SignedDuration::from_secs(61));
     assert_eq!(
         browser.log_in("first", PASSWORD).await.0,
         StatusCode::SEE_OTHER
@@ -230,6 +230,36 @@ async fn a_foreign_form_is_refused() {
         StatusCode::OK,
         "nothing changed"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_another_site_is_neither_done_nor_kept() {
+    let city = tokio::task::spawn_blocking(|| {
+        let city = City::new();
+        city.account("admin", &[Role::SystemAdmin], "330300");
+        city
+    })
+    .await
+    .unwrap();
+    let router = city.app();
+    let mut browser = Browser::new(&router);
+    let typed = [("login", "new.clerk"), ("action", "create")];
+    let (status, _, page) = browser.post_as("cross-site", "/accounts/new", &typed).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(
+        page.contains("别的网站") && !page.contains("new.clerk"),
+        "{page}"
+    );
+    // A client that does not say where from is asked to log in, and nothing is kept either.
+    let (status, location, _) = browser.post_as("none", "/accounts/new", &typed).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    assert!(location.starts_with("/login"), "{location}");
+    browser.log_in("admin", PASSWORD).await;
+    let (_, _, form) = browser.get("/accounts/new").await;
+    let csrf = field(&form, "csrf");
+    let typed = [("csrf", csrf.as_str()), ("login", "new.clerk")];
+    let (status, _, _) = browser.post_as("cross-site", "/accounts/new", &typed).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "even with the right token");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,6 +57,18 @@ impl Attempts {
         });
     }
 
+    /// What counts tries of one name from one address.
+    pub fn pair(&self, name: &str, address: &str) -> String {
+        let name: String = name.chars().take(64).collect();
+        format!("{name}@{}", counted(address))
+    }
+
+    /// Makes a budget full again: who tried has shown who he is.
+    pub fn forget(&self, rate: Rate, address: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.remove(&(rate.purpose, counted(address)));
+    }
+
     fn change<T>(
         &self,
         rate: Rate,

@@ -49,6 +49,15 @@ impl WebError {
         .into()
     }
 
+    /// Another site sent the form.
+    pub(super) fn foreign() -> Self {
+        Refusal::forbidden(
+            "foreign-form",
+            "这次提交来自别的网站，未作任何处理。请在本网站的页面上填写并提交。",
+        )
+        .into()
+    }
+
     /// There is no such page, or not for this actor.
     pub fn not_found() -> Self {
         Refusal::not_found("没有这个页面，或者您无权查看。请从首页或工作台重新进入。").into()

@@ -13,6 +13,7 @@ mod page;
 mod posted;
 mod proxy;
 mod route;
+mod sender;
 mod serve;
 #[cfg(test)]
 pub(crate) mod testing;

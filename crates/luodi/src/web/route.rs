@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
 
+use super::sender::{Sender, sender};
 use super::{App, Visit, WebError};
 use crate::access::Rule;
 
@@ -65,14 +66,17 @@ pub fn mount(app: &App, routes: Vec<Route>) -> Router {
 }
 
 async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: Next) -> Response {
+    let sender = sender(request.headers());
     match Visit::open(&app, request).await {
         Ok((visit, mut request)) => {
-            if rule.admits(visit.actor.as_ref()) {
+            if request.method() == Method::POST && sender == Sender::Elsewhere {
+                visit.finish(WebError::foreign().with_visit(&visit).into_response())
+            } else if rule.admits(visit.actor.as_ref()) {
                 request.extensions_mut().insert(visit.clone());
                 let response = readable(next.run(request).await, &visit);
                 visit.finish(response)
             } else {
-                refuse(&app, visit, request).await
+                refuse(&app, visit, request, sender).await
             }
         }
         Err(error) => error.into_response(),
@@ -91,12 +95,13 @@ fn readable(response: Response, visit: &Visit) -> Response {
     response
 }
 
-/// A stranger is asked to log in, with the text of a posted form kept; others are told no.
-async fn refuse(app: &App, visit: Visit, request: Request) -> Response {
+/// A stranger is asked to log in, with the text of a posted form kept where this site sent it;
+/// others are told no.
+async fn refuse(app: &App, visit: Visit, request: Request, sender: Sender) -> Response {
     if visit.actor.is_some() {
         return WebError::forbidden().with_visit(&visit).into_response();
     }
-    if request.method() == Method::POST {
+    if request.method() == Method::POST && sender == Sender::Here {
         return match super::posted::keep(app, &visit, request).await {
             // Finished like any answer: the form to log in again needs the stranger's cookie.
             Ok(kept) => visit.finish(

@@ -86,12 +86,23 @@ impl<'a> Browser<'a> {
         path: &str,
         fields: &[(&str, impl AsRef<str>)],
     ) -> (StatusCode, String, String) {
+        self.post_as("same-origin", path, fields).await
+    }
+
+    /// Posts as a page of this site, or of another one.
+    pub(crate) async fn post_as(
+        &mut self,
+        site: &str,
+        path: &str,
+        fields: &[(&str, impl AsRef<str>)],
+    ) -> (StatusCode, String, String) {
         let body: String = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields.iter().map(|(name, value)| (*name, value.as_ref())))
             .finish();
         let request = self
             .request("POST", path)
             .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", site)
             .body(Body::from(body))
             .unwrap();
         self.send(request).await

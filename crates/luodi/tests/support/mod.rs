@@ -324,6 +324,7 @@ impl Visitor<'_> {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         let request = self
             .request("POST", path)
+            .header("sec-fetch-site", "same-origin")
             .header(CONTENT_TYPE, kind)
             .body(Body::from(body))
             .unwrap();
@@ -337,6 +338,7 @@ impl Visitor<'_> {
             .finish();
         let request = self
             .request("POST", path)
+            .header("sec-fetch-site", "same-origin")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(body))
             .unwrap();
