@@ -4,6 +4,7 @@
 mod assets;
 mod attempts;
 mod clock;
+mod crowd;
 mod error;
 pub mod export;
 pub mod filters;
@@ -15,6 +16,7 @@ mod proxy;
 mod route;
 mod sender;
 mod serve;
+mod stall;
 #[cfg(test)]
 pub(crate) mod testing;
 mod visit;

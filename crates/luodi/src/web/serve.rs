@@ -22,18 +22,25 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use super::crowd::Crowd;
 use super::posted::REQUEST_BYTES;
 use super::proxy::{self, Network};
+use super::stall::Stalling;
 
 /// Limits of the edge, and whom it believes.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections open at once; further ones wait in the system's queue.
     pub connections: usize,
+    /// Connections that one address may have open; further ones are closed. An IPv6 /64 is one
+    /// address; trusted proxies have no such bound.
+    pub connections_per_address: usize,
     /// Time to send all headers of a request, which also bounds an idle connection.
     pub header_timeout: Duration,
-    /// Time for a whole answer.
+    /// Time for a whole answer, in which the body of its request must have come.
     pub answer_timeout: Duration,
+    /// Time a write may wait for a client that reads nothing.
+    pub write_timeout: Duration,
     /// Time open connections get to finish at shutdown.
     pub drain: Duration,
     /// Proxies whose word about a visitor's address and scheme counts.
@@ -44,8 +51,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            connections_per_address: 256,
             header_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(8),
             trusted_proxies: Arc::default(),
         }
@@ -97,6 +106,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let router = layered(router, &limits);
     let places = Arc::new(Semaphore::new(limits.connections));
+    let crowd = Arc::new(Crowd::default());
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
@@ -119,14 +129,25 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
+        let from = peer.ip();
+        let most = if proxy::trusted(&limits.trusted_proxies, from) {
+            usize::MAX
+        } else {
+            limits.connections_per_address
+        };
+        let Some(seat) = crowd.admit(from, most) else {
+            tracing::debug!(address = %from, "connection refused: {from} has {most} open");
+            continue;
+        };
         let proxies = Arc::clone(&limits.trusted_proxies);
         let service = router.clone().layer(axum::middleware::map_request(
             move |mut request: Request<Body>| {
-                let visitor = proxy::visitor(&proxies, peer.ip(), request.headers());
+                let visitor = proxy::visitor(&proxies, from, request.headers());
                 request.extensions_mut().insert(visitor);
                 std::future::ready(request)
             },
         ));
+        let stream = Stalling::new(stream, limits.write_timeout);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
@@ -136,7 +157,7 @@ pub async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection ended: {error}");
             }
-            drop(place);
+            drop((seat, place));
         });
     }
     drop(listener);
@@ -146,3 +167,7 @@ pub async fn serve(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+//! The edge against clients that read nothing, send nothing, or come in numbers.
+
+use std::net::SocketAddr;
+
+use axum::routing;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::*;
+
+/// No test waits that long unless it fails.
+const LONG: Duration = Duration::from_secs(20);
+
+struct Edge {
+    address: SocketAddr,
+    _stop: oneshot::Sender<()>,
+}
+
+async fn edge(router: Router, limits: Limits) -> Edge {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(serve(listener, router, limits, async {
+        let _ = stopped.await;
+    }));
+    Edge {
+        address,
+        _stop: stop,
+    }
+}
+
+impl Edge {
+    async fn send(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        // A connection that is refused may be gone before it is written to.
+        let _ = stream.write_all(request.as_bytes()).await;
+        stream
+    }
+}
+
+/// What comes until the server closes.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset is an end, too.
+    let _ = timeout(LONG, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the server closes");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn pages() -> Router {
+    Router::new()
+        .route("/", routing::get(|| async { "here" }))
+        .route("/large", routing::get(|| async { vec![b'x'; 64 << 20] }))
+        .route("/form", routing::post(|body: String| async { body }))
+}
+
+const HOME: &str = "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+
+/// Asks until the address has a seat again.
+async fn served_at_last(edge: &Edge) {
+    let asked = async { while !rest(edge.send(HOME).await).await.ends_with("here") {} };
+    timeout(LONG, asked).await.expect("a seat is given back");
+}
+
+fn one_seat() -> Limits {
+    Limits {
+        connections_per_address: 1,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_cut() {
+    let limits = Limits {
+        write_timeout: Duration::from_millis(30),
+        ..one_seat()
+    };
+    let edge = edge(pages(), limits).await;
+    let _idle = edge.send("GET /large HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    served_at_last(&edge).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_ends_by_the_deadline() {
+    let limits = Limits {
+        answer_timeout: Duration::from_millis(30),
+        ..Limits::default()
+    };
+    let edge = edge(pages(), limits).await;
+    let head = "POST /form HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nabc";
+    let answer = rest(edge.send(head).await).await;
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_a_trusted_proxy_any_number() {
+    let strict = edge(pages(), one_seat()).await;
+    let first = strict.send("GET /").await;
+    assert_eq!(rest(strict.send(HOME).await).await, "");
+    drop(first);
+    served_at_last(&strict).await;
+    let limits = Limits {
+        trusted_proxies: ["127.0.0.1".parse().unwrap()].into(),
+        ..one_seat()
+    };
+    let behind = edge(pages(), limits).await;
+    let _first = behind.send("GET /").await;
+    assert!(rest(behind.send(HOME).await).await.ends_with("here"));
+}
