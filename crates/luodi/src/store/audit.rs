@@ -8,15 +8,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::read::{Query, Row};
+use super::session::Session;
 use super::tx::Tx;
 use super::value::ValueRef;
-use super::{StoreError, params, sqlite};
+use super::{StoreError, params};
 
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,11 +164,9 @@ pub(super) struct Shape {
 pub(super) type Shapes = HashMap<String, Shape>;
 
 /// Reads the shapes of all bound tables.
-pub(super) fn shapes(connection: &Connection) -> Result<Shapes, StoreError> {
-    const SQL: &str = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
-                       WHERE t.type = 'table' ORDER BY t.name, c.name";
+pub(super) fn shapes(session: Session<'_>) -> Result<Shapes, StoreError> {
     let mut tables: HashMap<String, Vec<String>> = HashMap::new();
-    sqlite::query(connection, SQL, &[], &mut |row| {
+    session.query(session.columns_sql(), &[], &mut |row| {
         tables.entry(row.get(0)?).or_default().push(row.get(1)?);
         Ok(())
     })?;
@@ -271,7 +269,7 @@ fn stamp(
 pub(super) fn digest(columns: &[String], row: &Row<'_>) -> Result<String, StoreError> {
     let mut hash = Sha256::new();
     for (index, column) in columns.iter().enumerate() {
-        let value = sqlite::column(row.inner, index)?;
+        let value = row.inner.column(index)?;
         if value == ValueRef::Null {
             continue;
         }
@@ -311,14 +309,15 @@ mod tests {
 
     /// The digest of a row of literals, the columns given in name order.
     fn digest_of(columns: &[&str], values: &str) -> String {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
         let columns: Vec<String> = columns.iter().map(|it| (*it).to_owned()).collect();
         let mut found = String::new();
-        sqlite::query(&connection, &format!("SELECT {values}"), &[], &mut |row| {
-            found = digest(&columns, row)?;
-            Ok(())
-        })
-        .unwrap();
+        Session::Sqlite(&connection)
+            .query(&format!("SELECT {values}"), &[], &mut |row| {
+                found = digest(&columns, row)?;
+                Ok(())
+            })
+            .unwrap();
         found
     }
 

@@ -75,11 +75,14 @@ pub enum StoreError {
     /// The key folder is unusable.
     #[error("keys: {0}")]
     Keys(String),
+    /// Another command changed what this one relies on, again and again; nothing of it was kept.
+    #[error("other commands were faster: {0}")]
+    Raced(String),
     /// Anything else the engine reports.
     #[error("{message} [{sql}]")]
-    Sqlite {
-        /// Extended result code of SQLite, 0 where there is none.
-        code: i32,
+    Engine {
+        /// The engine's own code: SQLite's extended result code, PostgreSQL's SQLSTATE.
+        code: String,
         /// Message of the engine.
         message: String,
         /// The statement, without its values.
@@ -109,7 +112,8 @@ impl StoreError {
             Self::Statement(_) => "store.statement",
             Self::Migration(_) => "store.migration",
             Self::Keys(_) => "store.keys",
-            Self::Sqlite { .. } => "store.engine",
+            Self::Raced(_) => "store.raced",
+            Self::Engine { .. } => "store.engine",
         }
     }
 

@@ -165,9 +165,12 @@ pub(super) fn claim(
     limit: u32,
     lease: SignedDuration,
 ) -> Result<Vec<ClaimedJob>, StoreError> {
+    let claiming = tx.session().claiming();
     let due = tx.rows(
-        "SELECT id, kind, key, payload, attempts FROM job \
-         WHERE queue = ?1 AND claimable_at <= ?2 ORDER BY claimable_at, id LIMIT ?3",
+        &format!(
+            "SELECT id, kind, key, payload, attempts FROM job \
+             WHERE queue = ?1 AND claimable_at <= ?2 ORDER BY claimable_at, id LIMIT ?3{claiming}"
+        ),
         params![queue.as_str(), tx.now(), limit],
         |r| claimed(r, tx.new_id()),
     )?;

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::Connection;
 use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
+use super::session::Session;
 use super::{StoreError, params, sqlite};
 
 #[derive(RustEmbed)]
@@ -48,22 +48,41 @@ pub(super) fn embedded() -> Result<Vec<Migration>, StoreError> {
     Ok(found.into_values().collect())
 }
 
-/// Brings the schema up to date.
+/// What has been applied, in the common column types.
+const APPLIED: &str = "CREATE TABLE IF NOT EXISTS schema_migration \
+    (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, applied_at BIGINT NOT NULL);";
+
+/// Brings the schema up to date. On a server all of it is one transaction, and of several programs
+/// that start at once one does it while the others wait.
 ///
 /// # Errors
 /// [`StoreError::Migration`] where an applied migration was changed since, is unknown here, or is
 /// newer than one still to be applied.
 pub(super) fn run(
-    connection: &Connection,
+    session: Session<'_>,
     all: &[Migration],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    batch(
-        connection,
-        "CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER NOT NULL PRIMARY KEY, \
-         name TEXT NOT NULL, digest TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
-    )?;
-    let mut applied = applied(connection)?;
+    let Session::Postgres(server) = session else {
+        return bring_up(session, all, now);
+    };
+    server.control("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+    let ran = server
+        .control(APPLIED)
+        .and_then(|()| server.control("LOCK TABLE schema_migration IN EXCLUSIVE MODE"))
+        .and_then(|()| bring_up(session, all, now))
+        .and_then(|()| server.control("COMMIT"));
+    if ran.is_err() {
+        let _ = server.control("ROLLBACK");
+    }
+    ran
+}
+
+fn bring_up(session: Session<'_>, all: &[Migration], now: Timestamp) -> Result<(), StoreError> {
+    if matches!(session, Session::Sqlite(_)) {
+        batch(session, &adapted(session, APPLIED)?)?;
+    }
+    let mut applied = applied(session)?;
     let latest = applied.keys().next_back().copied();
     for migration in all {
         let Migration { version, name, sql } = migration;
@@ -79,7 +98,7 @@ pub(super) fn run(
                     "{version} {name} comes after a later one was applied"
                 )));
             }
-            None => apply(connection, migration, now)?,
+            None => apply(session, migration, now)?,
         }
     }
     match applied.keys().next() {
@@ -90,44 +109,53 @@ pub(super) fn run(
     }
 }
 
-fn applied(connection: &Connection) -> Result<BTreeMap<i64, String>, StoreError> {
+fn applied(session: Session<'_>) -> Result<BTreeMap<i64, String>, StoreError> {
     let mut found = BTreeMap::new();
-    sqlite::query(
-        connection,
-        "SELECT version, digest FROM schema_migration",
-        &[],
-        &mut |row| {
-            found.insert(row.get(0)?, row.get(1)?);
-            Ok(())
-        },
-    )?;
+    let sql = "SELECT version, digest FROM schema_migration";
+    session.query(sql, &[], &mut |row| {
+        found.insert(row.get(0)?, row.get(1)?);
+        Ok(())
+    })?;
     Ok(found)
 }
 
-fn apply(connection: &Connection, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
+fn apply(session: Session<'_>, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
     let Migration { version, name, sql } = migration;
-    let translated =
-        translate(sql).map_err(|why| StoreError::Migration(format!("{version} {name}: {why}")))?;
+    let wrong = |why: String| StoreError::Migration(format!("{version} {name}: {why}"));
+    let own = matches!(session, Session::Sqlite(_));
+    let around = |sql| if own { batch(session, sql) } else { Ok(()) };
     let run = || {
-        batch(connection, "BEGIN IMMEDIATE")?;
-        batch(connection, &translated)?;
-        sqlite::execute(
-            connection,
+        let adapted = adapted(session, sql)?;
+        around("BEGIN IMMEDIATE")?;
+        batch(session, &adapted)?;
+        session.execute(
             "INSERT INTO schema_migration (version, name, digest, applied_at) VALUES (?1, ?2, ?3, ?4)",
             &params![*version, name, digest_of(sql), now],
         )?;
-        batch(connection, "COMMIT")
+        around("COMMIT")
     };
     run().map_err(|error| {
-        let _ = batch(connection, "ROLLBACK");
-        StoreError::Migration(format!("{version} {name}: {error}"))
+        let _ = around("ROLLBACK");
+        wrong(error.to_string())
     })
 }
 
-fn batch(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    connection
-        .execute_batch(sql)
-        .map_err(|error| sqlite::error(&error, "migration"))
+/// The text of a migration for the engine: the common column types are PostgreSQL's.
+fn adapted(session: Session<'_>, sql: &str) -> Result<String, StoreError> {
+    let translated = translate(sql).map_err(StoreError::Migration)?;
+    Ok(match session {
+        Session::Sqlite(_) => translated,
+        Session::Postgres(_) => sql.to_owned(),
+    })
+}
+
+fn batch(session: Session<'_>, sql: &str) -> Result<(), StoreError> {
+    match session {
+        Session::Sqlite(connection) => connection
+            .execute_batch(sql)
+            .map_err(|error| sqlite::error(&error, "migration")),
+        Session::Postgres(server) => server.control(sql),
+    }
 }
 
 fn digest_of(sql: &str) -> String {
@@ -205,6 +233,8 @@ fn split_token(rest: &str, first: char) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
 
     #[track_caller]
@@ -258,8 +288,8 @@ mod tests {
     fn run_both(first: &[Migration], second: &[Migration]) -> (i64, Option<String>) {
         let connection = Connection::open_in_memory().unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        run(&connection, first, now).unwrap();
-        let refusal = run(&connection, second, now)
+        run(Session::Sqlite(&connection), first, now).unwrap();
+        let refusal = run(Session::Sqlite(&connection), second, now)
             .err()
             .map(|error| error.to_string());
         (tables(&connection), refusal)

@@ -19,8 +19,10 @@ mod jobs;
 mod keys;
 mod lock;
 mod migrate;
+mod postgres;
 mod random;
 mod read;
+mod session;
 mod sqlite;
 mod stats;
 mod task;
@@ -29,6 +31,7 @@ pub mod testing;
 mod tests;
 mod tx;
 mod value;
+mod workers;
 mod writer;
 
 use std::future::Future;
@@ -41,6 +44,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 pub use self::audit::{ActorKind, ActorRef, Event, Written, count_written, who_wrote, written};
@@ -51,6 +55,7 @@ pub use self::jobs::{
     revive as revive_job,
 };
 pub use self::keys::{DataKey, Keys};
+pub use self::postgres::Isolation;
 pub use self::random::{random, secret};
 pub use self::read::{Query, Row, Snapshot};
 pub use self::stats::Stats;
@@ -59,15 +64,24 @@ pub use self::value::{FromValue, Value, ValueRef, mismatch};
 pub use crate::params;
 
 use self::lock::FolderLock;
-use self::read::Readers;
+use self::postgres::Server;
+use self::read::{Readers, Source};
+use self::session::Session;
 use self::task::{Request, closed, panicked};
-use self::writer::{Limits, Message, OnOpen, Setup, Writer};
+use self::workers::Workers;
+use self::writer::{Limits, Message, Setup, Writer};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The present, noted with migrations.
     pub now: Timestamp,
+    /// Address of a PostgreSQL database that holds the tables instead of `DIR/luodi.db`.
+    pub database: Option<String>,
+    /// How a server keeps commands apart.
+    pub isolation: Isolation,
+    /// Commands a server runs at once.
+    pub workers: usize,
     /// Folder of the keys; `DIR/keys` where none is given.
     pub keys: Option<PathBuf>,
     /// Whether a commit waits for the disk. Only throw-away stores say no.
@@ -94,6 +108,9 @@ impl Options {
     pub fn new(now: Timestamp) -> Self {
         Self {
             now,
+            database: None,
+            isolation: Isolation::default(),
+            workers: 16,
             keys: None,
             durable: true,
             queue: 1_024,
@@ -107,6 +124,19 @@ impl Options {
     }
 }
 
+impl Options {
+    fn keys_of(&self, dir: &Path) -> PathBuf {
+        self.keys.clone().unwrap_or_else(|| dir.join("keys"))
+    }
+}
+
+/// Where tests reach into the engines.
+#[derive(Clone, Default)]
+struct Hooks {
+    on_open: Option<writer::OnOpen>,
+    on_commit: Option<workers::OnCommit>,
+}
+
 /// The store of one data folder. Clones share it; the last one closes it.
 #[derive(Clone)]
 pub struct Store {
@@ -115,17 +145,47 @@ pub struct Store {
 
 struct Inner {
     dir: PathBuf,
-    writer: Writer,
+    engine: Engine,
     readers: Readers,
     keys: Keys,
     counters: Arc<stats::Counters>,
-    _lock: FolderLock,
+    /// One program at a time where the tables are a file; on a server several may share them.
+    _lock: Option<FolderLock>,
+}
+
+/// What runs commands.
+enum Engine {
+    Writer(Writer),
+    Workers(Workers),
+}
+
+impl Engine {
+    fn queue(&self) -> Sender<Message> {
+        match self {
+            Self::Writer(writer) => writer.queue(),
+            Self::Workers(workers) => workers.queue(),
+        }
+    }
+
+    fn writable(&self) -> bool {
+        match self {
+            Self::Writer(writer) => writer.writable(),
+            Self::Workers(workers) => workers.writable(),
+        }
+    }
+
+    fn stop(&self) {
+        match self {
+            Self::Writer(writer) => writer.stop(),
+            Self::Workers(workers) => workers.stop(),
+        }
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.readers.close_idle();
-        self.writer.stop();
+        self.engine.stop();
     }
 }
 
@@ -138,14 +198,14 @@ impl Store {
     /// schema is not this program's, [`StoreError::Keys`] where the keys are missing or another
     /// folder's, [`StoreError::Unavailable`] where files cannot be used.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
-        Self::open_with(dir, options, &migrate::embedded()?, None)
+        Self::open_with(dir, options, &migrate::embedded()?, &Hooks::default())
     }
 
     fn open_with(
         dir: &Path,
         options: &Options,
         migrations: &[migrate::Migration],
-        on_open: Option<OnOpen>,
+        hooks: &Hooks,
     ) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", dir.display()));
@@ -155,6 +215,9 @@ impl Store {
             .mode(0o700)
             .create(dir.join("attachments"))
             .map_err(unusable)?;
+        if let Some(url) = &options.database {
+            return postgres::aside(|| Self::open_server(dir, url, options, migrations, hooks))?;
+        }
         let lock = FolderLock::take(dir)?;
         let file = dir.join("luodi.db");
         let settings = sqlite::Settings {
@@ -163,11 +226,9 @@ impl Store {
             cache_kib: options.cache_kib,
         };
         let connection = sqlite::open_writer(&file, &settings)?;
-        migrate::run(&connection, migrations, options.now)?;
-        let keys = open_keys(
-            &connection,
-            &options.keys.clone().unwrap_or_else(|| dir.join("keys")),
-        )?;
+        let session = Session::Sqlite(&connection);
+        migrate::run(session, migrations, options.now)?;
+        let keys = open_keys(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
         let setup = Setup {
             file: file.clone(),
@@ -179,19 +240,58 @@ impl Store {
                 probe_every: options.probe_every,
             },
             keys: keys.clone(),
-            shapes: audit::shapes(&connection)?,
+            shapes: audit::shapes(session)?,
             counters: counters.clone(),
-            on_open,
+            on_open: hooks.on_open.clone(),
         };
         let writer = Writer::start(setup, connection)?;
-        let readers = Readers::new(file, settings, options.readers);
+        let readers = Readers::new(Source::Sqlite(file, settings), options.readers);
         let inner = Inner {
             dir: dir.to_owned(),
-            writer,
+            engine: Engine::Writer(writer),
             readers,
             keys,
             counters,
-            _lock: lock,
+            _lock: Some(lock),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    fn open_server(
+        dir: &Path,
+        url: &str,
+        options: &Options,
+        migrations: &[migrate::Migration],
+        hooks: &Hooks,
+    ) -> Result<Self, StoreError> {
+        let mut server = Server::parse(url)?;
+        let connection = server.connect()?;
+        postgres::inspect(&connection, options.durable)?;
+        let session = Session::Postgres(&connection);
+        migrate::run(session, migrations, options.now)?;
+        server.learn(&connection)?;
+        let keys = open_keys(session, &options.keys_of(dir))?;
+        let counters = Arc::new(stats::Counters::default());
+        let setup = workers::Setup {
+            server: server.clone(),
+            isolation: options.isolation,
+            durable: options.durable,
+            probe_every: options.probe_every,
+            keys: keys.clone(),
+            shapes: Arc::new(audit::shapes(session)?),
+            counters: counters.clone(),
+            on_commit: hooks.on_commit.clone(),
+        };
+        let workers = Workers::start(&setup, options.workers, options.queue)?;
+        let inner = Inner {
+            dir: dir.to_owned(),
+            engine: Engine::Workers(workers),
+            readers: Readers::new(Source::Postgres(server), options.readers),
+            keys,
+            counters,
+            _lock: None,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -221,7 +321,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
     {
-        let queue = self.inner.writer.queue();
+        let queue = self.inner.engine.queue();
         async move {
             let (reply, answer) = oneshot::channel();
             let reply = Box::new(move |result| {
@@ -253,7 +353,7 @@ impl Store {
         });
         let request = Message::Run(Request::new(command, f, reply));
         self.inner
-            .writer
+            .engine
             .queue()
             .blocking_send(request)
             .map_err(|_| closed())?;
@@ -414,7 +514,7 @@ impl Store {
     /// Whether commands are possible at present.
     #[must_use]
     pub fn writable(&self) -> bool {
-        self.inner.writer.writable()
+        self.inner.engine.writable()
     }
 
     /// What was counted since the store was opened.
@@ -444,15 +544,15 @@ impl Store {
     /// Answers the commands that wait, refuses further ones and closes the database. Blocks.
     pub fn shutdown(&self) {
         self.inner.readers.close_idle();
-        self.inner.writer.stop();
+        self.inner.engine.stop();
     }
 }
 
 /// Opens the key folder and compares it with what the database remembers of it.
-fn open_keys(connection: &rusqlite::Connection, dir: &Path) -> Result<Keys, StoreError> {
+fn open_keys(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError> {
     let mut remembered: Option<String> = None;
     let sql = "SELECT value FROM meta WHERE name = 'master_key'";
-    sqlite::query(connection, sql, &[], &mut |row| {
+    session.query(sql, &[], &mut |row| {
         remembered = Some(row.get(0)?);
         Ok(())
     })?;
@@ -473,7 +573,7 @@ fn open_keys(connection: &rusqlite::Connection, dir: &Path) -> Result<Keys, Stor
         }
         None => {
             let sql = "INSERT INTO meta (name, value) VALUES ('master_key', ?1)";
-            sqlite::execute(connection, sql, &params![keys.fingerprint()])?;
+            session.execute(sql, &params![keys.fingerprint()])?;
         }
     }
     Ok(keys)

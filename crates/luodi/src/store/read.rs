@@ -7,16 +7,16 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::keys::{DataKey, KeyRing, Keys};
+use super::session::{RawRow, Session};
 use super::value::{FromValue, Value};
-use super::{StoreError, sqlite};
+use super::{StoreError, postgres, sqlite};
 
 /// One row of an answer; columns count from 0.
 pub struct Row<'a> {
-    pub(super) inner: &'a rusqlite::Row<'a>,
+    pub(super) inner: RawRow<'a>,
 }
 
 impl Row<'_> {
@@ -25,7 +25,7 @@ impl Row<'_> {
     /// # Errors
     /// [`StoreError::Value`] where the column does not exist or holds another type.
     pub fn get<T: FromValue>(&self, index: usize) -> Result<T, StoreError> {
-        T::from_value(sqlite::column(self.inner, index)?)
+        T::from_value(self.inner.column(index)?)
             .map_err(|error| StoreError::Value(format!("column {index}: {error}")))
     }
 }
@@ -131,7 +131,7 @@ impl<'q> dyn Query + 'q {
 
 /// One moment of the tables: everything read through it belongs together.
 pub struct Snapshot<'a> {
-    connection: &'a Connection,
+    session: Session<'a>,
     keys: &'a Keys,
     ring: RefCell<KeyRing>,
 }
@@ -143,7 +143,7 @@ impl Query for Snapshot<'_> {
         params: &[Value],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        sqlite::query(self.connection, sql, params, visit)
+        self.session.query(sql, params, visit)
     }
 
     fn keys(&self) -> &Keys {
@@ -171,10 +171,57 @@ impl<'a> Deref for Snapshot<'a> {
     }
 }
 
+/// Where connections for reading come from.
+pub(super) enum Source {
+    /// The database file.
+    Sqlite(PathBuf, sqlite::Settings),
+    /// A server.
+    Postgres(postgres::Server),
+}
+
+impl Source {
+    fn open(&self) -> Result<Reader, StoreError> {
+        Ok(match self {
+            Self::Sqlite(file, settings) => Reader::Sqlite(sqlite::open_reader(file, settings)?),
+            Self::Postgres(server) => Reader::Postgres(server.connect()?),
+        })
+    }
+}
+
+/// A connection for reading.
+enum Reader {
+    Sqlite(rusqlite::Connection),
+    Postgres(postgres::Session),
+}
+
+impl Reader {
+    fn begin(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::control(connection, "BEGIN DEFERRED"),
+            Self::Postgres(session) => {
+                session.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
+        }
+    }
+
+    fn end(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::control(connection, "COMMIT"),
+            Self::Postgres(session) => session.control("COMMIT"),
+        }
+    }
+
+    fn session(&self) -> Session<'_> {
+        match self {
+            Self::Sqlite(connection) => Session::Sqlite(connection),
+            Self::Postgres(session) => Session::Postgres(session),
+        }
+    }
+}
+
 /// The readers' own connections: at most `limit`, opened when first needed.
 pub(super) struct Readers {
-    file: PathBuf,
-    settings: sqlite::Settings,
+    source: Source,
     limit: usize,
     state: Mutex<Idle>,
     returned: Condvar,
@@ -182,15 +229,14 @@ pub(super) struct Readers {
 
 #[derive(Default)]
 struct Idle {
-    connections: Vec<Connection>,
+    connections: Vec<Reader>,
     lent: usize,
 }
 
 impl Readers {
-    pub(super) fn new(file: PathBuf, settings: sqlite::Settings, limit: usize) -> Self {
+    pub(super) fn new(source: Source, limit: usize) -> Self {
         Self {
-            file,
-            settings,
+            source,
             limit: limit.max(1),
             state: Mutex::default(),
             returned: Condvar::new(),
@@ -207,27 +253,31 @@ impl Readers {
             readers: self,
             connection: self.borrow_idle(),
         };
-        let connection = match loan.connection.take() {
+        // An idle connection to a server may have died of old age.
+        let reader = match loan.connection.take().filter(|idle| idle.begin().is_ok()) {
             Some(idle) => idle,
-            None => sqlite::open_reader(&self.file, &self.settings)?,
+            None => {
+                let fresh = self.source.open()?;
+                fresh.begin()?;
+                fresh
+            }
         };
-        sqlite::control(&connection, "BEGIN DEFERRED")?;
         let answer = {
             let ring = RefCell::default();
             f(&Snapshot {
-                connection: &connection,
+                session: reader.session(),
                 keys,
                 ring,
             })
         };
         // A connection whose snapshot does not end is dropped, and with it the snapshot.
-        if sqlite::control(&connection, "COMMIT").is_ok() {
-            loan.connection = Some(connection);
+        if reader.end().is_ok() {
+            loan.connection = Some(reader);
         }
         answer
     }
 
-    fn borrow_idle(&self) -> Option<Connection> {
+    fn borrow_idle(&self) -> Option<Reader> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while state.lent >= self.limit {
             state = self
@@ -241,18 +291,20 @@ impl Readers {
 
     /// Drops the idle connections, so that the last writer can tidy the log away.
     pub(super) fn close_idle(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .connections
-            .clear();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = std::mem::take(&mut state.connections);
+        drop(state);
+        if matches!(self.source, Source::Postgres(_)) {
+            // Saying farewell to the server takes waiting.
+            let _ = postgres::aside(|| drop(idle));
+        }
     }
 }
 
 /// A place in the pool, given back also when the reader's closure panics.
 struct Loan<'a> {
     readers: &'a Readers,
-    connection: Option<Connection>,
+    connection: Option<Reader>,
 }
 
 impl Drop for Loan<'_> {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use super::StoreError;
 use super::read::Row;
+use super::session::RawRow;
 use super::value::{Value, ValueRef};
 
 /// How connections are set up.
@@ -89,7 +90,6 @@ pub(super) fn execute(
     sql: &str,
     params: &[Value],
 ) -> Result<u64, StoreError> {
-    check(sql, params)?;
     let mut statement = connection.prepare_cached(sql).map_err(|e| error(&e, sql))?;
     let changed = statement
         .execute(params_from_iter(params))
@@ -104,40 +104,14 @@ pub(super) fn query(
     params: &[Value],
     visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    check(sql, params)?;
     let mut statement = connection.prepare_cached(sql).map_err(|e| error(&e, sql))?;
     let mut rows = statement
         .query(params_from_iter(params))
         .map_err(|e| error(&e, sql))?;
     while let Some(row) = rows.next().map_err(|e| error(&e, sql))? {
-        visit(&Row { inner: row })?;
-    }
-    Ok(())
-}
-
-/// Lets through only questions and data statements, and no NUL: PostgreSQL has none in text.
-///
-/// Transaction control inside a command would break its group open.
-fn check(sql: &str, params: &[Value]) -> Result<(), StoreError> {
-    const ALLOWED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
-    let start = sql.trim_start();
-    let end = start
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(start.len());
-    let (word, _) = start.split_at(end);
-    if !ALLOWED
-        .iter()
-        .any(|allowed| word.eq_ignore_ascii_case(allowed))
-    {
-        return Err(StoreError::Statement(format!("begins with {word:?}")));
-    }
-    for (index, value) in params.iter().enumerate() {
-        if matches!(value, Value::Text(text) if text.contains('\0')) {
-            return Err(StoreError::Value(format!(
-                "parameter {} holds a NUL character",
-                index + 1
-            )));
-        }
+        visit(&Row {
+            inner: RawRow::Sqlite(row),
+        })?;
     }
     Ok(())
 }
@@ -191,8 +165,8 @@ const UNIQUE: [i32; 2] = [1555, 2067];
 pub(super) fn error(error: &rusqlite::Error, sql: &str) -> StoreError {
     let message = error.to_string();
     let Some(failure) = error.sqlite_error() else {
-        return StoreError::Sqlite {
-            code: 0,
+        return StoreError::Engine {
+            code: "0".to_owned(),
             message,
             sql: sql.to_owned(),
         };
@@ -206,8 +180,8 @@ pub(super) fn error(error: &rusqlite::Error, sql: &str) -> StoreError {
     if failure.code == ErrorCode::ConstraintViolation {
         return StoreError::Constraint(message);
     }
-    StoreError::Sqlite {
-        code: failure.extended_code,
+    StoreError::Engine {
+        code: failure.extended_code.to_string(),
         message,
         sql: sql.to_owned(),
     }

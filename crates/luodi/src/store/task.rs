@@ -4,9 +4,21 @@
 //! Deliberately lacks the transaction around it (`writer`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::tx::{Command, Tx};
+
+/// A closure that takes longer is logged by name.
+const SLOW: Duration = Duration::from_millis(20);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the store measures how long its own work takes"
+)]
+pub(super) fn clock() -> Instant {
+    Instant::now()
+}
 
 /// Whether the work of a command is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,4 +114,21 @@ impl Request {
             }),
         }
     }
+}
+
+/// Runs the closure of a command; one that takes long is logged by name.
+pub(super) fn timed(task: &mut dyn Task, tx: &Tx<'_>) -> Verdict {
+    let started = clock();
+    let verdict = task.run(tx);
+    let took = started.elapsed();
+    if took > SLOW {
+        let milliseconds = took.as_millis();
+        let command = tx.command();
+        tracing::warn!(
+            command,
+            milliseconds,
+            "slow command {command}: {milliseconds} ms"
+        );
+    }
+    verdict
 }

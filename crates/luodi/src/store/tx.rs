@@ -12,7 +12,6 @@ use jiff::tz::Offset;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rusqlite::Connection;
 use uuid::{Builder, Uuid};
 
 use super::audit::{self, Event, Pending, Shapes};
@@ -20,8 +19,9 @@ use super::idempotency::IdempotencyKey;
 use super::jobs::{self, ClaimedJob, Failed, Job, Outgoing, Queue};
 use super::keys::{self, DataKey, KeyRing, Keys};
 use super::read::{Query, Row};
+use super::session::Session;
 use super::value::Value;
-use super::{StoreError, params, sqlite};
+use super::{StoreError, params};
 
 /// China Standard Time: eight hours ahead of UTC, without summer time since 1992.
 const CHINA: Offset = Offset::constant(8);
@@ -84,7 +84,7 @@ pub type AfterCommit = Box<dyn FnOnce() + Send>;
 
 /// What the store lends to a running command.
 pub(super) struct Lent<'a> {
-    pub(super) connection: &'a Connection,
+    pub(super) session: Session<'a>,
     pub(super) keys: &'a Keys,
     pub(super) shapes: &'a Shapes,
 }
@@ -101,6 +101,7 @@ pub struct Tx<'a> {
     random: RefCell<ChaCha20Rng>,
     ring: RefCell<KeyRing>,
     events: RefCell<Vec<Pending>>,
+    first_event: Cell<Option<Uuid>>,
     callbacks: RefCell<Vec<AfterCommit>>,
 }
 
@@ -108,6 +109,8 @@ pub struct Tx<'a> {
 pub(super) struct Ended {
     pub(super) poison: Option<StoreError>,
     pub(super) statements: u64,
+    /// The first event the command noted: where it is in the log, the command is committed.
+    pub(super) first_event: Option<Uuid>,
     pub(super) callbacks: Vec<AfterCommit>,
 }
 
@@ -125,6 +128,7 @@ impl<'a> Tx<'a> {
             random: RefCell::new(random),
             ring: RefCell::default(),
             events: RefCell::default(),
+            first_event: Cell::default(),
             callbacks: RefCell::default(),
         }
     }
@@ -135,7 +139,7 @@ impl<'a> Tx<'a> {
     /// [`StoreError::Conflict`] for a taken unique key, and what else the engine reports. Any
     /// error poisons the transaction.
     pub fn execute(&self, sql: &str, params: impl AsRef<[Value]>) -> Result<u64, StoreError> {
-        self.guarded(|connection| sqlite::execute(connection, sql, params.as_ref()))
+        self.guarded(|session| session.execute(sql, params.as_ref()))
     }
 
     /// When the command was asked for, in whole milliseconds.
@@ -188,6 +192,7 @@ impl<'a> Tx<'a> {
     /// closure, from the rows as they are then.
     pub fn event(&self, event: Event) -> Uuid {
         let id = self.new_id();
+        self.first_event.set(self.first_event.get().or(Some(id)));
         self.events.borrow_mut().push(Pending { id, event });
         id
     }
@@ -246,6 +251,10 @@ impl<'a> Tx<'a> {
                 due_at: self.now(),
             },
         )
+    }
+
+    pub(super) fn session(&self) -> Session<'_> {
+        self.lent.session
     }
 
     /// The keys of the data folder, for look-up hashes.
@@ -322,19 +331,20 @@ impl<'a> Tx<'a> {
         Ended {
             poison: self.poison.into_inner(),
             statements: self.statements.get(),
+            first_event: self.first_event.get(),
             callbacks: self.callbacks.into_inner(),
         }
     }
 
     fn guarded<T>(
         &self,
-        run: impl FnOnce(&Connection) -> Result<T, StoreError>,
+        run: impl FnOnce(Session<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if let Some(cause) = &*self.poison.borrow() {
             return Err(poisoned(cause));
         }
         self.statements.set(self.statements.get() + 1);
-        run(self.lent.connection).inspect_err(|error| {
+        run(self.lent.session).inspect_err(|error| {
             // A question inside the visit of another may have poisoned it already.
             self.poison
                 .borrow_mut()
@@ -354,7 +364,7 @@ impl Query for Tx<'_> {
         params: &[Value],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.guarded(|connection| sqlite::query(connection, sql, params, visit))
+        self.guarded(|session| session.query(sql, params, visit))
     }
 
     fn keys(&self) -> &Keys {

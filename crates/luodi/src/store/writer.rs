@@ -16,14 +16,13 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::audit::Shapes;
 use super::keys::Keys;
+use super::session::Session;
 use super::stats::Counters;
-use super::task::{Request, Verdict};
+use super::task::{Request, Verdict, clock, timed};
 use super::tx::{AfterCommit, Ended, Lent, Tx};
 use super::value::Value;
 use super::{StoreError, sqlite};
 
-/// A closure that takes longer is logged by name.
-const SLOW: Duration = Duration::from_millis(20);
 /// Size of the probe: more than a group usually writes, so that writing does not flap.
 const PROBE_BYTES: usize = 128 * 1024;
 /// Frames in the log past which a checkpoint waits for readers instead of working around them.
@@ -145,14 +144,6 @@ impl Writer {
             let _ = thread.join();
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the store measures how long its own work takes"
-)]
-fn clock() -> Instant {
-    Instant::now()
 }
 
 fn page_size(connection: &Connection) -> Result<u32, StoreError> {
@@ -333,30 +324,20 @@ impl Worker {
         } = &self.setup;
         let tx = Tx::begin(
             Lent {
-                connection,
+                session: Session::Sqlite(connection),
                 keys,
                 shapes,
             },
             &request.command,
         );
-        let started = clock();
-        let verdict = request.task.run(&tx);
-        let took = started.elapsed();
+        let verdict = timed(&mut *request.task, &tx);
         let Ended {
             poison,
             statements,
             callbacks,
+            first_event: _,
         } = tx.end();
         counters.statements(statements);
-        if took > SLOW {
-            let milliseconds = took.as_millis();
-            let command = request.command.name;
-            tracing::warn!(
-                command,
-                milliseconds,
-                "slow command {command}: {milliseconds} ms"
-            );
-        }
         stands(connection, poison)?;
         if verdict == Verdict::Undo {
             sqlite::control(connection, "ROLLBACK TO command")?;
@@ -461,8 +442,7 @@ fn stands(connection: &Connection, poison: Option<StoreError>) -> Result<(), Sto
 fn probe(connection: &Connection) -> Result<(), StoreError> {
     for text in ["x".repeat(PROBE_BYTES), String::new()] {
         sqlite::control(connection, "BEGIN IMMEDIATE")?;
-        sqlite::execute(
-            connection,
+        Session::Sqlite(connection).execute(
             "UPDATE meta SET value = ?1 WHERE name = 'probe'",
             &[Value::Text(text)],
         )?;

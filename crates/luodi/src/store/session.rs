@@ -1,0 +1,107 @@
+//! One connection of either engine, as commands and snapshots use it.
+//!
+//! Deliberately lacks transaction control: `writer`, `workers` and `read` begin and end.
+
+use super::value::{Value, ValueRef};
+use super::{StoreError, postgres, read::Row, sqlite};
+
+/// A connection lent for one command or snapshot.
+#[derive(Clone, Copy)]
+pub(super) enum Session<'a> {
+    /// A connection of the embedded engine.
+    Sqlite(&'a rusqlite::Connection),
+    /// A connection to a server.
+    Postgres(&'a postgres::Session),
+}
+
+impl Session<'_> {
+    /// Runs a data statement and gives the number of rows it changed.
+    pub(super) fn execute(self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        check(sql, params)?;
+        match self {
+            Self::Sqlite(connection) => sqlite::execute(connection, sql, params),
+            Self::Postgres(session) => session.execute(sql, params),
+        }
+    }
+
+    /// Runs a question and shows each row.
+    pub(super) fn query(
+        self,
+        sql: &str,
+        params: &[Value],
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        check(sql, params)?;
+        match self {
+            Self::Sqlite(connection) => sqlite::query(connection, sql, params, visit),
+            Self::Postgres(session) => session.query(sql, params, visit),
+        }
+    }
+
+    /// What a question ends with whose rows are claimed: rows another worker holds are passed over
+    /// where the engine has several writers.
+    pub(super) fn claiming(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// Tables and columns of the schema, for the shapes of bound rows.
+    pub(super) fn columns_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => {
+                "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
+                 WHERE t.type = 'table'"
+            }
+            Self::Postgres(_) => {
+                "SELECT table_name, column_name FROM information_schema.columns \
+                 WHERE table_schema = current_schema()"
+            }
+        }
+    }
+}
+
+/// One row of either engine.
+#[derive(Clone, Copy)]
+pub(super) enum RawRow<'a> {
+    Sqlite(&'a rusqlite::Row<'a>),
+    Postgres(&'a ::postgres::Row),
+}
+
+impl<'a> RawRow<'a> {
+    /// One column in our own terms.
+    pub(super) fn column(self, index: usize) -> Result<ValueRef<'a>, StoreError> {
+        match self {
+            Self::Sqlite(row) => sqlite::column(row, index),
+            Self::Postgres(row) => postgres::column(row, index),
+        }
+    }
+}
+
+/// Lets through only questions and data statements, and no NUL: PostgreSQL has none in text.
+///
+/// Transaction control inside a command would break its group open.
+fn check(sql: &str, params: &[Value]) -> Result<(), StoreError> {
+    const ALLOWED: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let start = sql.trim_start();
+    let end = start
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(start.len());
+    let (word, _) = start.split_at(end);
+    if !ALLOWED
+        .iter()
+        .any(|allowed| word.eq_ignore_ascii_case(allowed))
+    {
+        return Err(StoreError::Statement(format!("begins with {word:?}")));
+    }
+    for (index, value) in params.iter().enumerate() {
+        if matches!(value, Value::Text(text) if text.contains('\0')) {
+            return Err(StoreError::Value(format!(
+                "parameter {} holds a NUL character",
+                index + 1
+            )));
+        }
+    }
+    Ok(())
+}
