@@ -14,7 +14,7 @@ use super::{Amendment, NewParty, PartyKind};
 ///
 /// # Errors
 /// All fields that break a rule of their own; what needs the database is the command's to say.
-pub(super) fn read(posted: &Posted) -> Result<NewParty, Refusal> {
+pub(super) fn read(posted: &Posted, today: Date) -> Result<NewParty, Refusal> {
     let mut wrong = Vec::new();
     let kind = PartyKind::from_code(posted.get("kind"));
     if kind.is_none() {
@@ -30,7 +30,7 @@ pub(super) fn read(posted: &Posted) -> Result<NewParty, Refusal> {
         CreditCode::parse(text).map_err(|error| (error.code(), error.message_zh()))
     });
     let id_number = optional(posted, &mut wrong, "id_number", |text| {
-        IdNumber::parse(text).map_err(|error| (error.code(), error.message_zh()))
+        IdNumber::parse_on(text, today).map_err(|error| (error.code(), error.message_zh()))
     });
     let phone = phone(posted, &mut wrong);
     let industry = industry(posted, &mut wrong);

@@ -210,7 +210,7 @@ async fn find_person(State(app): State<App>, visit: Visit, posted: Posted) -> An
 }
 
 async fn try_find(app: &App, visit: &Visit, posted: &Posted) -> Result<PartyId, WebError> {
-    let number = IdNumber::parse(posted.get("id_number"))
+    let number = IdNumber::parse_on(posted.get("id_number"), visit.today())
         .map_err(|error| Refusal::field("id_number", error.code(), error.message_zh()))?;
     let actor = visit.actor()?.clone();
     let found = app
@@ -295,7 +295,7 @@ async fn register(State(app): State<App>, visit: Visit, posted: Posted) -> Answe
 
 async fn try_register(app: &App, visit: &Visit, posted: &Posted) -> Result<PartyId, WebError> {
     let actor = visit.actor()?.clone();
-    let new = form::read(posted)?;
+    let new = form::read(posted, visit.today())?;
     let command = Command::new("party.register", visit.now).once(posted.key());
     let done = app
         .store
@@ -312,7 +312,7 @@ async fn existing(
     errors: &Errors,
 ) -> Result<Option<PartyId>, WebError> {
     let registered = errors.list().iter().any(|error| error.rule == "registered");
-    let Ok(new) = form::read(posted) else {
+    let Ok(new) = form::read(posted, visit.today()) else {
         return Ok(None);
     };
     if !registered {

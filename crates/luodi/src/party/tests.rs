@@ -257,7 +257,10 @@ fn every_wrong_field_of_the_form_is_named_with_its_rule() {
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        match form::read(&Posted::from_fields(fields)) {
+        match form::read(
+            &Posted::from_fields(fields),
+            jiff::civil::date(2026, 11, 23),
+        ) {
             Ok(_) => "ok".to_owned(),
             Err(refusal) => {
                 let rules = refusal

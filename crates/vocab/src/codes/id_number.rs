@@ -16,6 +16,12 @@ refusals! {
         Character: "id-number-character", "身份证号码前 17 位应为数字，末位为数字或 X", "the first 17 characters are digits, the last is a digit or X";
         /// The birth date inside is no day of the calendar.
         BirthDate: "id-number-birth-date", "身份证号码中的出生日期不存在，请核对第 7 至 14 位", "the birth date in the identity number does not exist: check places 7 to 14";
+        /// The first two digits are the code of no province.
+        Province: "id-number-province", "身份证号码前 2 位不是省级行政区划代码，请核对第 1、2 位", "the first two digits of the identity number are the code of no province: check places 1 and 2";
+        /// Born before anybody who lives.
+        BornTooEarly: "id-number-born-too-early", "身份证号码中的出生日期早于 1880 年，请核对第 7 至 10 位", "the birth date in the identity number is before 1880: check places 7 to 10";
+        /// Born after today.
+        BornInFuture: "id-number-born-in-future", "身份证号码中的出生日期晚于今天，请核对第 7 至 14 位", "the birth date in the identity number is after today: check places 7 to 14";
         /// The last character does not fit the others.
         CheckDigit: "id-number-check-digit", "身份证号码校验位不符，请逐位核对", "the last character of the identity number does not fit the others: check every character";
     }
@@ -30,13 +36,17 @@ pub struct IdNumber(String);
 text_code!(IdNumber, IdNumberError);
 masked_debug!(IdNumber);
 
+/// The first year in which a living person can be born.
+const FIRST_YEAR: i16 = 1880;
+
 const CHECK_CHARACTERS: &str = "10X98765432";
 
 impl IdNumber {
     /// Reads a number; a small x, full-width characters and outer spaces are tidied.
     ///
     /// # Errors
-    /// Wrong length or character, a birth date that does not exist, or a check character that does not fit.
+    /// Wrong length or character, no province, a birth date that does not exist or is too early, or a
+    /// check character that does not fit.
     pub fn parse(text: &str) -> Result<IdNumber, IdNumberError> {
         let number = tidy(text);
         if number.chars().count() != 18 {
@@ -53,10 +63,22 @@ impl IdNumber {
         Ok(built)
     }
 
+    /// Reads a number of somebody born by `today`.
+    ///
+    /// # Errors
+    /// As [`IdNumber::parse`]; a birth date after `today`.
+    pub fn parse_on(text: &str, today: Date) -> Result<IdNumber, IdNumberError> {
+        let number = IdNumber::parse(text)?;
+        if number.birth_date() > today {
+            return Err(IdNumberError::BornInFuture);
+        }
+        Ok(number)
+    }
+
     /// Completes a number by its check character.
     ///
     /// # Errors
-    /// Wrong length or character, or a birth date that does not exist.
+    /// Wrong length or character, no province, or a birth date that does not exist or is too early.
     pub fn from_first_17(text: &str) -> Result<IdNumber, IdNumberError> {
         let mut number = tidy(text);
         if number.chars().count() != 17 {
@@ -67,7 +89,14 @@ impl IdNumber {
             // Doubling before each digit gives the weights 2^17 … 2^1 without a table.
             remainder = (remainder + digit(c).ok_or(IdNumberError::Character)?) * 2 % 11;
         }
-        birth_date(&number).ok_or(IdNumberError::BirthDate)?;
+        let province = number.get(..2).and_then(|digits| digits.parse().ok());
+        if !province.is_some_and(is_province) {
+            return Err(IdNumberError::Province);
+        }
+        let born = birth_date(&number).ok_or(IdNumberError::BirthDate)?;
+        if born.year() < FIRST_YEAR {
+            return Err(IdNumberError::BornTooEarly);
+        }
         let place = usize::try_from(remainder).map_err(|_| IdNumberError::CheckDigit)?;
         number.push(
             CHECK_CHARACTERS
@@ -87,6 +116,11 @@ impl IdNumber {
     pub fn masked(&self) -> String {
         mask_middle(&self.0, 6, 2)
     }
+}
+
+/// Ref: GB/T 2260; 91 stands for abroad.
+fn is_province(code: u8) -> bool {
+    matches!(code, 11..=15 | 21..=23 | 31..=37 | 41..=46 | 50..=54 | 61..=65 | 71 | 81..=83 | 91)
 }
 
 fn birth_date(number: &str) -> Option<Date> {
@@ -133,6 +167,29 @@ mod tests {
         );
     }
 
+    /// What completing the first 17 characters on a day gives.
+    fn check_first(first: &str, expected: Result<(), IdNumberError>) {
+        let today = jiff::civil::date(2026, 11, 23);
+        let built = IdNumber::from_first_17(first);
+        let read = built.and_then(|number| IdNumber::parse_on(number.as_str(), today));
+        assert_eq!(read.map(|_| ()), expected, "{first}");
+    }
+
+    #[test]
+    fn nobody_is_born_nowhere_long_ago_or_tomorrow() {
+        check_first("33032420261123001", Ok(()));
+        check_first("33032420261124001", Err(IdNumberError::BornInFuture));
+        check_first("33032418800101001", Ok(()));
+        check_first("33032418791231001", Err(IdNumberError::BornTooEarly));
+        check_first("91032419900101001", Ok(()));
+        for province in [
+            "00", "10", "16", "24", "38", "47", "55", "66", "70", "84", "99",
+        ] {
+            let first = format!("{province}032419900101001");
+            check_first(&first, Err(IdNumberError::Province));
+        }
+    }
+
     #[test]
     fn shows_little() {
         let number = IdNumber::parse("11010519491231002X").unwrap();
@@ -144,7 +201,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_single_wrong_character_is_found(
-            region in "[1-6][0-9]{5}", year in 1900_i16..2030, month in 1_i8..13, day in 1_i8..29,
+            region in "(11|23|33|46|50|65)[0-9]{4}", year in 1900_i16..2030, month in 1_i8..13, day in 1_i8..29,
             order in "[0-9]{3}", place in 0_usize..18, wrong in "[0-9X]",
         ) {
             let number = IdNumber::from_first_17(&format!("{region}{year:04}{month:02}{day:02}{order}")).unwrap();
