@@ -72,7 +72,7 @@ impl CodeRule {
         }
         match self {
             CodeRule::CreditCode => through!(vocab::CreditCode::parse),
-            CodeRule::IdNumber => through!(vocab::IdNumber::parse),
+            CodeRule::IdNumber => through!(|text| vocab::IdNumber::parse_on(text, today)),
             CodeRule::BankAccount => through!(vocab::BankAccountNumber::parse),
             CodeRule::BankCode => through!(vocab::BankCode::parse),
             CodeRule::Phone => through!(vocab::Phone::parse),
@@ -273,7 +273,12 @@ fn within(
 }
 
 /// Checks a date, and gives it as `YYYY-MM-DD`.
-pub(super) fn date(typed: &str, rule: Option<DateRule>, today: Date) -> Result<String, Broken> {
+pub(super) fn date(
+    typed: &str,
+    rule: Option<DateRule>,
+    earliest: Option<Date>,
+    today: Date,
+) -> Result<String, Broken> {
     let folded = fold_width(typed);
     let text = folded.trim();
     let shape: Vec<&str> = text.split(['-', '/', '.']).collect();
@@ -290,6 +295,12 @@ pub(super) fn date(typed: &str, rule: Option<DateRule>, today: Date) -> Result<S
             format!("{text} 不是存在的日期，请核对月份和日期"),
         )
     })?;
+    if let Some(earliest) = earliest.filter(|earliest| day < *earliest) {
+        return Err(Broken::new(
+            "date-earliest",
+            format!("{day} 早于 {earliest}，不可能是这一日期，请核对年份"),
+        ));
+    }
     match rule {
         Some(DateRule::NotFuture) if day > today => Err(Broken::new(
             "date-not-future",

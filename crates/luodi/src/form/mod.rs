@@ -20,7 +20,7 @@ mod tests;
 
 pub use check::{CodeRule, DateRule};
 pub use feel::{feel_value, number_value};
-pub use model::{Choice, Class, Field, FieldKind, Form, Section, TextCheck};
+pub use model::{Choice, Class, Demand, Field, FieldKind, Form, Section, TextCheck};
 pub use parse::{Finding, Parsed, Severity, parse};
 pub use personal::looks_personal;
 pub use read::{ADD_ROW, REMOVE_ROW};

@@ -1,6 +1,7 @@
 //! What a form is once it has been read: sections of fields, each field with its kind, its checks
 //! and what it says about personal data. Deliberately lacks reading, checking and showing.
 
+use jiff::civil::Date;
 use policy::Expression;
 use regex::Regex;
 use vocab::Quarter;
@@ -52,6 +53,17 @@ pub struct Field {
     pub prefill: Option<String>,
     /// Hides the field where it holds; a hidden field has no value.
     pub hide: Option<Expression>,
+    /// What the value must fulfil together with others of the form.
+    pub demand: Option<Demand>,
+}
+
+/// A condition over the form's values, and what to say where it does not hold.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// Refuses the field's value where it is false; where another value is missing it is neither.
+    pub holds: Expression,
+    /// What is wrong and what to do, in Chinese.
+    pub message: String,
 }
 
 /// What sort of field.
@@ -77,6 +89,8 @@ pub enum FieldKind {
     Date {
         /// Whether it may lie ahead.
         rule: Option<DateRule>,
+        /// The first day that can be right.
+        earliest: Option<Date>,
     },
     /// One of several.
     Choice {

@@ -248,24 +248,31 @@ impl Reader {
     fn hide(&mut self, component: &Value, path: &Path) -> Option<policy::Expression> {
         let text = component.pointer("/conditional/hide")?;
         let path = path.key("conditional.hide");
-        let Some(source) = text.as_str().and_then(|text| text.trim().strip_prefix('=')) else {
-            self.error(
-                &path,
-                "",
-                "form-condition",
-                "隐藏条件应以 = 开头，后接 FEEL 表达式。",
-            );
+        self.expression("隐藏条件", text.as_str().unwrap_or_default(), "", &path)
+    }
+
+    /// A condition over the fields, written `=` and FEEL.
+    fn expression(
+        &mut self,
+        what: &str,
+        text: &str,
+        key: &str,
+        path: &Path,
+    ) -> Option<policy::Expression> {
+        let Some(source) = text.trim().strip_prefix('=') else {
+            let message = format!("{what}应以 = 开头，后接 FEEL 表达式。");
+            self.error(path, key, "form-condition", message);
             return None;
         };
         match policy::parse_expression(source.trim(), &self.scope) {
             Ok(expression) => Some(expression),
             Err(findings) => {
-                let why: Vec<String> = findings
+                let why: Vec<&str> = findings
                     .iter()
-                    .map(|finding| finding.message_zh.clone())
+                    .map(|finding| finding.message_zh.as_str())
                     .collect();
-                let message = format!("隐藏条件无法识别：{}", why.join("；"));
-                self.error(&path, "", "form-condition", message);
+                let message = format!("{what}无法识别：{}", why.join("；"));
+                self.error(path, key, "form-condition", message);
                 None
             }
         }

@@ -51,6 +51,9 @@ impl Form {
             outcomes.retain(|(field, _)| field.key != key);
         }
         let values = values_of(&outcomes);
+        for (field, outcome) in &mut outcomes {
+            self.demand(field, &values, outcome);
+        }
         let errors: Vec<FieldError> = outcomes
             .into_iter()
             .flat_map(|(_, outcome)| outcome.errors)
@@ -59,6 +62,18 @@ impl Form {
             Ok(values)
         } else {
             Err(errors)
+        }
+    }
+
+    /// Refuses a value that does not fit the others; values that are refused already take no part.
+    fn demand(&self, field: &Field, values: &Values, outcome: &mut Outcome) {
+        let Some(demand) = field.demand.as_ref().filter(|_| outcome.value.is_some()) else {
+            return;
+        };
+        let verdict = demand.holds.evaluate(&self.feel_context(values)).value;
+        if verdict.as_bool() == Some(false) {
+            let broken = Broken::new("condition", demand.message.as_str());
+            *outcome = refused(field, &field.key, broken);
         }
     }
 
@@ -210,7 +225,7 @@ impl Reader<'_> {
             FieldKind::Number { decimals, min, max } => {
                 check::number(typed, *decimals, (*min, *max), &field.unit)
             }
-            FieldKind::Date { rule } => check::date(typed, *rule, self.today),
+            FieldKind::Date { rule, earliest } => check::date(typed, *rule, *earliest, self.today),
             FieldKind::Choice { options, rule, .. } => {
                 check::choice(typed, options, *rule, self.today)
             }

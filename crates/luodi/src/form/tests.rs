@@ -180,6 +180,47 @@ fn every_rule_refuses_with_field_and_rule() {
     check_refused(&many, &["units max-rows"]);
 }
 
+/// The rules broken by a day of connection and a quarter of a form that joins the two.
+fn check_demand(connected: &str, quarter: &str, expected: &[&str]) {
+    let schema = r#"{ "components": [
+      { "type": "datetime", "key": "on", "label": "并网日期", "subtype": "date", "properties": {
+        "luodi.earliest": "2009-01-01", "luodi.condition": "=string(on.year) <= quarter",
+        "luodi.condition_message": "晚于申报季度，请核对。" } },
+      { "type": "textfield", "key": "quarter", "label": "季度" } ] }"#;
+    let form = parse(schema).form.unwrap();
+    let pairs = [("on", connected), ("quarter", quarter)];
+    let posted: Vec<(String, String)> = pairs
+        .map(|(key, text)| (key.to_owned(), text.to_owned()))
+        .into();
+    let errors = form.read(&posted, &[], date(2026, 11, 23)).err();
+    let said: Vec<String> = errors
+        .into_iter()
+        .flatten()
+        .map(|error| format!("{} {} {}", error.field, error.rule, error.message))
+        .collect();
+    assert_eq!(said, expected, "{connected} {quarter}");
+}
+
+#[test]
+fn a_value_must_fit_the_others() {
+    check_demand("2025-06-01", "2026Q3", &[]);
+    check_demand("2027-01-01", "", &[]);
+    check_demand("", "2026Q3", &[]);
+    check_demand(
+        "2027-01-01",
+        "2026Q3",
+        &["on condition 「并网日期」：晚于申报季度，请核对。"],
+    );
+    check_demand("2009-01-01", "2026Q3", &[]);
+    check_demand(
+        "2008-12-31",
+        "2026Q3",
+        &[
+            "on date-earliest 「并网日期」：2008-12-31 早于 2009-01-01，不可能是这一日期，请核对年份。",
+        ],
+    );
+}
+
 #[test]
 fn a_required_file_must_be_in_its_slot() {
     let errors = every()

@@ -435,11 +435,6 @@ fn checks_point_out_and_never_refuse() {
         None,
         &["只算并网以后"],
     );
-    check(
-        &[("grid_connected_on", "2026-10-01")],
-        None,
-        &["晚于申报季度"],
-    );
     let mut context = Context::new();
     context.insert("measured_kw", Value::from(3));
     context.insert("filed_kw", Value::from(5));

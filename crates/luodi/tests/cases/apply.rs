@@ -35,6 +35,8 @@ async fn what_is_wrong_is_said_at_its_field() {
         ("grid_connected_on", "2026-02-30", "date-impossible"),
         ("grid_connected_on", "2026-13-01", "date-impossible"),
         ("grid_connected_on", "2026-11-24", "date-not-future"),
+        ("grid_connected_on", "2026-10-05", "condition"),
+        ("grid_connected_on", "1900-01-01", "date-earliest"),
         ("filed_kw", "-5", "min"),
         ("filed_kw", "1e999", "number"),
         ("filed_kw", "NaN", "number"),

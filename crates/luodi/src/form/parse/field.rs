@@ -1,5 +1,6 @@
 //! One component of a schema: its key, its checks, what it says about personal data.
 
+use jiff::civil::Date;
 use policy::feel::Number;
 use regex::RegexBuilder;
 use serde_json::{Map, Value};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 use super::options::PAST_QUARTERS;
 use super::{Path, Reader, Severity};
 use crate::form::check::{CodeRule, DateRule};
-use crate::form::model::{Class, Field, FieldKind, TextCheck};
+use crate::form::model::{Class, Demand, Field, FieldKind, TextCheck};
 use crate::form::personal::looks_personal;
 
 /// Where a component stands: what may stand inside what.
@@ -92,6 +93,9 @@ const PROPERTIES: &[&str] = &[
     "luodi.prefill",
     "luodi.pattern_hint",
     "luodi.max_rows",
+    "luodi.earliest",
+    "luodi.condition",
+    "luodi.condition_message",
 ];
 
 impl Reader {
@@ -121,6 +125,7 @@ impl Reader {
             unit: unit(component),
             prefill: property(component, "luodi.prefill").map(str::to_owned),
             hide: self.hide(component, path),
+            demand: self.demand(component, &key, path, place),
             kind,
             key,
         };
@@ -371,16 +376,52 @@ impl Reader {
             let message = format!("luodi.rule“{code}”不适用于日期，可用 not_future、not_past。");
             self.error(&path.key("properties"), key, "form-rule", message);
         }
-        if component
-            .get("disallowPassedDates")
-            .and_then(Value::as_bool)
-            == Some(true)
-        {
-            return Some(FieldKind::Date {
-                rule: Some(DateRule::NotPast),
-            });
+        let ahead = component.get("disallowPassedDates");
+        let rule = match ahead.and_then(Value::as_bool) {
+            Some(true) => Some(DateRule::NotPast),
+            _ => rule,
+        };
+        let earliest = self.earliest(component, key, path);
+        Some(FieldKind::Date { rule, earliest })
+    }
+
+    fn earliest(&mut self, component: &Value, key: &str, path: &Path) -> Option<Date> {
+        let text = property(component, "luodi.earliest")?;
+        let day = text.parse().ok();
+        if day.is_none() {
+            let message = format!("luodi.earliest“{text}”应为 2009-01-01 这样的日期。");
+            self.error(&path.key("properties"), key, "form-earliest", message);
         }
-        Some(FieldKind::Date { rule })
+        day
+    }
+
+    /// What the value must fulfil together with others: a condition and its message, both or none.
+    fn demand(
+        &mut self,
+        component: &Value,
+        key: &str,
+        path: &Path,
+        place: Place,
+    ) -> Option<Demand> {
+        let condition = property(component, "luodi.condition");
+        let message = property(component, "luodi.condition_message");
+        let path = path.key("properties");
+        if condition.is_none() && message.is_none() {
+            return None;
+        }
+        let (Some(condition), Some(message)) = (condition, message) else {
+            let message = "luodi.condition 和 luodi.condition_message 须同时写明。";
+            self.error(&path, key, "form-demand", message);
+            return None;
+        };
+        if place == Place::Row {
+            let message = "列表中的字段不能带 luodi.condition，请写在列表以外的字段上。";
+            self.error(&path, key, "form-demand", message);
+            return None;
+        }
+        let holds = self.expression("luodi.condition ", condition, key, &path)?;
+        let message = message.trim_end_matches('。').to_owned();
+        Some(Demand { holds, message })
     }
 
     fn list(&mut self, component: &Value, path: &Path) -> FieldKind {
