@@ -19,7 +19,7 @@ WEB_SOURCES := web/build.mjs $(shell find web/css web/js web/static crates/luodi
 WEB_BUILT := web/node_modules/.built
 WEB_PACKAGES := web/node_modules/.installed
 
-.PHONY: run test bench lint web release cargo browser nextest always
+.PHONY: run test on-postgres bench lint web release cargo browser nextest always
 
 run: release
 	$(LUODI) demo --data $(DATA)
@@ -32,8 +32,17 @@ test: web browser nextest
 	else \
 	  cargo test --workspace --lib --bins --tests; \
 	fi
+	.ci/with-postgres $(MAKE) on-postgres
 	cargo test --workspace --doc
 	@echo "make test: all passed"
+
+# The library's tests once more, on the server that .ci/with-postgres started.
+on-postgres:
+	if cargo nextest --version >/dev/null 2>&1; then \
+	  cargo nextest run -p luodi --lib --no-fail-fast; \
+	else \
+	  cargo test -p luodi --lib; \
+	fi
 
 # As JSON: make bench BENCH=--json
 bench: web

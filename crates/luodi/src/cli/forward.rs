@@ -103,7 +103,11 @@ pub(super) async fn listen(
             }
         });
     }
-    std::fs::remove_file(path(&app.site.data))
+    // Of several servers on one database and folder the last to come owns the socket.
+    match std::fs::remove_file(path(&app.site.data)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn answer(app: App, mut stream: tokio::net::UnixStream) -> std::io::Result<()> {

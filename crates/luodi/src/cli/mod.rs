@@ -24,12 +24,26 @@ pub struct Cli {
     /// Folder of database, attachments and keys.
     #[arg(long, global = true, env = "LUODI_DATA", default_value = "data")]
     pub data: PathBuf,
+    /// PostgreSQL 15 or newer that holds the tables instead of a file in the folder, such as
+    /// postgres://luodi@db.example/luodi.
+    #[arg(long, global = true, env = "LUODI_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
     /// Prints one JSON object on stdout; everything else goes to stderr.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub what: What,
+}
+
+impl Cli {
+    /// How the store is opened.
+    fn options(&self, now: jiff::Timestamp) -> Options {
+        Options {
+            database: self.database.clone(),
+            ..Options::new(now)
+        }
+    }
 }
 
 /// The subcommands.
@@ -236,7 +250,7 @@ pub fn main() -> ExitCode {
     if let Some(said) = run::without_store(&cli) {
         return said.print();
     }
-    match Store::open(&cli.data, &Options::new(clock.now())) {
+    match Store::open(&cli.data, &cli.options(clock.now())) {
         Ok(store) => {
             let said = run::with_store(&cli, &store, &clock, &user());
             store.shutdown();

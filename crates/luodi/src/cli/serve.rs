@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Cli, Said, forward};
-use crate::store::{Options, Store};
+use crate::store::Store;
 use crate::web::{self, App, Clock, Limits, Network, Site};
 use crate::{account, city, router, work};
 
@@ -61,7 +61,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 fn open(cli: &Cli, clock: &Clock, secure: bool) -> Result<App, Said> {
-    let store = Store::open(&cli.data, &Options::new(clock.now())).map_err(Said::failed)?;
+    let store = Store::open(&cli.data, &cli.options(clock.now())).map_err(Said::failed)?;
     app(store, &cli.data, clock.clone(), secure).map_err(Said::failed)
 }
 
