@@ -288,7 +288,7 @@ impl Store {
         let inner = Inner {
             dir: dir.to_owned(),
             engine: Engine::Workers(workers),
-            readers: Readers::new(Source::Postgres(server), options.readers),
+            readers: Readers::new(Source::Postgres(Box::new(server)), options.readers),
             keys,
             counters,
             _lock: None,

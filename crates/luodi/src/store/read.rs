@@ -176,14 +176,14 @@ pub(super) enum Source {
     /// The database file.
     Sqlite(PathBuf, sqlite::Settings),
     /// A server.
-    Postgres(postgres::Server),
+    Postgres(Box<postgres::Server>),
 }
 
 impl Source {
     fn open(&self) -> Result<Reader, StoreError> {
         Ok(match self {
             Self::Sqlite(file, settings) => Reader::Sqlite(sqlite::open_reader(file, settings)?),
-            Self::Postgres(server) => Reader::Postgres(server.connect()?),
+            Self::Postgres(server) => Reader::Postgres(Box::new(server.connect()?)),
         })
     }
 }
@@ -191,7 +191,7 @@ impl Source {
 /// A connection for reading.
 enum Reader {
     Sqlite(rusqlite::Connection),
-    Postgres(postgres::Session),
+    Postgres(Box<postgres::Session>),
 }
 
 impl Reader {
