@@ -36,7 +36,7 @@ pub use queries::{
     proposed_cases,
 };
 pub use submit::{Submission, submit, submit_with};
-pub use suspension::{resume, suspend};
+pub use suspension::{await_answer, enter_notice, resume, suspend};
 
 use crate::web::Route;
 

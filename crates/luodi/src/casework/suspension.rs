@@ -38,6 +38,34 @@ pub fn resume(tx: &Tx, actor: &Actor, case: CaseId, cause: Cause, on: Date) -> R
     Ok(clock::refresh(tx, case)?)
 }
 
+/// The case's list is published: its state says so, and its clock stands from today.
+///
+/// # Errors
+/// A fault of the store.
+pub fn enter_notice(tx: &Tx, actor: &Actor, case: CaseId, note: &str) -> Result<()> {
+    set_state(tx, case, "noticed")?;
+    suspend(tx, actor, case, Cause::Notice, tx.today(), note)
+}
+
+/// The notice has ended, but an objection to the case waits for its answer.
+///
+/// # Errors
+/// A fault of the store.
+pub fn await_answer(tx: &Tx, actor: &Actor, case: CaseId) -> Result<()> {
+    set_state(tx, case, "disputed")?;
+    let rows = vec![("casework", case.0)];
+    event_rows(tx, actor, "case.await_answer", case, json!({}), rows)
+}
+
+/// A state between two tasks of the process, brought by the batch the case stands in.
+fn set_state(tx: &Tx, case: CaseId, state: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE casework SET state = ?2, version = version + 1 WHERE id = ?1",
+        params![case, state],
+    )?;
+    Ok(())
+}
+
 /// The cause as stored: its serde name.
 fn cause_code(cause: Cause) -> Result<String> {
     let text = serde_json::to_value(cause)

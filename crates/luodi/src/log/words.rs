@@ -29,6 +29,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("case.answer_correction", "补正材料"),
     ("case.ask_correction", "要求补正"),
     ("case.attach", "上传办件材料"),
+    ("case.await_answer", "公示期满，等待异议答复"),
     ("case.complete_task", "办结环节"),
     ("case.inspect", "记录现场核查"),
     ("case.open_file", "查看办件材料"),

@@ -85,7 +85,10 @@ fn close(tx: &Tx<'_>, actor: &Actor, notice: &Notice) -> Result<Ended> {
             LineState::Clear => {
                 casework::resume(tx, actor, line.case, Cause::Notice, notice.ends_on)?
             }
-            LineState::Held => held += 1,
+            LineState::Held => {
+                casework::await_answer(tx, actor, line.case)?;
+                held += 1;
+            }
             LineState::Removed => {}
         }
     }

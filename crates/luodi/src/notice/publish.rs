@@ -5,7 +5,7 @@ use jiff::tz::{TimeZone, offset};
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use vocab::{Calendar, Cause, Phone, mask_person_name};
+use vocab::{Calendar, Phone, mask_person_name};
 
 use super::{Channel, END_JOB, NoticeState};
 use crate::access::{Actor, Role, Scope, may_see};
@@ -89,7 +89,7 @@ pub fn publish(tx: &Tx<'_>, actor: &Actor, new: &Publication) -> Result<Publishe
             insert_entry(tx, id, position, entry, &summary)?.0,
         ));
         let note = format!("公示 {number}");
-        casework::suspend(tx, actor, entry.case, Cause::Notice, tx.today(), &note)?;
+        casework::enter_notice(tx, actor, entry.case, &note)?;
         tell(tx, entry, &number, new.ends_on)?;
     }
     tx.enqueue_job(&Job {

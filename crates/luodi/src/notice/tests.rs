@@ -156,6 +156,12 @@ impl City {
         self.read(|q| q.rows(sql, params![self.batch], |r| r.get(0)).unwrap())
     }
 
+    /// The states of the cases themselves.
+    fn cases(&self) -> Vec<String> {
+        let sql = "SELECT state FROM casework ORDER BY number";
+        self.read(|q| q.rows(sql, params![], |r| r.get(0)).unwrap())
+    }
+
     /// From when until when the clock of a case stood for the notice.
     fn stood(&self, case: usize) -> (Date, Option<Date>) {
         let sql = "SELECT suspended_on, resumed_on FROM suspension WHERE case_id = ?1";
@@ -357,6 +363,7 @@ fn a_notice_is_numbered_masked_and_stops_the_clocks() {
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["永嘉阳光新能源有限公司", "王*明", "欧阳*"]);
     assert_eq!(city.states(), ["committed"; 3]);
+    assert_eq!(city.cases(), ["noticed"; 3]);
     assert_eq!(city.stood(0), (date("2026-11-23"), None));
     let listed = city.read(|q| queries::open_for_home(q, 5).unwrap());
     assert_eq!(
@@ -450,6 +457,7 @@ fn an_objection_holds_only_its_beneficiary_and_a_dismissed_one_goes_on_after_the
     let ended = city.end(notice).unwrap();
     assert_eq!((ended.finalised, ended.held), (2, 1));
     assert_eq!(city.states(), ["payable", "held", "payable"]);
+    assert_eq!(city.cases(), ["paying", "disputed", "paying"]);
     assert_eq!(city.stood(0).1, Some(date("2026-11-30")));
     assert_eq!(city.stood(1).1, None, "the clock of the held one stands on");
     city.days(2);

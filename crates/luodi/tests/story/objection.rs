@@ -108,7 +108,7 @@ pub async fn the_others_are_final(stage: &Stage, listed: &Listed, cases: &Cases)
     for (case, state) in [
         (&cases.first, "paying"),
         (&cases.second, "paying"),
-        (&cases.third, "proposed"),
+        (&cases.third, "disputed"),
     ] {
         browser.go(case).await;
         assert_eq!(browser.attr("main", "data-state").await, state);
