@@ -1,7 +1,7 @@
 //! The public pages of notices: list, one notice, its table as a file; and the button that ends a
 //! notice by hand, which only its department sees.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
@@ -188,6 +188,12 @@ struct ShowPage {
 }
 
 impl ShowPage {
+    /// How many beneficiaries the lines name.
+    fn parties(&self) -> usize {
+        let parties = self.lines.iter().map(|shown| shown.line.party);
+        parties.collect::<HashSet<_>>().len()
+    }
+
     fn is_ended(&self) -> bool {
         self.notice.state == NoticeState::Ended
     }
@@ -321,10 +327,10 @@ async fn end(
     let ended = done.await?.value;
     let held = match ended.held {
         0 => String::new(),
-        held => format!("，{held} 户因异议未答复继续暂缓"),
+        held => format!("，{held} 项因异议未答复继续暂缓"),
     };
     let text = format!(
-        "公示 {} 已结束：{} 户列入最终名单{held}。",
+        "公示 {} 已结束：{} 项列入最终名单{held}。",
         ended.number, ended.finalised
     );
     Ok(visit.redirect(&format!("/notices/{id}"), &text))

@@ -263,8 +263,10 @@ pub struct ListedNotice {
     pub ends_on: Date,
     /// Open or ended.
     pub state: NoticeState,
-    /// Beneficiaries shown.
+    /// Lines shown.
     pub entries: u64,
+    /// Beneficiaries: one may stand in several lines.
+    pub parties: u64,
     /// Sum of their amounts.
     pub total: Fen,
 }
@@ -283,6 +285,7 @@ impl ListedNotice {
 
 const LISTED: &str = "n.id, n.number, n.title, n.region_code, n.starts_on, n.ends_on, n.state, \
      (SELECT COUNT(*) FROM notice_entry e WHERE e.notice_id = n.id), \
+     (SELECT COUNT(DISTINCT e.party_id) FROM notice_entry e WHERE e.notice_id = n.id), \
      (SELECT CAST(COALESCE(SUM(e.amount_fen), 0) AS BIGINT) FROM notice_entry e WHERE e.notice_id = n.id)";
 
 /// Open ones first, then the latest.
@@ -301,7 +304,8 @@ fn read_listed(row: &Row<'_>) -> Result<ListedNotice, StoreError> {
         state: NoticeState::from_code(&state)
             .ok_or_else(|| StoreError::Value(format!("notice.state: {state}")))?,
         entries: row.get(7)?,
-        total: row.get(8)?,
+        parties: row.get(8)?,
+        total: row.get(9)?,
     })
 }
 

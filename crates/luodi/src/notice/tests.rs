@@ -367,8 +367,13 @@ fn a_notice_is_numbered_masked_and_stops_the_clocks() {
     assert_eq!(city.stood(0), (date("2026-11-23"), None));
     let listed = city.read(|q| queries::open_for_home(q, 5).unwrap());
     assert_eq!(
-        (listed.len(), listed[0].entries, listed[0].total.0),
-        (1, 3, 1_209_050)
+        (
+            listed.len(),
+            listed[0].entries,
+            listed[0].parties,
+            listed[0].total.0
+        ),
+        (1, 3, 3, 1_209_050)
     );
     assert_eq!(
         city.read(|q| queries::of_region(q, region("330300"), 5).unwrap().len()),

@@ -64,6 +64,8 @@ pub struct RunningNotice {
     pub ends_on: Date,
     /// Lines of its list.
     pub entries: u64,
+    /// Beneficiaries in them.
+    pub parties: u64,
 }
 
 /// What was paid.
@@ -136,6 +138,7 @@ fn notices(q: &dyn Query, region: RegionCode, today: Date) -> Result<Vec<Running
         title: notice.title,
         ends_on: notice.ends_on,
         entries: notice.entries,
+        parties: notice.parties,
     });
     Ok(shown.collect())
 }

@@ -131,6 +131,7 @@ mod tests {
                 title: "拟补名单".to_owned(),
                 ends_on: date(2026, 11, 27),
                 entries: 52,
+                parties: 51,
             }],
             paid_this_year: None,
         }
