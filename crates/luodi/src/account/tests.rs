@@ -594,3 +594,34 @@ fn a_list_shows_the_administrators_region_only() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_in_the_frame_of_its_visitor() {
+    let city = tokio::task::spawn_blocking(|| {
+        let city = City::new();
+        city.account("admin", &[Role::SystemAdmin], "330300");
+        city
+    })
+    .await
+    .unwrap();
+    let router = city.app();
+    let mut browser = Browser::new(&router);
+    browser.log_in("admin", PASSWORD).await;
+    let (_, _, form) = browser.get("/accounts/new").await;
+    let csrf = field(&form, "csrf");
+    // An account that does not exist and a form without its version: refused deep inside, where
+    // nothing is known of the visitor.
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("idempotency_key", "frame"),
+        ("action", "lock"),
+    ];
+    let path = "/accounts/00000000-0000-0000-0000-000000000001";
+    let (status, _, page) = browser.post(path, &fields).await;
+    assert!(status.is_client_error(), "{status} {page}");
+    assert!(page.contains("href=\"/accounts\""), "the menu: {page}");
+    assert!(
+        page.contains("data-user=") && page.contains("/logout"),
+        "{page}"
+    );
+}

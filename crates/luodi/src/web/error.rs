@@ -185,6 +185,49 @@ impl From<askama::Error> for WebError {
     }
 }
 
+/// An error as it is told. A response carries it, so that the guard of the routes can show it in
+/// the frame of the visitor whom the place of the error did not know.
+#[derive(Clone, Debug)]
+struct Told {
+    status: StatusCode,
+    heading: &'static str,
+    message: String,
+    fields: Vec<FieldError>,
+    kept: Vec<(String, String)>,
+    see: String,
+}
+
+impl Told {
+    fn page(&self, visit: Option<&Visit>) -> Response {
+        let template = ErrorPage {
+            page: Page::bare(self.heading, visit),
+            heading: self.heading,
+            message: &self.message,
+            fields: &self.fields,
+            kept: &self.kept,
+            see: &self.see,
+        };
+        page(self.status, &template)
+    }
+
+    /// The page in nobody's frame, or already in its visitor's.
+    fn answer(self, visit: Option<&Visit>) -> Response {
+        let mut response = self.page(visit);
+        if visit.is_none() {
+            response.extensions_mut().insert(self);
+        }
+        response
+    }
+}
+
+/// Shows an error that was told in nobody's frame in the visitor's.
+pub(super) fn framed(mut response: Response, visit: &Visit) -> Response {
+    match response.extensions_mut().remove::<Told>() {
+        Some(told) => told.page(Some(visit)),
+        None => response,
+    }
+}
+
 #[derive(Template)]
 #[template(path = "web/error.html")]
 struct ErrorPage<'a> {
@@ -232,15 +275,15 @@ impl IntoResponse for WebError {
                 visit,
             } => {
                 let (status, heading) = status(refusal.kind);
-                let template = ErrorPage {
-                    page: Page::bare(heading, visit.as_deref()),
+                let told = Told {
+                    status,
                     heading,
-                    message: &refusal.message,
-                    fields: &refusal.fields,
-                    kept: &kept,
-                    see: &refusal.see,
+                    message: refusal.message,
+                    fields: refusal.fields,
+                    kept,
+                    see: refusal.see,
                 };
-                page(status, &template)
+                told.answer(visit.as_deref())
             }
             Self::Fault {
                 context,
@@ -262,15 +305,15 @@ impl IntoResponse for WebError {
                 } else {
                     StatusCode::INTERNAL_SERVER_ERROR
                 };
-                let template = ErrorPage {
-                    page: Page::bare("出了问题", visit.as_deref()),
+                let told = Told {
+                    status,
                     heading: "出了问题",
-                    message: &message,
-                    fields: &[],
-                    kept: &[],
-                    see: "",
+                    message,
+                    fields: Vec::new(),
+                    kept: Vec::new(),
+                    see: String::new(),
                 };
-                page(status, &template)
+                told.answer(visit.as_deref())
             }
             Self::LogInAgain { kept } => Self::kept(
                 Refusal::forbidden("session", "登录已过期，请重新登录。"),

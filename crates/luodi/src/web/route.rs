@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
 
+use super::error::framed;
 use super::sender::{Sender, sender};
 use super::{App, Visit, WebError};
 use crate::access::Rule;
@@ -74,6 +75,7 @@ async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: N
             } else if rule.admits(visit.actor.as_ref()) {
                 request.extensions_mut().insert(visit.clone());
                 let response = readable(next.run(request).await, &visit);
+                let response = framed(response, &visit);
                 visit.finish(response)
             } else {
                 refuse(&app, visit, request, sender).await
