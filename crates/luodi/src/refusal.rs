@@ -31,6 +31,54 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// The fields at fault of one form, from whoever reads it and whoever knows its rules, to be told
+/// all at once. A field bears its first fault only: a rule may be asked about a stand-in for what
+/// could not be read, and adds nothing there.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals(Vec<FieldError>);
+
+impl Refusals {
+    /// A field breaks a rule.
+    pub fn add(
+        &mut self,
+        field: &str,
+        rule: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) {
+        if !self.has(field) {
+            self.0.push(FieldError {
+                field: field.to_owned(),
+                rule: rule.into(),
+                message: message.into(),
+            });
+        }
+    }
+
+    /// Whether a field is at fault already.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.iter().any(|error| error.field == field)
+    }
+
+    /// Whether no field is at fault.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Everything that is wrong, in the order of the form.
+    ///
+    /// # Errors
+    /// Refused where a field is at fault.
+    pub fn in_order(mut self, form: &[&str]) -> Result<(), Refusal> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let place = |error: &FieldError| form.iter().position(|field| *field == error.field);
+        self.0
+            .sort_by_key(|error| place(error).unwrap_or(usize::MAX));
+        Err(Refusal::fields(self.0))
+    }
+}
+
 /// A command that was not carried out. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -129,3 +177,21 @@ pub enum Error {
 
 /// What commands and queries of the domains return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_bears_its_first_fault_in_the_order_of_the_form() {
+        let mut wrong = Refusals::default();
+        assert!(wrong.clone().in_order(&[]).is_ok());
+        wrong.add("amount", "range", "大于零");
+        wrong.add("name", "required", "填写名称");
+        wrong.add("amount", "over-budget", "超出预算");
+        let refusal = wrong.in_order(&["name", "amount"]).unwrap_err();
+        let rules: Vec<&str> = refusal.fields.iter().map(|f| f.rule.as_ref()).collect();
+        assert_eq!(rules, ["required", "range"]);
+        assert!(refusal.message.contains("2 处"));
+    }
+}

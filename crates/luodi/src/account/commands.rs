@@ -9,7 +9,7 @@ use vocab::RegionCode;
 use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
-use crate::refusal::{FieldError, Refusal, Result};
+use crate::refusal::{FieldError, Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
@@ -97,7 +97,7 @@ pub struct NewAccount {
 pub fn create_account(tx: &Tx<'_>, actor: &Actor, new: &NewAccount) -> Result<AccountId> {
     may_create(actor, new)?;
     let login = new.login.trim().to_lowercase();
-    check_new(tx, &login, new)?;
+    check_new(tx, new, Refusals::default())?;
     let id = AccountId(tx.new_id());
     let until = new.one_time.then(|| tx.now() + ONE_TIME);
     tx.execute(
@@ -158,37 +158,45 @@ fn may_create(actor: &Actor, new: &NewAccount) -> Result<()> {
     .into())
 }
 
-fn check_new(tx: &Tx<'_>, login: &str, new: &NewAccount) -> Result<()> {
-    let mut wrong = Vec::new();
+/// The fields of the form of a new account, in its order.
+const FORM: &[&str] = &["login", "name", "region", "department", "roles"];
+
+/// Every rule of a new account, besides what is known to be wrong.
+///
+/// # Errors
+/// Refused with all fields that break a rule.
+pub(super) fn check_new(q: &dyn Query, new: &NewAccount, mut wrong: Refusals) -> Result<()> {
+    let login = new.login.trim().to_lowercase();
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    let taken = "SELECT 1 FROM account WHERE login = ?1";
     if !(3..=40).contains(&login.len()) || !login.chars().all(good) {
         let message = "登录名为 3 至 40 个小写字母、数字、点、下划线或连字符，请修改。";
-        wrong.push(field("login", "login-shape", message));
-    } else if tx
-        .row_opt(
-            "SELECT 1 FROM account WHERE login = ?1",
-            params![login],
-            |r| r.get::<i64>(0),
-        )?
+        wrong.add("login", "login-shape", message);
+    } else if q
+        .row_opt(taken, params![&login], |r| r.get::<i64>(0))?
         .is_some()
     {
-        wrong.push(field("login", "taken", "这个登录名已被使用，请换一个。"));
+        wrong.add("login", "taken", "这个登录名已被使用，请换一个。");
     }
-    require(&mut wrong, "name", &new.name, 60, "姓名");
+    let mut missing = Vec::new();
+    require(&mut missing, "name", &new.name, 60, "姓名");
+    for error in missing {
+        wrong.add(&error.field, error.rule, error.message);
+    }
     // An account of staff begins without a role; every other must fit together at once.
     let bare = new.party.is_none() && new.roles.iter().next().is_none();
     let checked = check_roles(new.roles, new.party.is_some(), new.department.is_some());
     if let (false, Err(rule)) = (bare, checked) {
-        wrong.push(field("roles", rule.code(), rule.message_zh()));
+        wrong.add("roles", rule.code(), rule.message_zh());
     }
-    if let Some(department) = new.department {
-        let of = department_region(tx, department)?;
+    if let (Some(department), false) = (new.department, wrong.has("region")) {
+        let of = department_region(q, department)?;
         if of.is_none_or(|of| !vocab::region::is_within(of, new.region)) {
             let message = "所选部门不在账号的区域内，请重新选择部门或区域。";
-            wrong.push(field("department", "department-region", message));
+            wrong.add("department", "department-region", message);
         }
     }
-    refuse_if(wrong)
+    Ok(wrong.in_order(FORM)?)
 }
 
 fn department_region(q: &dyn Query, id: DepartmentId) -> Result<Option<RegionCode>> {

@@ -11,7 +11,7 @@ use vocab::RegionCode;
 
 use crate::access::{Actor, Role, Roles, Rule};
 use crate::ids::AccountId;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::Command;
 use crate::web::export::{self, Cell};
 use crate::web::filters;
@@ -254,19 +254,22 @@ async fn try_create(
     posted: &Posted,
 ) -> Result<(String, Option<String>, String), WebError> {
     let actor = visit.actor()?.clone();
-    let region = posted
-        .get("region")
-        .parse()
-        .map_err(|_| Refusal::field("region", "required", "请选择区域。"))?;
+    let mut wrong = Refusals::default();
+    let region = posted.get("region").parse().unwrap_or_else(|_| {
+        wrong.add("region", "required", "请选择区域。");
+        actor.region
+    });
     let department = match posted.get("department") {
         "" => None,
-        _ => Some(posted.id("department")?),
+        text => text
+            .parse()
+            .map_err(|_| wrong.add("department", "id", "没有选中有效的部门，请重新选择。"))
+            .ok(),
     };
-    let once = password::one_time();
-    let new = NewAccount {
+    let mut new = NewAccount {
         login: posted.get("login").to_owned(),
         name: posted.get("name").to_owned(),
-        password_hash: password::hash_in_turn(once.clone()).await?,
+        password_hash: String::new(),
         one_time: true,
         roles: Roles::default(),
         department,
@@ -274,6 +277,14 @@ async fn try_create(
         party: None,
         demo: None,
     };
+    if !wrong.is_empty() {
+        app.store
+            .read(move |q| commands::check_new(&**q, &new, wrong))
+            .await?;
+        return Err(WebError::fault("a form at fault was not refused"));
+    }
+    let once = password::one_time();
+    new.password_hash = password::hash_in_turn(once.clone()).await?;
     let login = new.login.to_lowercase();
     let command = Command::new("account.create", visit.now).once(posted.key());
     let done = app

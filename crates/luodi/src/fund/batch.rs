@@ -5,7 +5,9 @@
 //! objections (`notice`), and payment (`payment`).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use jiff::civil::Date;
 use ledger::{AccountKind, Movement};
 use serde_json::json;
 use uuid::Uuid;
@@ -22,7 +24,7 @@ use crate::item::{self, Offered, Package};
 use crate::number;
 use crate::params;
 use crate::party;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx, Value};
 
 /// The most entries of one batch: what one command writes at once. What is left goes into the next.
@@ -48,14 +50,17 @@ pub fn create_batch(
     line: BudgetLineId,
 ) -> Result<BatchId> {
     need_role(actor, MAKERS, "组成批次")?;
-    let offered = offered_to(tx, actor, item)?;
-    let package = item::load(tx, &offered.hash)?;
-    check_line(tx, actor, &offered, line)?;
-    let waiting = waiting_cases(tx, &package, item, period)?;
-    if waiting.is_empty() {
-        let message = "这一期没有等待列入批次的办件。审批通过后再组成批次。";
-        return Err(Refusal::field("period", "nothing-waits", message).into());
-    }
+    let Proposed {
+        offered,
+        package,
+        waiting,
+    } = check(
+        tx,
+        actor,
+        tx.today(),
+        (item, period, Some(line)),
+        Refusals::default(),
+    )?;
     let total = Fen::checked_sum(waiting.iter().map(|case| case.amount)).ok_or_else(|| {
         Refusal::invalid("overflow", "本批合计超出可记账范围，请核对各办件的金额。")
     })?;
@@ -103,8 +108,45 @@ pub fn create_batch(
     Ok(batch)
 }
 
+/// What a batch is made of.
+pub(super) struct Proposed {
+    offered: Offered,
+    package: Arc<Package>,
+    waiting: Vec<ProposedCase>,
+}
+
+/// Every rule of a batch to be made, besides what is known to be wrong. A line that could not be
+/// read is none.
+///
+/// # Errors
+/// Refused with all fields that break a rule, and where the actor does not work for the item.
+pub(super) fn check(
+    q: &dyn Query,
+    actor: &Actor,
+    today: Date,
+    (item, period, line): (ItemId, &str, Option<BudgetLineId>),
+    mut wrong: Refusals,
+) -> Result<Proposed> {
+    let offered = offered_to(q, actor, item)?;
+    let package = item::load(q, &offered.hash)?;
+    if let Some(line) = line {
+        check_line(q, actor, today, &offered, line, &mut wrong)?;
+    }
+    let waiting = waiting_cases(q, &package, item, period)?;
+    if waiting.is_empty() {
+        let message = "这一期没有等待列入批次的办件。审批通过后再组成批次。";
+        wrong.add("period", "nothing-waits", message);
+    }
+    wrong.in_order(&["line", "period"])?;
+    Ok(Proposed {
+        offered,
+        package,
+        waiting,
+    })
+}
+
 /// The offer, if the actor works for its department.
-fn offered_to(tx: &Tx<'_>, actor: &Actor, item: ItemId) -> Result<Offered> {
+fn offered_to(tx: &dyn Query, actor: &Actor, item: ItemId) -> Result<Offered> {
     let offered = item::find_item(tx, item)?;
     let scope = Scope {
         region: offered.region,
@@ -118,19 +160,26 @@ fn offered_to(tx: &Tx<'_>, actor: &Actor, item: ItemId) -> Result<Offered> {
     Ok(offered)
 }
 
-fn check_line(tx: &Tx<'_>, actor: &Actor, offered: &Offered, line: BudgetLineId) -> Result<()> {
-    let budget = super::find_budget(tx, actor, line)?;
+fn check_line(
+    q: &dyn Query,
+    actor: &Actor,
+    today: Date,
+    offered: &Offered,
+    line: BudgetLineId,
+    wrong: &mut Refusals,
+) -> Result<()> {
+    let budget = super::find_budget(q, actor, line)?;
     if budget.department != offered.department {
         let message = "这个预算指标属于其他部门，请选择本部门的指标。";
-        return Err(Refusal::field("line", "other-department", message).into());
+        wrong.add("line", "other-department", message);
     }
-    let year = i64::from(tx.today().year());
+    let year = i64::from(today.year());
     if budget.year != year {
         let message = format!(
             "这个指标是 {} 年度的，请选择 {year} 年度的指标。",
             budget.year
         );
-        return Err(Refusal::field("line", "other-year", message).into());
+        wrong.add("line", "other-year", message);
     }
     Ok(())
 }

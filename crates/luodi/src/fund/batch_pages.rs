@@ -23,7 +23,7 @@ use crate::access::{Actor, Role, Rule, Scope, may_see};
 use crate::account;
 use crate::ids::{BatchId, ItemId, PaymentFileId};
 use crate::item;
-use crate::refusal::{Error, Refusal, Result};
+use crate::refusal::{Error, Refusal, Refusals, Result};
 use crate::store::{Command, Query};
 use crate::web::export::{Cell, xlsx};
 use crate::web::filters;
@@ -336,13 +336,18 @@ async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BatchId
     let actor = visit.actor()?.clone();
     let item: ItemId = posted.id("item")?;
     let period = posted.get("period").to_owned();
-    let line = posted.get("line").parse().map_err(|_| {
-        Refusal::field(
-            "line",
-            "required",
-            "请选择列支的预算指标；没有时请先由财政下达预算。",
-        )
-    })?;
+    let Ok(line) = posted.get("line").parse() else {
+        let mut wrong = Refusals::default();
+        let message = "请选择列支的预算指标；没有时请先由财政下达预算。";
+        wrong.add("line", "required", message);
+        let today = visit.today();
+        app.store
+            .read(move |q| {
+                batch::check(&**q, &actor, today, (item, &period, None), wrong).map(drop)
+            })
+            .await?;
+        return Err(WebError::fault("a form at fault was not refused"));
+    };
     let command = Command::new("batch.create", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {
         create_batch(tx, &actor, item, &period, line)

@@ -2,6 +2,7 @@
 //!
 //! It lacks the second person's approval of an adjustment, and carrying over to the next year.
 
+use jiff::civil::Date;
 use ledger::Movement;
 use serde_json::json;
 use vocab::{Fen, RegionCode};
@@ -11,8 +12,8 @@ use crate::access::{Actor, Role, Scope, may_see};
 use crate::account;
 use crate::ids::{BudgetLineId, DepartmentId};
 use crate::params;
-use crate::refusal::{FieldError, Refusal, Result};
-use crate::store::{Event, Tx};
+use crate::refusal::{Refusal, Refusals, Result};
+use crate::store::{Event, Query, Tx};
 
 /// The largest amount of one adoption or adjustment: 1 万亿元, above any city's budget, so that a
 /// slip of the pen is caught and sums stay far from the end of 64 bits.
@@ -47,8 +48,7 @@ pub struct NewBudget {
 /// Refused where the actor is not finance of the region, or a field breaks a rule.
 pub fn create_budget(tx: &Tx<'_>, actor: &Actor, new: &NewBudget) -> Result<BudgetLineId> {
     need_role(actor, &[Role::Finance], "下达预算")?;
-    let region = department_region(tx, actor, new.department)?;
-    check(tx, new)?;
+    let region = check(tx, actor, tx.today(), new, Refusals::default())?;
     let id = BudgetLineId(tx.new_id());
     tx.execute(
         "INSERT INTO budget_line (id, year, region_code, department_id, name, function_code, \
@@ -83,9 +83,9 @@ pub fn create_budget(tx: &Tx<'_>, actor: &Actor, new: &NewBudget) -> Result<Budg
 }
 
 /// The region of a department in which the actor keeps budgets.
-fn department_region(tx: &Tx<'_>, actor: &Actor, id: DepartmentId) -> Result<RegionCode> {
-    let found = account::department(&**tx, id)?.map(|department| department.region);
-    let seen = found.filter(|region| {
+fn department_region(q: &dyn Query, actor: &Actor, id: DepartmentId) -> Result<Option<RegionCode>> {
+    let found = account::department(q, id)?.map(|department| department.region);
+    Ok(found.filter(|region| {
         may_see(
             actor,
             &Scope {
@@ -94,57 +94,47 @@ fn department_region(tx: &Tx<'_>, actor: &Actor, id: DepartmentId) -> Result<Reg
                 party: None,
             },
         )
-    });
-    let message = "请选择本区域的一个部门。";
-    Ok(seen.ok_or_else(|| Refusal::field("department", "required", message))?)
+    }))
 }
 
-fn check(q: &Tx<'_>, new: &NewBudget) -> Result<()> {
-    let mut wrong = Vec::new();
-    let mut refuse = |field: &str, rule: &'static str, message: &str| {
-        wrong.push(FieldError {
-            field: field.to_owned(),
-            rule: rule.into(),
-            message: message.to_owned(),
-        });
-    };
-    let this_year = i64::from(q.today().year());
+/// The fields of the form of a new line, in its order.
+const FORM: &[&str] = &[
+    "year",
+    "department",
+    "name",
+    "project",
+    "document_number",
+    "function_code",
+    "economic_code",
+    "amount",
+];
+
+/// Every rule of a new line, besides what is known to be wrong; gives the region of its department.
+///
+/// # Errors
+/// Refused with all fields that break a rule.
+pub(super) fn check(
+    q: &dyn Query,
+    actor: &Actor,
+    today: Date,
+    new: &NewBudget,
+    mut wrong: Refusals,
+) -> Result<RegionCode> {
+    let region = department_region(q, actor, new.department)?;
+    if region.is_none() {
+        wrong.add("department", "required", "请选择本区域的一个部门。");
+    }
+    check_texts(new, &mut wrong);
+    let this_year = i64::from(today.year());
     if !(this_year - 5..=this_year + 1).contains(&new.year) {
-        refuse(
+        wrong.add(
             "year",
             "range",
             "请填写最近五年内或下一年度的预算年度，如 2026。",
         );
     }
-    for (field, text, what) in [
-        ("name", &new.name, "指标名称"),
-        ("project", &new.project, "项目"),
-        ("document_number", &new.document_number, "指标文号"),
-    ] {
-        match text.trim().chars().count() {
-            0 => refuse(field, "required", &format!("请填写{what}。")),
-            length if length > LONGEST => {
-                refuse(field, "length", &format!("{what}不超过 {LONGEST} 个字。"));
-            }
-            _ => {}
-        }
-    }
-    if !digits(&new.function_code, 7) {
-        refuse(
-            "function_code",
-            "digits",
-            "功能分类科目是 7 位数字（类款项），如 2150805。",
-        );
-    }
-    if !digits(&new.economic_code, 5) {
-        refuse(
-            "economic_code",
-            "digits",
-            "经济分类科目是 5 位数字（类款），如 31204。",
-        );
-    }
     if !new.amount.is_positive() || new.amount > LARGEST {
-        refuse("amount", "range", "预算金额应大于零且不超过 1 万亿元。");
+        wrong.add("amount", "range", "预算金额应大于零且不超过 1 万亿元。");
     }
     let taken = q.row_opt(
         "SELECT name FROM budget_line WHERE document_number = ?1",
@@ -153,12 +143,39 @@ fn check(q: &Tx<'_>, new: &NewBudget) -> Result<()> {
     )?;
     if let Some(name) = taken {
         let message = format!("文号已用于指标「{name}」。调整预算请打开该指标办理。");
-        refuse("document_number", "taken", &message);
+        wrong.add("document_number", "taken", message);
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::fields(wrong).into())
+    wrong.in_order(FORM)?;
+    Ok(region.ok_or_else(|| Refusal::not_found("没有这个部门。"))?)
+}
+
+fn check_texts(new: &NewBudget, wrong: &mut Refusals) {
+    for (field, text, what) in [
+        ("name", &new.name, "指标名称"),
+        ("project", &new.project, "项目"),
+        ("document_number", &new.document_number, "指标文号"),
+    ] {
+        match text.trim().chars().count() {
+            0 => wrong.add(field, "required", format!("请填写{what}。")),
+            length if length > LONGEST => {
+                wrong.add(field, "length", format!("{what}不超过 {LONGEST} 个字。"));
+            }
+            _ => {}
+        }
+    }
+    if !digits(&new.function_code, 7) {
+        wrong.add(
+            "function_code",
+            "digits",
+            "功能分类科目是 7 位数字（类款项），如 2150805。",
+        );
+    }
+    if !digits(&new.economic_code, 5) {
+        wrong.add(
+            "economic_code",
+            "digits",
+            "经济分类科目是 5 位数字（类款），如 31204。",
+        );
     }
 }
 
@@ -186,21 +203,13 @@ pub fn adjust_budget(
     if line.version != version {
         return Err(super::changed_meanwhile("这个预算指标"));
     }
+    check_adjustment(
+        line.figures.available,
+        difference,
+        reason,
+        Refusals::default(),
+    )?;
     let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST {
-        let message = format!("请写明调整依据（如文号）和原因，不超过 {LONGEST} 个字。");
-        return Err(Refusal::field("reason", "required", message).into());
-    }
-    if difference == Fen::ZERO || difference > LARGEST || difference < -LARGEST {
-        let message = "调整金额不能为零，也不超过 1 万亿元。";
-        return Err(Refusal::field("amount", "range", message).into());
-    }
-    if line.figures.available + difference < Fen::ZERO {
-        let (available, wanted) = (line.figures.available, -difference);
-        let message =
-            format!("可用指标 {available} 元，不够调减 {wanted} 元；已承诺和已付的部分不能调减。");
-        return Err(Refusal::field("amount", "over-budget", message).into());
-    }
     let movement = Movement::Adjust {
         line: journal::book(id),
         difference,
@@ -215,4 +224,30 @@ pub fn adjust_budget(
         rows,
     });
     Ok(())
+}
+
+/// Every rule of an adjustment, besides what is known to be wrong.
+///
+/// # Errors
+/// Refused with all fields that break a rule.
+pub(super) fn check_adjustment(
+    available: Fen,
+    difference: Fen,
+    reason: &str,
+    mut wrong: Refusals,
+) -> Result<(), Refusal> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST {
+        let message = format!("请写明调整依据（如文号）和原因，不超过 {LONGEST} 个字。");
+        wrong.add("reason", "required", message);
+    }
+    if difference == Fen::ZERO || difference > LARGEST || difference < -LARGEST {
+        wrong.add("amount", "range", "调整金额不能为零，也不超过 1 万亿元。");
+    } else if available + difference < Fen::ZERO {
+        let wanted = -difference;
+        let message =
+            format!("可用指标 {available} 元，不够调减 {wanted} 元；已承诺和已付的部分不能调减。");
+        wrong.add("amount", "over-budget", message);
+    }
+    wrong.in_order(&["direction", "amount", "reason"])
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
+use jiff::civil::Date;
 use ledger::{AccountKind, MovementKind};
 use vocab::{Fen, RegionCode};
 
@@ -14,11 +15,11 @@ use super::queries::{
     self, BudgetFilter, BudgetRow, Figures, PostingFilter, PostingRow, count_budgets, find_budget,
     list_budgets, list_postings, sum_budgets,
 };
-use super::{NewBudget, adjust_budget, create_budget};
+use super::{NewBudget, adjust_budget, budget, create_budget};
 use crate::access::{Actor, Role, Rule};
 use crate::account::{self, Department};
 use crate::ids::{BudgetLineId, DepartmentId};
-use crate::refusal::{Error, FieldError, Refusal};
+use crate::refusal::{Error, Refusals};
 use crate::store::Command;
 use crate::web::export::{Cell, xlsx};
 use crate::web::filters;
@@ -298,41 +299,23 @@ async fn show_new(
     visit.show_with(status, &page)
 }
 
-/// Every field at fault at once: what the form itself can tell; the command tells the rest.
-fn read_new(posted: &Posted) -> Result<NewBudget, Refusal> {
-    let mut wrong = Vec::new();
-    let mut refuse = |field: &str, rule: &'static str, message: String| {
-        wrong.push(FieldError {
-            field: field.to_owned(),
-            rule: rule.into(),
-            message,
-        });
-    };
-    let year = posted.get("year").parse();
-    if year.is_err() {
-        refuse(
-            "year",
-            "number",
-            "请填写四位数的预算年度，如 2026。".to_owned(),
-        );
-    }
-    let department = posted.get("department").parse();
-    if department.is_err() {
-        refuse(
-            "department",
-            "required",
-            "请选择使用资金的部门。".to_owned(),
-        );
-    }
-    let amount = Fen::parse_yuan(posted.get("amount"));
-    if let Err(error) = &amount {
-        refuse("amount", error.code(), format!("{}。", error.message_zh()));
-    }
-    let (Ok(year), Ok(department), Ok(amount)) = (year, department, amount) else {
-        return Err(Refusal::fields(wrong));
-    };
+/// Reads the form. What cannot be read has a stand-in and is named as wrong.
+fn read_new(posted: &Posted, today: Date) -> (NewBudget, Refusals) {
+    let mut wrong = Refusals::default();
+    let year = posted.get("year").parse().unwrap_or_else(|_| {
+        wrong.add("year", "number", "请填写四位数的预算年度，如 2026。");
+        i64::from(today.year())
+    });
+    let department = posted.get("department").parse().unwrap_or_else(|_| {
+        wrong.add("department", "required", "请选择使用资金的部门。");
+        DepartmentId(uuid::Uuid::nil())
+    });
+    let amount = Fen::parse_yuan(posted.get("amount")).unwrap_or_else(|error| {
+        wrong.add("amount", error.code(), format!("{}。", error.message_zh()));
+        Fen::ZERO
+    });
     let text = |name| posted.get(name).to_owned();
-    Ok(NewBudget {
+    let new = NewBudget {
         year,
         department,
         name: text("name"),
@@ -341,7 +324,8 @@ fn read_new(posted: &Posted) -> Result<NewBudget, Refusal> {
         project: text("project"),
         document_number: text("document_number"),
         amount,
-    })
+    };
+    (new, wrong)
 }
 
 async fn create(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
@@ -363,7 +347,14 @@ async fn create(State(app): State<App>, visit: Visit, posted: Posted) -> Answer 
 
 async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BudgetLineId, WebError> {
     let actor = visit.actor()?.clone();
-    let new = read_new(posted)?;
+    let today = visit.today();
+    let (new, wrong) = read_new(posted, today);
+    if !wrong.is_empty() {
+        app.store
+            .read(move |q| budget::check(&**q, &actor, today, &new, wrong))
+            .await?;
+        return Err(WebError::fault("a form at fault was not refused"));
+    }
     let command = Command::new("budget.create", visit.now).once(posted.key());
     let done = app
         .store
@@ -501,25 +492,44 @@ async fn try_adjust(
 ) -> Result<(), WebError> {
     let actor: Actor = visit.actor()?.clone();
     let version = posted.version("version")?;
-    let amount = Fen::parse_yuan(posted.get("amount")).map_err(|error| {
-        Refusal::field("amount", error.code(), format!("{}。", error.message_zh()))
-    })?;
-    if !amount.is_positive() {
-        let message = "金额应大于零；减少预算请选「调减」。";
-        return Err(Refusal::field("amount", "range", message).into());
-    }
-    let difference = match posted.get("direction") {
-        "raise" => amount,
-        "cut" => -amount,
-        _ => return Err(Refusal::field("direction", "required", "请选择追加还是调减。").into()),
-    };
+    let (difference, wrong) = read_adjustment(posted);
     let reason = posted.get("reason").to_owned();
+    if !wrong.is_empty() {
+        let budget = app
+            .store
+            .read(move |q| find_budget(&**q, &actor, id))
+            .await?;
+        budget::check_adjustment(budget.figures.available, difference, &reason, wrong)?;
+        return Err(WebError::fault("a form at fault was not refused"));
+    }
     let command = Command::new("budget.adjust", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {
         adjust_budget(tx, &actor, id, version, difference, &reason)
     });
     done.await?;
     Ok(())
+}
+
+/// Reads by how much. What cannot be read has a stand-in and is named as wrong.
+fn read_adjustment(posted: &Posted) -> (Fen, Refusals) {
+    let mut wrong = Refusals::default();
+    let amount = Fen::parse_yuan(posted.get("amount")).unwrap_or_else(|error| {
+        wrong.add("amount", error.code(), format!("{}。", error.message_zh()));
+        Fen::ZERO
+    });
+    if !amount.is_positive() {
+        let message = "金额应大于零；减少预算请选「调减」。";
+        wrong.add("amount", "range", message);
+    }
+    let difference = match posted.get("direction") {
+        "raise" => amount,
+        "cut" => -amount,
+        _ => {
+            wrong.add("direction", "required", "请选择追加还是调减。");
+            amount
+        }
+    };
+    (difference, wrong)
 }
 
 async fn export_postings(

@@ -294,7 +294,7 @@ fn check(posted: &Posted) -> Result<Checked, Vec<FieldError>> {
         )),
         _ => {}
     }
-    check_files(posted.uploads(), objector.as_ref(), &mut wrong);
+    check_files(posted, &mut wrong);
     if !posted.get(HONEYPOT).is_empty() {
         wrong.push(field(
             HONEYPOT,
@@ -344,8 +344,9 @@ fn objector(posted: &Posted, wrong: &mut Vec<FieldError>) -> Option<Objector> {
     }
 }
 
-fn check_files(uploads: &[Upload], objector: Option<&Objector>, wrong: &mut Vec<FieldError>) {
-    if matches!(objector, Some(Objector::Organisation { .. })) && uploads.is_empty() {
+fn check_files(posted: &Posted, wrong: &mut Vec<FieldError>) {
+    let uploads = posted.uploads();
+    if posted.get("kind") == "organisation" && uploads.is_empty() {
         wrong.extend(no_document().fields);
     }
     if uploads.len() > FILES {

@@ -17,7 +17,7 @@ use crate::item;
 use crate::number;
 use crate::params;
 use crate::party;
-use crate::refusal::{FieldError, Refusal, Result};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Job, Query, StoreError, Tx};
 
 /// The shortest period of a notice in working days after the day of publication.
@@ -70,10 +70,7 @@ pub fn earliest_end(today: Date) -> Date {
 pub fn publish(tx: &Tx<'_>, actor: &Actor, new: &Publication) -> Result<Published> {
     let (batch, entries) = fund::batch_for_notice(tx, new.batch)?;
     may_publish(actor, &scope_of(&batch))?;
-    let wrong = check(new, tx.today());
-    if !wrong.is_empty() {
-        return Err(Refusal::fields(wrong).into());
-    }
+    check(new, tx.today(), Refusals::default())?;
     if entries.is_empty() {
         let message = "这个批次没有拟补对象，不能公示。请先在批次中列入已审批的办件。";
         return Err(Refusal::conflict("batch-empty", message).into());
@@ -135,14 +132,16 @@ pub(super) fn may_publish(actor: &Actor, scope: &Scope) -> Result<()> {
     Err(Refusal::forbidden("notice-role", message).into())
 }
 
-fn check(new: &Publication, today: Date) -> Vec<FieldError> {
-    let mut wrong = Vec::new();
+/// The fields of the form, in its order.
+const FORM: &[&str] = &["title", "ends_on", "basis", "address", "phone", "mail"];
+
+/// Every rule of a notice's form, besides what is known to be wrong.
+///
+/// # Errors
+/// Refused with all fields that break a rule.
+pub(super) fn check(new: &Publication, today: Date, mut wrong: Refusals) -> Result<(), Refusal> {
     let mut refuse = |field: &str, rule: &'static str, message: String| {
-        wrong.push(FieldError {
-            field: field.into(),
-            rule: rule.into(),
-            message,
-        });
+        wrong.add(field, rule, message);
     };
     let texts = [
         ("title", &new.title, 100, "标题"),
@@ -188,7 +187,7 @@ fn check(new: &Publication, today: Date) -> Vec<FieldError> {
             format!("公示期不超过 {MAX_DAYS} 天，请核对截止日期。"),
         );
     }
-    wrong
+    wrong.in_order(FORM)
 }
 
 /// 永发改公示〔2026〕3号: no gaps within department and year.

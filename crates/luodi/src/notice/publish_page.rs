@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use jiff::civil::Date;
 use vocab::Fen;
 
-use super::publish::{PUBLISHERS, earliest_end, may_publish, shown_name, summary};
+use super::publish::{PUBLISHERS, check, earliest_end, may_publish, shown_name, summary};
 use super::queries::{self, Notice};
 use super::{Channel, Publication, publish};
 use crate::access::{Rule, Scope};
 use crate::fund::{self, BatchRow};
 use crate::ids::BatchId;
-use crate::refusal::{Error, Refusal};
+use crate::refusal::{Error, Refusals};
 use crate::store::Command;
 #[allow(unused_imports, reason = "templates find filters by this name")]
 use crate::web::filters;
@@ -175,24 +175,27 @@ async fn submit(
     let actor = visit.actor()?.clone();
     let version = posted.version("version")?;
     let typed = read(&posted);
-    let done = match typed.ends_on.parse() {
-        Ok(ends_on) => {
-            let new = Publication {
-                batch: id,
-                version,
-                title: typed.title.clone(),
-                basis: typed.basis.clone(),
-                ends_on,
-                channel: typed.channel.clone(),
-            };
+    let new = Publication {
+        batch: id,
+        version,
+        title: typed.title.clone(),
+        basis: typed.basis.clone(),
+        ends_on: typed.ends_on.parse().unwrap_or_default(),
+        channel: typed.channel.clone(),
+    };
+    let mut wrong = Refusals::default();
+    if typed.ends_on.parse::<Date>().is_err() {
+        let message = "请填写截止日期，例如 2026-11-30。";
+        wrong.add("ends_on", "date", message);
+    }
+    let done = match check(&new, visit.today(), wrong) {
+        Ok(()) => {
             let command = Command::new("notice.publish", visit.now).once(posted.key());
             app.store
                 .write_once(command, move |tx| publish(tx, &actor, &new))
                 .await
         }
-        Err(_) => {
-            Err(Refusal::field("ends_on", "date", "请填写截止日期，例如 2026-11-30。").into())
-        }
+        Err(refusal) => Err(refusal.into()),
     };
     match done {
         Ok(done) => {

@@ -9,10 +9,9 @@ use crate::access::{Actor, ActorKind, Role, Roles};
 use crate::account::{self, NewAccount};
 use crate::ids::{AccountId, PartyId};
 use crate::params;
-use crate::refusal::{Refusal, Result};
-use crate::store::{Event, Tx};
+use crate::refusal::{Refusal, Refusals, Result};
+use crate::store::{Event, Query, Tx};
 
-use super::form::fault;
 use super::queries::{self, Personal, find_number, fold_name};
 use super::{NewParty, PartyKind, STAFF};
 
@@ -27,11 +26,8 @@ pub(super) const ADDRESS: &str = "address";
 /// Refuses others than the window of the region (and the console and the program), missing or
 /// superfluous fields of its kind, and a party that is registered already.
 pub fn register(tx: &Tx<'_>, actor: &Actor, new: &NewParty) -> Result<PartyId> {
-    may_register(actor, new.region)?;
-    check(tx, new)?;
-    if find_number(tx, new.credit_code.as_ref(), new.id_number.as_ref())?.is_some() {
-        return Err(registered(new).into());
-    }
+    at_window(actor)?;
+    check(tx, actor, tx.today(), new, Refusals::default())?;
     let id = PartyId(tx.new_id());
     insert(tx, id, new)?;
     tx.event(Event {
@@ -44,104 +40,143 @@ pub fn register(tx: &Tx<'_>, actor: &Actor, new: &NewParty) -> Result<PartyId> {
     Ok(id)
 }
 
-fn may_register(actor: &Actor, region: RegionCode) -> Result<()> {
-    if !matches!(actor.kind, ActorKind::Account(_)) {
+fn at_window(actor: &Actor) -> Result<()> {
+    if !matches!(actor.kind, ActorKind::Account(_)) || actor.has(Role::WindowClerk) {
         return Ok(());
     }
-    if !actor.has(Role::WindowClerk) {
-        let message = "主体由窗口登记。请到窗口办理，或请窗口人员代为登记。";
-        return Err(Refusal::forbidden("register-at-window", message).into());
-    }
-    if vocab::region::is_within(region, actor.region) {
-        return Ok(());
-    }
-    let message = "只能登记本窗口所在区域的主体，请核对行政区划。";
-    Err(Refusal::field("region", "region-outside", message).into())
+    let message = "主体由窗口登记。请到窗口办理，或请窗口人员代为登记。";
+    Err(Refusal::forbidden("register-at-window", message).into())
 }
 
-fn check(tx: &Tx<'_>, new: &NewParty) -> Result<()> {
-    let mut wrong = Vec::new();
-    let mut field = |name: &str, rule: &'static str, message: &str| {
-        wrong.push(fault(name, rule, message));
-    };
-    let enterprise = new.kind == PartyKind::Enterprise;
-    if enterprise && new.credit_code.is_none() {
-        field("credit_code", "required", "请填写统一社会信用代码。");
+fn check_region(actor: &Actor, region: RegionCode, wrong: &mut Refusals) {
+    if vocab::region::find(region).is_none() {
+        let message = "没有这个行政区划，请重新选择。";
+        wrong.add("region", "region-unknown", message);
     }
-    if enterprise && new.id_number.is_some() {
-        field(
-            "id_number",
-            "not-for-enterprise",
-            "企业不登记身份证号码，请清空或改选「自然人」。",
-        );
+    let by_account = matches!(actor.kind, ActorKind::Account(_));
+    if by_account && !vocab::region::is_within(region, actor.region) {
+        let message = "只能登记本窗口所在区域的主体，请核对行政区划。";
+        wrong.add("region", "region-outside", message);
     }
-    if !enterprise && new.id_number.is_none() {
-        field("id_number", "required", "请填写身份证号码。");
+}
+
+/// Every rule of a party to be registered, besides what is known to be wrong.
+///
+/// # Errors
+/// Refused with all fields that break a rule.
+pub(super) fn check(
+    q: &dyn Query,
+    actor: &Actor,
+    today: Date,
+    new: &NewParty,
+    mut wrong: Refusals,
+) -> Result<()> {
+    let registered = find_number(q, new.credit_code.as_ref(), new.id_number.as_ref())?.is_some();
+    if !wrong.has("kind") {
+        check_kind(new, registered, &mut wrong);
     }
-    if !enterprise && new.credit_code.is_some() {
-        field(
-            "credit_code",
-            "not-for-person",
-            "自然人没有统一社会信用代码，请清空或改选「企业」。",
-        );
-    }
-    if vocab::region::find(new.region).is_none() {
-        field("region", "region-unknown", "没有这个行政区划，请重新选择。");
-    }
-    let texts = check_texts(
-        tx,
+    check_region(actor, new.region, &mut wrong);
+    check_texts(
+        today,
         &new.name,
         new.address.as_deref(),
         new.legal_representative.as_deref(),
         new.founded_on,
+        &mut wrong,
     );
-    if let Err(refusal) = texts {
-        wrong = [refusal.fields, wrong].concat();
+    Ok(wrong.in_order(FORM)?)
+}
+
+/// The fields of the forms of a party, in their order.
+const FORM: &[&str] = &[
+    "kind",
+    "name",
+    "credit_code",
+    "id_number",
+    "region",
+    "phone",
+    "address",
+    "legal_representative",
+    "founded_on",
+    "industry",
+];
+
+/// What each kind of party has to have, and must not have.
+fn check_kind(new: &NewParty, registered: bool, wrong: &mut Refusals) {
+    let (field, what) = match new.kind {
+        PartyKind::Enterprise => ("credit_code", "统一社会信用代码"),
+        PartyKind::Person => ("id_number", "身份证号码"),
+    };
+    let (own, other) = match new.kind {
+        PartyKind::Enterprise => (new.credit_code.is_some(), new.id_number.is_some()),
+        PartyKind::Person => (new.id_number.is_some(), new.credit_code.is_some()),
+    };
+    if !own {
+        wrong.add(field, "required", format!("请填写{what}。"));
+    } else if registered {
+        let message = format!("这个{what}已登记过，没有重复登记。请使用已有的主体。");
+        wrong.add(field, "registered", message);
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::fields(wrong).into())
+    match new.kind {
+        PartyKind::Enterprise if other => wrong.add(
+            "id_number",
+            "not-for-enterprise",
+            "企业不登记身份证号码，请清空或改选「自然人」。",
+        ),
+        PartyKind::Person if other => wrong.add(
+            "credit_code",
+            "not-for-person",
+            "自然人没有统一社会信用代码，请清空或改选「企业」。",
+        ),
+        _ => {}
     }
 }
 
 /// What holds for a registration and a correction alike.
 fn check_texts(
-    tx: &Tx<'_>,
+    today: Date,
     name: &str,
     address: Option<&str>,
     legal_representative: Option<&str>,
     founded_on: Option<Date>,
-) -> Result<(), Refusal> {
-    let mut wrong = Vec::new();
+    wrong: &mut Refusals,
+) {
     match name.trim().chars().count() {
         2..=100 => {}
-        0 => wrong.push(fault(
-            "name",
-            "required",
-            "请填写名称，与营业执照或身份证一致。",
-        )),
-        _ => wrong.push(fault("name", "length", "名称为 2 至 100 个字，请核对。")),
+        0 => wrong.add("name", "required", "请填写名称，与营业执照或身份证一致。"),
+        _ => wrong.add("name", "length", "名称为 2 至 100 个字，请核对。"),
     }
     if address.is_some_and(|address| address.chars().count() > 200) {
-        wrong.push(fault("address", "length", "地址最长 200 个字，请缩短。"));
+        wrong.add("address", "length", "地址最长 200 个字，请缩短。");
     }
     if legal_representative.is_some_and(|name| name.chars().count() > 60) {
-        wrong.push(fault(
-            "legal_representative",
-            "length",
-            "法定代表人最长 60 个字，请核对。",
-        ));
+        let message = "法定代表人最长 60 个字，请核对。";
+        wrong.add("legal_representative", "length", message);
     }
-    if founded_on.is_some_and(|day| day > tx.today()) {
+    if founded_on.is_some_and(|day| day > today) {
         let message = "成立日期不能晚于今天，请核对营业执照。";
-        wrong.push(fault("founded_on", "not-future", message));
+        wrong.add("founded_on", "not-future", message);
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::fields(wrong))
-    }
+}
+
+/// Every rule of a correction, besides what is known to be wrong.
+///
+/// # Errors
+/// Refused with all fields that break a rule.
+pub(super) fn check_amendment(
+    today: Date,
+    amendment: &Amendment,
+    mut wrong: Refusals,
+) -> Result<(), Refusal> {
+    check_texts(
+        today,
+        &amendment.name,
+        amendment.address.as_deref(),
+        amendment.legal_representative.as_deref(),
+        amendment.founded_on,
+        &mut wrong,
+    );
+    wrong.in_order(FORM)
 }
 
 /// What the window corrects after looking at the papers. A personal value left out stays.
@@ -174,14 +209,8 @@ pub fn amend(
     amendment: &Amendment,
 ) -> Result<()> {
     let party = queries::find(tx, actor, id)?;
-    may_register(actor, party.region)?;
-    check_texts(
-        tx,
-        &amendment.name,
-        amendment.address.as_deref(),
-        amendment.legal_representative.as_deref(),
-        amendment.founded_on,
-    )?;
+    at_window(actor)?;
+    check_amendment(tx.today(), amendment, Refusals::default())?;
     let name = amendment.name.trim();
     let rows = tx.execute(
         "UPDATE party SET name = ?1, name_folded = ?2, industry_code = ?3, \
@@ -256,18 +285,6 @@ pub fn open_account(
 
 fn tidy(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
-}
-
-fn registered(new: &NewParty) -> Refusal {
-    let (field, what) = match new.kind {
-        PartyKind::Enterprise => ("credit_code", "统一社会信用代码"),
-        PartyKind::Person => ("id_number", "身份证号码"),
-    };
-    Refusal::field(
-        field,
-        "registered",
-        format!("这个{what}已登记过，没有重复登记。请使用已有的主体。"),
-    )
 }
 
 fn insert(tx: &Tx<'_>, id: PartyId, new: &NewParty) -> Result<()> {

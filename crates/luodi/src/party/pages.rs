@@ -295,7 +295,14 @@ async fn register(State(app): State<App>, visit: Visit, posted: Posted) -> Answe
 
 async fn try_register(app: &App, visit: &Visit, posted: &Posted) -> Result<PartyId, WebError> {
     let actor = visit.actor()?.clone();
-    let new = form::read(posted, visit.today())?;
+    let (new, wrong) = form::read(posted, actor.region, visit.today());
+    if !wrong.is_empty() {
+        let today = visit.today();
+        app.store
+            .read(move |q| commands::check(&**q, &actor, today, &new, wrong))
+            .await?;
+        return Err(WebError::fault("a form at fault was not refused"));
+    }
     let command = Command::new("party.register", visit.now).once(posted.key());
     let done = app
         .store
@@ -312,13 +319,11 @@ async fn existing(
     errors: &Errors,
 ) -> Result<Option<PartyId>, WebError> {
     let registered = errors.list().iter().any(|error| error.rule == "registered");
-    let Ok(new) = form::read(posted, visit.today()) else {
-        return Ok(None);
-    };
     if !registered {
         return Ok(None);
     }
     let actor = visit.actor()?.clone();
+    let (new, _) = form::read(posted, actor.region, visit.today());
     let found = app.store.read(move |q| {
         match queries::find_number(q, new.credit_code.as_ref(), new.id_number.as_ref())? {
             Some(id) if queries::sees(q, &actor, id)? => Ok::<_, Error>(Some(id)),

@@ -257,11 +257,13 @@ fn every_wrong_field_of_the_form_is_named_with_its_rule() {
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        match form::read(
+        let (_, wrong) = form::read(
             &Posted::from_fields(fields),
+            "330302".parse().unwrap(),
             jiff::civil::date(2026, 11, 23),
-        ) {
-            Ok(_) => "ok".to_owned(),
+        );
+        match wrong.in_order(&[]) {
+            Ok(()) => "ok".to_owned(),
             Err(refusal) => {
                 let rules = refusal
                     .fields

@@ -115,7 +115,10 @@ async fn amend(
 
 async fn try_amend(app: &App, visit: &Visit, id: PartyId, posted: &Posted) -> Result<(), WebError> {
     let (actor, version) = (visit.actor()?.clone(), posted.version("version")?);
-    let amendment = form::read_amendment(posted)?;
+    let (amendment, wrong) = form::read_amendment(posted);
+    if !wrong.is_empty() {
+        commands::check_amendment(visit.today(), &amendment, wrong)?;
+    }
     let command = Command::new("party.amend", visit.now).once(posted.key());
     app.store
         .write_once(command, move |tx| {

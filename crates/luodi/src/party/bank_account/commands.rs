@@ -7,7 +7,7 @@ use crate::access::{Actor, ActorKind, Role};
 use crate::ids::{AccountId, BankAccountId, PartyId};
 use crate::params;
 use crate::party::{self, Party};
-use crate::refusal::{FieldError, Refusal, Result};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
 use super::{BankAccountState, CLASS};
@@ -37,18 +37,16 @@ pub fn enter(
     party: PartyId,
     new: &NewBankAccount,
 ) -> Result<BankAccountId> {
-    let party = may_enter(tx, actor, party)?;
-    check(&party, new)?;
+    let texts = (new.holder_name.as_str(), new.bank_name.as_str());
+    let party = check(
+        tx,
+        actor,
+        party,
+        texts,
+        Some(&new.number),
+        Refusals::default(),
+    )?;
     let lookup = tx.keys().lookup(CLASS, new.number.as_str());
-    let live = "SELECT 1 FROM bank_account WHERE party_id = ?1 AND account_lookup = ?2 \
-                AND state IN ('entered', 'approved')";
-    if tx
-        .row_opt(live, params![party.id, lookup], |r| r.get::<i64>(0))?
-        .is_some()
-    {
-        let message = "这个账号已经登记，正在使用或等待核准，没有重复登记。";
-        return Err(Refusal::field("number", "registered", message).into());
-    }
     let id = BankAccountId(tx.new_id());
     let sealed = tx.seal(party.id.0, CLASS, new.number.as_str())?;
     tx.execute(
@@ -88,33 +86,41 @@ fn may_enter(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<Party> {
     Err(Refusal::forbidden("enter-bank-account", message).into())
 }
 
-fn check(party: &Party, new: &NewBankAccount) -> Result<()> {
-    let mut wrong = Vec::new();
-    let mut field = |name: &str, rule: &'static str, message: String| {
-        wrong.push(FieldError {
-            field: name.to_owned(),
-            rule: rule.into(),
-            message,
-        });
-    };
-    if vocab::fold_width(new.holder_name.trim()) != vocab::fold_width(party.name.trim()) {
+/// Every rule of a bank account to be entered, besides what is known to be wrong. A number that
+/// could not be read is none.
+///
+/// # Errors
+/// Refused with all fields that break a rule, and where the actor may not enter one.
+pub(super) fn check(
+    q: &dyn Query,
+    actor: &Actor,
+    party: PartyId,
+    (holder_name, bank_name): (&str, &str),
+    number: Option<&BankAccountNumber>,
+    mut wrong: Refusals,
+) -> Result<Party> {
+    let party = may_enter(q, actor, party)?;
+    if vocab::fold_width(holder_name.trim()) != vocab::fold_width(party.name.trim()) {
         let message = format!("户名必须与主体名称「{}」一致，请核对开户资料。", party.name);
-        field("holder_name", "holder-name", message);
+        wrong.add("holder_name", "holder-name", message);
     }
-    match new.bank_name.trim().chars().count() {
-        0 => field("bank_name", "required", "请填写开户行全称。".to_owned()),
+    match bank_name.trim().chars().count() {
+        0 => wrong.add("bank_name", "required", "请填写开户行全称。"),
         1..=100 => {}
-        _ => field(
-            "bank_name",
-            "length",
-            "开户行最长 100 个字，请核对。".to_owned(),
-        ),
+        _ => wrong.add("bank_name", "length", "开户行最长 100 个字，请核对。"),
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::fields(wrong).into())
+    if let Some(number) = number {
+        let lookup = q.keys().lookup(CLASS, number.as_str());
+        let live = "SELECT 1 FROM bank_account WHERE party_id = ?1 AND account_lookup = ?2 \
+                    AND state IN ('entered', 'approved')";
+        let params = params![party.id, lookup];
+        if q.row_opt(live, params, |r| r.get::<i64>(0))?.is_some() {
+            let message = "这个账号已经登记，正在使用或等待核准，没有重复登记。";
+            wrong.add("number", "registered", message);
+        }
     }
+    wrong.in_order(&["holder_name", "bank_name", "number", "bank_code"])?;
+    Ok(party)
 }
 
 /// What a decision needs to know.

@@ -10,9 +10,8 @@ use vocab::{BankAccountNumber, BankCode};
 
 use crate::access::{Actor, Role, Rule};
 use crate::ids::{BankAccountId, PartyId};
-use crate::party::form::fault;
 use crate::party::{self, Party};
-use crate::refusal::{Error, Refusal};
+use crate::refusal::{Error, Refusal, Refusals};
 use crate::store::Command;
 use crate::web::export::{self, Cell};
 use crate::web::filters;
@@ -182,34 +181,33 @@ async fn enter(
     posted: &Posted,
 ) -> Result<&'static str, WebError> {
     let actor = visit.actor()?.clone();
-    let new = read(posted)?;
+    let mut wrong = Refusals::default();
+    let number = BankAccountNumber::parse(posted.get("number"))
+        .map_err(|error| wrong.add("number", error.code(), error.message_zh()));
+    let bank_code = BankCode::parse(posted.get("bank_code"))
+        .map_err(|error| wrong.add("bank_code", error.code(), error.message_zh()));
+    let text = |name: &str| posted.get(name).to_owned();
+    let (holder_name, bank_name) = (text("holder_name"), text("bank_name"));
+    let (Ok(number), Ok(bank_code)) = (number.clone(), bank_code) else {
+        app.store
+            .read(move |q| {
+                let texts = (holder_name.as_str(), bank_name.as_str());
+                commands::check(&**q, &actor, party, texts, number.ok().as_ref(), wrong).map(drop)
+            })
+            .await?;
+        return Err(WebError::fault("a form at fault was not refused"));
+    };
+    let new = NewBankAccount {
+        holder_name,
+        bank_name,
+        number,
+        bank_code,
+    };
     let command = Command::new("bank_account.enter", visit.now).once(posted.key());
     app.store
         .write_once(command, move |tx| commands::enter(tx, &actor, party, &new))
         .await?;
     Ok("收款账户已登记，等待财政核准。")
-}
-
-fn read(posted: &Posted) -> Result<NewBankAccount, Refusal> {
-    let number = BankAccountNumber::parse(posted.get("number"));
-    let bank_code = BankCode::parse(posted.get("bank_code"));
-    match (number, bank_code) {
-        (Ok(number), Ok(bank_code)) => Ok(NewBankAccount {
-            holder_name: posted.get("holder_name").to_owned(),
-            bank_name: posted.get("bank_name").to_owned(),
-            number,
-            bank_code,
-        }),
-        (number, bank_code) => {
-            let number = number
-                .err()
-                .map(|e| fault("number", e.code(), e.message_zh()));
-            let code = bank_code
-                .err()
-                .map(|e| fault("bank_code", e.code(), e.message_zh()));
-            Err(Refusal::fields(number.into_iter().chain(code).collect()))
-        }
-    }
 }
 
 async fn end(app: &App, visit: &Visit, posted: &Posted) -> Result<&'static str, WebError> {
