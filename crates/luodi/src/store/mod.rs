@@ -14,6 +14,7 @@
 
 mod audit;
 mod error;
+mod front;
 mod idempotency;
 mod jobs;
 mod keys;
@@ -44,7 +45,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 pub use self::audit::{ActorKind, ActorRef, Event, Written, count_written, who_wrote, written};
@@ -63,13 +63,13 @@ pub use self::tx::{AfterCommit, Command, Tx, day_in_china};
 pub use self::value::{FromValue, Value, ValueRef, mismatch};
 pub use crate::params;
 
+use self::front::{Front, Message};
 use self::lock::FolderLock;
 use self::postgres::Server;
 use self::read::{Readers, Source};
 use self::session::Session;
 use self::task::{Request, closed, panicked};
-use self::workers::Workers;
-use self::writer::{Limits, Message, Setup, Writer};
+use self::writer::{Limits, Setup};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -145,7 +145,7 @@ pub struct Store {
 
 struct Inner {
     dir: PathBuf,
-    engine: Engine,
+    front: Front,
     readers: Readers,
     keys: Keys,
     counters: Arc<stats::Counters>,
@@ -153,39 +153,10 @@ struct Inner {
     _lock: Option<FolderLock>,
 }
 
-/// What runs commands.
-enum Engine {
-    Writer(Writer),
-    Workers(Workers),
-}
-
-impl Engine {
-    fn queue(&self) -> Sender<Message> {
-        match self {
-            Self::Writer(writer) => writer.queue(),
-            Self::Workers(workers) => workers.queue(),
-        }
-    }
-
-    fn writable(&self) -> bool {
-        match self {
-            Self::Writer(writer) => writer.writable(),
-            Self::Workers(workers) => workers.writable(),
-        }
-    }
-
-    fn stop(&self) {
-        match self {
-            Self::Writer(writer) => writer.stop(),
-            Self::Workers(workers) => workers.stop(),
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.readers.close_idle();
-        self.engine.stop();
+        self.front.stop();
     }
 }
 
@@ -244,11 +215,11 @@ impl Store {
             counters: counters.clone(),
             on_open: hooks.on_open.clone(),
         };
-        let writer = Writer::start(setup, connection)?;
+        let front = writer::start(setup, connection)?;
         let readers = Readers::new(Source::Sqlite(file, settings), options.readers);
         let inner = Inner {
             dir: dir.to_owned(),
-            engine: Engine::Writer(writer),
+            front,
             readers,
             keys,
             counters,
@@ -284,10 +255,10 @@ impl Store {
             counters: counters.clone(),
             on_commit: hooks.on_commit.clone(),
         };
-        let workers = Workers::start(&setup, options.workers, options.queue)?;
+        let front = workers::start(&setup, options.workers, options.queue)?;
         let inner = Inner {
             dir: dir.to_owned(),
-            engine: Engine::Workers(workers),
+            front,
             readers: Readers::new(Source::Postgres(Box::new(server)), options.readers),
             keys,
             counters,
@@ -321,7 +292,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
     {
-        let queue = self.inner.engine.queue();
+        let queue = self.inner.front.queue();
         async move {
             let (reply, answer) = oneshot::channel();
             let reply = Box::new(move |result| {
@@ -353,7 +324,7 @@ impl Store {
         });
         let request = Message::Run(Request::new(command, f, reply));
         self.inner
-            .engine
+            .front
             .queue()
             .blocking_send(request)
             .map_err(|_| closed())?;
@@ -514,7 +485,7 @@ impl Store {
     /// Whether commands are possible at present.
     #[must_use]
     pub fn writable(&self) -> bool {
-        self.inner.engine.writable()
+        self.inner.front.writable()
     }
 
     /// What was counted since the store was opened.
@@ -544,7 +515,7 @@ impl Store {
     /// Answers the commands that wait, refuses further ones and closes the database. Blocks.
     pub fn shutdown(&self) {
         self.inner.readers.close_idle();
-        self.inner.engine.stop();
+        self.inner.front.stop();
     }
 }
 

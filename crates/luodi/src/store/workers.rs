@@ -4,25 +4,22 @@
 //! whose answer was lost with it is settled by the command's idempotency key, or by its event in
 //! the log. Deliberately lacks groups: the server makes its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rand::RngExt;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Receiver};
 use uuid::Uuid;
 
 use super::audit::Shapes;
+use super::front::{self, Front, Gate, Message};
 use super::keys::Keys;
 use super::postgres::{self, Isolation, Server};
 use super::session::Session;
 use super::stats::Counters;
 use super::task::{Request, Verdict, timed};
 use super::tx::{AfterCommit, Ended, Lent, Tx};
-use super::writer::Message;
 use super::{StoreError, params};
 
 /// Runs of one command at most: under contention each loser has seen another one win.
@@ -48,81 +45,23 @@ pub(super) struct Setup {
     pub(super) on_commit: Option<OnCommit>,
 }
 
-/// The handle of the worker threads.
-pub(super) struct Workers {
-    queue: Sender<Message>,
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-struct Shared {
-    waiting: Mutex<Receiver<Message>>,
-    read_only: AtomicBool,
-    stopping: AtomicBool,
-}
-
-impl Workers {
-    /// Starts `count` threads with room for `queue` waiting commands.
-    pub(super) fn start(setup: &Setup, count: usize, queue: usize) -> Result<Self, StoreError> {
-        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let (queue, waiting) = mpsc::channel(queue.max(1));
-        let shared = Arc::new(Shared {
-            waiting: Mutex::new(waiting),
-            read_only: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
-        });
-        let mut threads = Vec::new();
-        for number in 0..count.max(1) {
-            let timer = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .map_err(unavailable)?;
-            let worker = Worker {
-                setup: setup.clone(),
-                shared: shared.clone(),
-                session: None,
-            };
-            let thread = std::thread::Builder::new()
-                .name(format!("store-worker-{number}"))
-                .spawn(move || worker.work(&timer))
-                .map_err(unavailable)?;
-            threads.push(thread);
-        }
-        Ok(Self {
-            queue,
-            shared,
-            threads: Mutex::new(threads),
-        })
+/// Starts `count` threads with room for `queue` waiting commands.
+pub(super) fn start(setup: &Setup, count: usize, queue: usize) -> Result<Front, StoreError> {
+    let (queue, waiting) = mpsc::channel(queue.max(1));
+    let (gate, waiting) = (Arc::new(Gate::default()), Arc::new(Mutex::new(waiting)));
+    let mut threads = Vec::new();
+    for number in 0..count.max(1) {
+        let timer = front::timer()?;
+        let worker = Worker {
+            setup: setup.clone(),
+            gate: gate.clone(),
+            waiting: waiting.clone(),
+            session: None,
+        };
+        let name = format!("store-worker-{number}");
+        threads.push(front::spawn(name, move || worker.work(&timer))?);
     }
-
-    pub(super) fn queue(&self) -> Sender<Message> {
-        self.queue.clone()
-    }
-
-    pub(super) fn writable(&self) -> bool {
-        !self.shared.read_only.load(Ordering::Acquire)
-            && !self.shared.stopping.load(Ordering::Acquire)
-    }
-
-    /// Answers what waits and ends the threads.
-    pub(super) fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in threads.iter() {
-            // A full queue needs no waking.
-            let _ = self.queue.try_send(Message::Stop);
-        }
-        for thread in threads.drain(..) {
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
-        // Who came too late is refused by the loss of his place.
-        let waiting = self.shared.waiting.lock();
-        let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-        waiting.close();
-        while waiting.try_recv().is_ok() {}
-    }
+    Ok(Front::new(queue, gate, threads))
 }
 
 /// How a run of a command ended that is to be answered.
@@ -147,7 +86,8 @@ enum Again {
 
 struct Worker {
     setup: Setup,
-    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+    waiting: Arc<Mutex<Receiver<Message>>>,
     session: Option<postgres::Session>,
 }
 
@@ -163,14 +103,11 @@ impl Worker {
     /// Waits for a message; while the server cannot be written, tries now and then. None once the
     /// store is to stop and nothing waits any more.
     fn next(&mut self, timer: &Runtime) -> Option<Message> {
-        let shared = self.shared.clone();
+        let shared = self.waiting.clone();
         loop {
             let received = {
-                let mut waiting = shared
-                    .waiting
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if shared.stopping.load(Ordering::Acquire) {
+                let mut waiting = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                if self.gate.stopping() {
                     return waiting.try_recv().ok();
                 }
                 let wait = self.setup.probe_every.max(Duration::from_millis(1));
@@ -178,7 +115,7 @@ impl Worker {
             };
             match received {
                 Ok(message) => return message,
-                Err(_) if shared.read_only.load(Ordering::Acquire) => self.probe(),
+                Err(_) if self.gate.read_only() => self.probe(),
                 Err(_) => {}
             }
         }
@@ -200,7 +137,7 @@ impl Worker {
             postgres::inspect(&session, self.setup.durable)?;
             Ok(session)
         });
-        let was = self.shared.read_only.swap(made.is_err(), Ordering::AcqRel);
+        let was = self.gate.set_read_only(made.is_err());
         if was && made.is_ok() {
             tracing::info!("the store can be written");
         }
@@ -211,12 +148,7 @@ impl Worker {
         match self.run(&mut request) {
             Ok(Ran::Committed(callbacks)) => {
                 self.setup.counters.group(1, true);
-                for callback in callbacks {
-                    // The command is committed: whatever its callback does, it stays so.
-                    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
-                        tracing::error!("work after a commit panicked");
-                    }
-                }
+                front::call_back(callbacks);
                 request.task.answer(None);
             }
             Ok(Ran::Undone) => {
@@ -348,7 +280,7 @@ impl Worker {
     }
 
     fn give_up(&self, error: &StoreError) -> StoreError {
-        self.shared.read_only.store(true, Ordering::Release);
+        self.gate.set_read_only(true);
         StoreError::ReadOnly(error.to_string())
     }
 }

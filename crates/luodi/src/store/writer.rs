@@ -4,17 +4,15 @@
 //! and then answers all. Deliberately lacks retries: after any doubt the whole group fails, the
 //! connection is dropped and opened anew.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Receiver};
 
 use super::audit::Shapes;
+use super::front::{self, Front, Gate, Message};
 use super::keys::Keys;
 use super::session::Session;
 use super::stats::Counters;
@@ -65,85 +63,26 @@ impl Setup {
     }
 }
 
-/// What stands in the queue.
-pub(super) enum Message {
-    Run(Request),
-    /// Wakes the writer to see that it is to stop.
-    Stop,
-}
-
-/// The handle of the writer thread.
-pub(super) struct Writer {
-    queue: Sender<Message>,
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    read_only: AtomicBool,
-    stopping: AtomicBool,
-}
-
-impl Writer {
-    /// Starts the thread on a connection whose schema is up to date.
-    pub(super) fn start(setup: Setup, connection: Connection) -> Result<Self, StoreError> {
-        let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
-        let timer = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(unavailable)?;
-        if let Some(on_open) = &setup.on_open {
-            on_open(&connection)?;
-        }
-        let shared = Arc::new(Shared::default());
-        let (queue, waiting) = mpsc::channel(setup.limits.queue.max(1));
-        let page_size = page_size(&connection)?;
-        let log = Log::look(&connection).unwrap_or_default();
-        let worker = Worker {
-            setup,
-            connection: Some(connection),
-            shared: shared.clone(),
-            page_size,
-            log,
-            probed: clock(),
-        };
-        let thread = std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || worker.work(waiting, &timer))
-            .map_err(unavailable)?;
-        Ok(Self {
-            queue,
-            shared,
-            thread: Mutex::new(Some(thread)),
-        })
+/// Starts the thread on a connection whose schema is up to date.
+pub(super) fn start(setup: Setup, connection: Connection) -> Result<Front, StoreError> {
+    let timer = front::timer()?;
+    if let Some(on_open) = &setup.on_open {
+        on_open(&connection)?;
     }
-
-    pub(super) fn queue(&self) -> Sender<Message> {
-        self.queue.clone()
-    }
-
-    pub(super) fn writable(&self) -> bool {
-        !self.shared.read_only.load(Ordering::Acquire)
-            && !self.shared.stopping.load(Ordering::Acquire)
-    }
-
-    /// Answers what waits, closes the connection and ends the thread.
-    pub(super) fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        // A full queue needs no waking.
-        let _ = self.queue.try_send(Message::Stop);
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
-            let _ = thread.join();
-        }
-    }
+    let gate = Arc::new(Gate::default());
+    let (queue, waiting) = mpsc::channel(setup.limits.queue.max(1));
+    let page_size = page_size(&connection)?;
+    let log = Log::look(&connection).unwrap_or_default();
+    let worker = Worker {
+        setup,
+        connection: Some(connection),
+        gate: gate.clone(),
+        page_size,
+        log,
+        probed: clock(),
+    };
+    let thread = front::spawn("store-writer".into(), move || worker.work(waiting, &timer))?;
+    Ok(Front::new(queue, gate, vec![thread]))
 }
 
 fn page_size(connection: &Connection) -> Result<u32, StoreError> {
@@ -205,7 +144,7 @@ struct Done {
 struct Worker {
     setup: Setup,
     connection: Option<Connection>,
-    shared: Arc<Shared>,
+    gate: Arc<Gate>,
     /// Size of a page of this database, which may be older than the settings.
     page_size: u32,
     /// The log after the last group.
@@ -230,7 +169,7 @@ impl Worker {
                     None
                 };
             }
-            if self.shared.stopping.load(Ordering::Acquire) {
+            if self.gate.stopping() {
                 queue.close();
             }
             if !group.is_empty() {
@@ -245,7 +184,7 @@ impl Worker {
         queue: &mut Receiver<Message>,
         timer: &tokio::runtime::Runtime,
     ) -> Option<Message> {
-        while self.shared.read_only.load(Ordering::Acquire) {
+        while self.gate.read_only() {
             let wait = self.setup.limits.probe_every.max(Duration::from_millis(1));
             let received = timer.block_on(async { tokio::time::timeout(wait, queue.recv()).await });
             match received {
@@ -257,9 +196,7 @@ impl Worker {
     }
 
     fn group(&mut self, mut group: Vec<Request>) {
-        if self.shared.read_only.load(Ordering::Acquire)
-            && self.probed.elapsed() >= self.setup.limits.probe_every
-        {
+        if self.gate.read_only() && self.probed.elapsed() >= self.setup.limits.probe_every {
             self.recover();
         }
         let done = match self.attempt(&mut group) {
@@ -273,12 +210,7 @@ impl Worker {
             }
         };
         self.count(&done);
-        for callback in done.callbacks {
-            // The command is committed: whatever its callback does, it stays so.
-            if catch_unwind(AssertUnwindSafe(callback)).is_err() {
-                tracing::error!("work after a commit panicked");
-            }
-        }
+        front::call_back(done.callbacks);
         group
             .into_iter()
             .for_each(|request| request.task.answer(None));
@@ -288,7 +220,7 @@ impl Worker {
     /// Runs and commits a group. An error means that nothing of the group may be believed.
     fn attempt(&self, group: &mut [Request]) -> Result<Done, StoreError> {
         let connection = match &self.connection {
-            Some(connection) if !self.shared.read_only.load(Ordering::Acquire) => connection,
+            Some(connection) if !self.gate.read_only() => connection,
             _ => return Err(StoreError::ReadOnly("writing has not returned yet".into())),
         };
         sqlite::control(connection, "BEGIN IMMEDIATE")?;
@@ -353,7 +285,7 @@ impl Worker {
         if !refused {
             tracing::error!("a group of commands failed: {error}");
             self.connection = None;
-            self.shared.read_only.store(true, Ordering::Release);
+            self.gate.set_read_only(true);
             self.recover();
         }
         match error {
@@ -377,7 +309,7 @@ impl Worker {
             Ok(connection) => {
                 self.log = Log::look(&connection).unwrap_or_default();
                 self.connection = Some(connection);
-                self.shared.read_only.store(false, Ordering::Release);
+                self.gate.set_read_only(false);
                 tracing::info!("the store can be written");
             }
             Err(error) => tracing::warn!("the store is read-only: {error}"),
@@ -415,7 +347,7 @@ impl Worker {
                 // Everything is still in the log: only a connection in doubt is replaced.
                 tracing::warn!("checkpoint failed: {error}");
                 if error.is_disk() {
-                    self.shared.read_only.store(true, Ordering::Release);
+                    self.gate.set_read_only(true);
                     self.recover();
                 }
             }
