@@ -47,6 +47,16 @@ impl City {
         }
     }
 
+    /// A city prepared on a thread of its own: an asynchronous test must not wait on its thread.
+    async fn with(prepare: impl FnOnce(&Self) + Send + 'static) -> Self {
+        let made = tokio::task::spawn_blocking(move || {
+            let city = Self::new();
+            prepare(&city);
+            city
+        });
+        made.await.unwrap()
+    }
+
     fn write<T: Send + 'static>(
         &self,
         f: impl Fn(&Tx<'_>) -> crate::refusal::Result<T> + Send + Sync + 'static,
@@ -114,13 +124,10 @@ fn code<T: std::fmt::Debug>(result: crate::refusal::Result<T>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_begins_rests_and_ends() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         city.account("window", &[Role::WindowClerk], "330302");
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     assert_eq!(browser.get("/account").await.1, "/login?next=/account");
@@ -163,14 +170,11 @@ async fn a_session_begins_rests_and_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_waits_after_wrong_passwords_and_others_do_not() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         city.account("first", &[Role::WindowClerk], "330302");
         city.account("second", &[Role::WindowClerk], "330302");
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     let (status, _, unknown) = browser.log_in("nobody", "some-password").await;
@@ -204,13 +208,10 @@ async fn an_account_waits_after_wrong_passwords_and_others_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_form_is_refused() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         city.account("window", &[Role::WindowClerk], "330302");
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     browser.log_in("window", PASSWORD).await;
@@ -234,13 +235,10 @@ async fn a_foreign_form_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_another_site_is_neither_done_nor_kept() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         city.account("admin", &[Role::SystemAdmin], "330300");
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     let typed = [("login", "new.clerk"), ("action", "create")];
@@ -264,13 +262,10 @@ async fn a_form_of_another_site_is_neither_done_nor_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_form_is_taken_up_again() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         city.account("admin", &[Role::SystemAdmin], "330300");
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     browser.log_in("admin", PASSWORD).await;
@@ -348,18 +343,15 @@ async fn an_interrupted_form_is_taken_up_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_one_time_password_opens_nothing_but_ones_own_account() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         let new = NewAccount {
             one_time: true,
             ..account("admin", &[Role::SystemAdmin], "330300")
         };
         city.write(move |tx| create_account(tx, &console(), &new))
             .unwrap();
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     assert_eq!(browser.log_in("admin", PASSWORD).await.1, "/account");
@@ -597,13 +589,10 @@ fn a_list_shows_the_administrators_region_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_told_in_the_frame_of_its_visitor() {
-    let city = tokio::task::spawn_blocking(|| {
-        let city = City::new();
+    let city = City::with(|city| {
         city.account("admin", &[Role::SystemAdmin], "330300");
-        city
     })
-    .await
-    .unwrap();
+    .await;
     let router = city.app();
     let mut browser = Browser::new(&router);
     browser.log_in("admin", PASSWORD).await;
