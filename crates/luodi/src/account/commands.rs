@@ -9,7 +9,7 @@ use vocab::RegionCode;
 use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
-use crate::refusal::{FieldError, Refusal, Refusals, Result};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
@@ -36,10 +36,10 @@ pub struct NewDepartment {
 /// Refuses another than the system administrator of the region, an empty field, a taken code.
 pub fn create_department(tx: &Tx<'_>, actor: &Actor, new: &NewDepartment) -> Result<DepartmentId> {
     administrator(actor, Role::SystemAdmin, new.region)?;
-    let mut wrong = Vec::new();
+    let mut wrong = Refusals::default();
     require(&mut wrong, "code", &new.code, 20, "部门代码");
     require(&mut wrong, "name", &new.name, 60, "部门名称");
-    refuse_if(wrong)?;
+    wrong.in_order(&["code", "name"])?;
     let taken = "SELECT 1 FROM department WHERE code = ?1";
     if tx
         .row_opt(taken, params![&new.code], |r| r.get::<i64>(0))?
@@ -178,11 +178,7 @@ pub(super) fn check_new(q: &dyn Query, new: &NewAccount, mut wrong: Refusals) ->
     {
         wrong.add("login", "taken", "这个登录名已被使用，请换一个。");
     }
-    let mut missing = Vec::new();
-    require(&mut missing, "name", &new.name, 60, "姓名");
-    for error in missing {
-        wrong.add(&error.field, error.rule, error.message);
-    }
+    require(&mut wrong, "name", &new.name, 60, "姓名");
     // An account of staff begins without a role; every other must fit together at once.
     let bare = new.party.is_none() && new.roles.iter().next().is_none();
     let checked = check_roles(new.roles, new.party.is_some(), new.department.is_some());
@@ -511,31 +507,15 @@ fn codes(roles: Roles) -> Vec<&'static str> {
     roles.iter().map(Role::code).collect()
 }
 
-fn field(name: &str, rule: &'static str, message: &str) -> FieldError {
-    FieldError {
-        field: name.to_owned(),
-        rule: rule.into(),
-        message: message.to_owned(),
-    }
-}
-
-fn require(wrong: &mut Vec<FieldError>, name: &str, value: &str, longest: usize, label: &str) {
+fn require(wrong: &mut Refusals, name: &str, value: &str, longest: usize, label: &str) {
     let length = value.trim().chars().count();
     if length == 0 {
-        wrong.push(field(name, "required", &format!("请填写{label}。")));
+        wrong.add(name, "required", format!("请填写{label}。"));
     } else if length > longest {
-        wrong.push(field(
+        wrong.add(
             name,
             "length",
-            &format!("{label}最长 {longest} 个字，请缩短。"),
-        ));
-    }
-}
-
-fn refuse_if(wrong: Vec<FieldError>) -> Result<()> {
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::fields(wrong).into())
+            format!("{label}最长 {longest} 个字，请缩短。"),
+        );
     }
 }

@@ -12,10 +12,10 @@ use vocab::RegionCode;
 use crate::access::{Actor, Role, Roles, Rule};
 use crate::ids::AccountId;
 use crate::refusal::{Refusal, Refusals, Result};
-use crate::store::Command;
+use crate::store::{Command, Query};
 use crate::web::export::{self, Cell};
 use crate::web::filters;
-use crate::web::form::{Choice, Errors};
+use crate::web::form::{Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 use super::queries::{self, AccountFilter, AccountRow, Department};
@@ -278,10 +278,8 @@ async fn try_create(
         demo: None,
     };
     if !wrong.is_empty() {
-        app.store
-            .read(move |q| commands::check_new(&**q, &new, wrong))
-            .await?;
-        return Err(WebError::fault("a form at fault was not refused"));
+        let check = move |q: &dyn Query| commands::check_new(q, &new, wrong);
+        return Err(refused(app, check).await);
     }
     let once = password::one_time();
     new.password_hash = password::hash_in_turn(once.clone()).await?;

@@ -27,13 +27,8 @@ pub(super) fn context(
     let mut context = package.form.feel_context(values);
     let checked = tasks.iter().filter(|task| {
         let spec = package.item.tasks.get(&task.node);
-        spec.is_none_or(|spec| {
-            let given = task.outcome.as_deref();
-            !spec
-                .outcomes
-                .iter()
-                .any(|it| it.reason && Some(it.value.as_str()) == given)
-        })
+        let ended = spec.zip(task.outcome.as_deref());
+        ended.is_none_or(|(spec, outcome)| spec.takes_values(outcome))
     });
     for task in checked {
         if let (Some(form), Some(data @ Json::Object(_))) =

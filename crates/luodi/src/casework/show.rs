@@ -442,11 +442,7 @@ fn read_completion(
     let found = spec_of(facts, task);
     let outcome = posted.get("action").to_owned();
     // Asking for a correction or turning down needs a reason, not the task's own form.
-    let goes_on = found.is_some_and(|(_, spec)| {
-        spec.outcomes
-            .iter()
-            .any(|o| o.value == outcome && !o.reason)
-    });
+    let goes_on = found.is_some_and(|(_, spec)| spec.takes_values(&outcome));
     let form = found.and_then(|(row, _)| facts.package.task_form(&row.node));
     let values = match form {
         Some(form) if goes_on => form.read(posted.fields(), &slots(facts), visit.today())?,

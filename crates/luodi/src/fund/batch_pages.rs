@@ -27,7 +27,7 @@ use crate::refusal::{Error, Refusal, Refusals, Result};
 use crate::store::{Command, Query};
 use crate::web::export::{Cell, xlsx};
 use crate::web::filters;
-use crate::web::form::{Chip, Choice, Errors};
+use crate::web::form::{Chip, Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 const READERS: Rule = Rule::Staff(&[
@@ -341,12 +341,9 @@ async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BatchId
         let message = "请选择列支的预算指标；没有时请先由财政下达预算。";
         wrong.add("line", "required", message);
         let today = visit.today();
-        app.store
-            .read(move |q| {
-                batch::check(&**q, &actor, today, (item, &period, None), wrong).map(drop)
-            })
-            .await?;
-        return Err(WebError::fault("a form at fault was not refused"));
+        let check =
+            move |q: &dyn Query| batch::check(q, &actor, today, (item, &period, None), wrong);
+        return Err(refused(app, check).await);
     };
     let command = Command::new("batch.create", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {

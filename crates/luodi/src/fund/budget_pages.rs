@@ -20,10 +20,10 @@ use crate::access::{Actor, Role, Rule};
 use crate::account::{self, Department};
 use crate::ids::{BudgetLineId, DepartmentId};
 use crate::refusal::{Error, Refusals};
-use crate::store::Command;
+use crate::store::{Command, Query};
 use crate::web::export::{Cell, xlsx};
 use crate::web::filters;
-use crate::web::form::{Chip, Choice, Errors};
+use crate::web::form::{Chip, Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 const READERS: Rule = Rule::Staff(&[
@@ -350,10 +350,8 @@ async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BudgetL
     let today = visit.today();
     let (new, wrong) = read_new(posted, today);
     if !wrong.is_empty() {
-        app.store
-            .read(move |q| budget::check(&**q, &actor, today, &new, wrong))
-            .await?;
-        return Err(WebError::fault("a form at fault was not refused"));
+        let check = move |q: &dyn Query| budget::check(q, &actor, today, &new, wrong);
+        return Err(refused(app, check).await);
     }
     let command = Command::new("budget.create", visit.now).once(posted.key());
     let done = app
@@ -495,12 +493,13 @@ async fn try_adjust(
     let (difference, wrong) = read_adjustment(posted);
     let reason = posted.get("reason").to_owned();
     if !wrong.is_empty() {
-        let budget = app
-            .store
-            .read(move |q| find_budget(&**q, &actor, id))
-            .await?;
-        budget::check_adjustment(budget.figures.available, difference, &reason, wrong)?;
-        return Err(WebError::fault("a form at fault was not refused"));
+        let check = move |q: &dyn Query| {
+            let available = find_budget(q, &actor, id)?.figures.available;
+            Ok(budget::check_adjustment(
+                available, difference, &reason, wrong,
+            )?)
+        };
+        return Err(refused(app, check).await);
     }
     let command = Command::new("budget.adjust", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {

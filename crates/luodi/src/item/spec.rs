@@ -152,6 +152,15 @@ pub struct TaskSpec {
     pub outcomes: Vec<Outcome>,
 }
 
+impl TaskSpec {
+    /// Whether a task with this outcome goes on with its own form's values. Turning down and asking
+    /// for a correction need a reason instead, and what was typed beside it was not checked.
+    pub fn takes_values(&self, outcome: &str) -> bool {
+        let given = self.outcomes.iter().find(|it| it.value == outcome);
+        given.is_some_and(|it| !it.reason)
+    }
+}
+
 /// How a task can end.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,10 +14,10 @@ use crate::access::{Role, Rule};
 use crate::casework::{self, ListedCase};
 use crate::ids::PartyId;
 use crate::refusal::{Error, Refusal};
-use crate::store::Command;
+use crate::store::{Command, Query};
 use crate::web::export::{self, Cell};
 use crate::web::filters;
-use crate::web::form::{Chip, Choice, Errors};
+use crate::web::form::{Chip, Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 use super::bank_account::Listed;
@@ -298,10 +298,8 @@ async fn try_register(app: &App, visit: &Visit, posted: &Posted) -> Result<Party
     let (new, wrong) = form::read(posted, actor.region, visit.today());
     if !wrong.is_empty() {
         let today = visit.today();
-        app.store
-            .read(move |q| commands::check(&**q, &actor, today, &new, wrong))
-            .await?;
-        return Err(WebError::fault("a form at fault was not refused"));
+        let check = move |q: &dyn Query| commands::check(q, &actor, today, &new, wrong);
+        return Err(refused(app, check).await);
     }
     let command = Command::new("party.register", visit.now).once(posted.key());
     let done = app

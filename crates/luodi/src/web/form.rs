@@ -2,8 +2,22 @@
 //!
 //! It lacks the fields themselves: each page's template writes them with the macros of `ui/form.html`.
 
-use super::{Posted, WebError};
-use crate::refusal::{FieldError, Kind, Refusal};
+use super::{App, Posted, WebError};
+use crate::refusal::{Error, FieldError, Kind, Refusal};
+use crate::store::Query;
+
+/// The refusal of a form with fields at fault already, by the command's own check, which knows what
+/// else is wrong with the others.
+pub async fn refused<T, F>(app: &App, check: F) -> WebError
+where
+    T: Send + 'static,
+    F: FnOnce(&dyn Query) -> Result<T, Error> + Send + 'static,
+{
+    match app.store.read(move |q| check(&**q).map(drop)).await {
+        Err(error) => error.into(),
+        Ok(()) => WebError::fault("a form at fault was not refused"),
+    }
+}
 
 /// What a form was refused for; empty for a form shown the first time.
 #[derive(Clone, Debug, Default)]

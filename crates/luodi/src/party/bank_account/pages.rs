@@ -12,10 +12,10 @@ use crate::access::{Actor, Role, Rule};
 use crate::ids::{BankAccountId, PartyId};
 use crate::party::{self, Party};
 use crate::refusal::{Error, Refusal, Refusals};
-use crate::store::Command;
+use crate::store::{Command, Query};
 use crate::web::export::{self, Cell};
 use crate::web::filters;
-use crate::web::form::{Chip, Errors};
+use crate::web::form::{Chip, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 use super::queries::{self, BankAccountFilter, Listed};
@@ -189,13 +189,11 @@ async fn enter(
     let text = |name: &str| posted.get(name).to_owned();
     let (holder_name, bank_name) = (text("holder_name"), text("bank_name"));
     let (Ok(number), Ok(bank_code)) = (number.clone(), bank_code) else {
-        app.store
-            .read(move |q| {
-                let texts = (holder_name.as_str(), bank_name.as_str());
-                commands::check(&**q, &actor, party, texts, number.ok().as_ref(), wrong).map(drop)
-            })
-            .await?;
-        return Err(WebError::fault("a form at fault was not refused"));
+        let check = move |q: &dyn Query| {
+            let texts = (holder_name.as_str(), bank_name.as_str());
+            commands::check(q, &actor, party, texts, number.ok().as_ref(), wrong)
+        };
+        return Err(refused(app, check).await);
     };
     let new = NewBankAccount {
         holder_name,
