@@ -7,6 +7,7 @@ use super::people;
 use super::play::{Act, Play, after};
 use super::town::missing;
 use crate::access::{Actor, Role};
+use crate::account;
 use crate::fund::{self, Answer, ReplyLine};
 use crate::ids::{BatchId, NoticeId, ObjectionId, PartyId};
 use crate::notice::{self, Channel, NewObjection, Objector, Publication, Verdict};
@@ -57,6 +58,10 @@ impl Play<'_> {
         let found = self
             .town
             .read(|q| Ok(fund::batch_for_notice(q, batch)?.0))?;
+        let department = self
+            .town
+            .read(|q| account::department(q, found.department))?
+            .ok_or_else(|| missing("department"))?;
         let publication = Publication {
             batch,
             version: found.version,
@@ -64,8 +69,8 @@ impl Play<'_> {
             basis: "分布式光伏发电扶持办法（2013 年、2016 年，示范）".to_owned(),
             ends_on: after(day_in_china(at), 7),
             channel: Channel {
-                address: "县发展和改革局能源科（示范）".to_owned(),
-                phone: "0577-88000001".to_owned(),
+                address: format!("{}能源科（示范）", department.name),
+                phone: format!("0577-8800000{}", county + 1),
                 mail: "notice@example.cn".to_owned(),
             },
         };
