@@ -9,6 +9,7 @@ pub mod casework;
 pub mod city;
 pub mod cli;
 pub mod demo;
+pub mod desk;
 pub mod form;
 pub mod fund;
 pub mod ids;

@@ -18,6 +18,7 @@ pub fn routes() -> Vec<Route> {
         crate::account::routes,
         crate::party::routes,
         crate::item::routes,
+        crate::desk::routes,
         crate::casework::routes,
         crate::fund::routes,
         crate::notice::routes,

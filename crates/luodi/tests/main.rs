@@ -15,6 +15,7 @@ mod articles;
 mod cases;
 mod cli;
 mod crash;
+mod desks;
 mod forms;
 mod parties;
 mod payments;

@@ -16,6 +16,7 @@ mod facts;
 mod figures;
 mod jobs;
 mod measure;
+mod on_behalf;
 mod path;
 mod queries;
 mod show;
@@ -32,17 +33,19 @@ pub use duty::{Duty, check_duty, record_duty};
 pub use figures::{CaseFigures, Counted, figures};
 pub use jobs::work_timer;
 pub use queries::{
-    CaseRow, ListedCase, ProposedCase, TaskRow, count_all, entered, find_case, of_party, open_task,
-    proposed_cases,
+    CaseRow, ListedCase, ProposedCase, TaskRow, approved, count_all, entered, find_case, of_party,
+    open_task, proposed_cases,
 };
 pub use submit::{Submission, submit, submit_with};
 pub use suspension::{await_answer, enter_notice, resume, suspend};
+pub use work::{ListQuery, worklist};
 
 use crate::web::Route;
 
 /// The routes of this domain.
 pub fn routes() -> Vec<Route> {
     let mut routes = apply::routes();
+    routes.extend(on_behalf::routes());
     routes.extend(show::routes());
     routes.extend(work::routes());
     routes

@@ -464,6 +464,27 @@ pub(super) fn count_by_state(
     q.rows(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
+/// How many approved cases the actor may see are not in a public notice yet, and how many of these
+/// are over their limit.
+///
+/// # Errors
+/// A fault of the store.
+pub fn approved(q: &dyn Query, actor: &Actor, today: Date) -> Result<(u64, u64), StoreError> {
+    let filter = CaseFilter {
+        state: "proposed".to_owned(),
+        ended: Some(false),
+        ..CaseFilter::default()
+    };
+    let (condition, mut values) = filter.condition(actor);
+    values.push(Value::from(today));
+    let sql = format!(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN c.due_on < ?{} THEN 1 ELSE 0 END), 0) AS BIGINT) \
+         {LIST_FROM}{condition}",
+        values.len()
+    );
+    q.row(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// The cases of one party that the actor may see, newest first.
 ///
 /// # Errors

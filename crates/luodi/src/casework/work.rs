@@ -13,6 +13,7 @@ use crate::access::{Actor, Role, Rule};
 use crate::party;
 use crate::store::StoreError;
 use crate::web::export::{Cell, xlsx};
+use crate::web::form::{Chip, Waiting};
 use crate::web::{Answer, App, Page, Pager, Route, Visit, WebError, filters, get};
 
 /// Staff who look at cases.
@@ -26,24 +27,12 @@ pub(super) const CASE_STAFF: &[Role] = &[
     Role::AuditAdmin,
 ];
 
-/// Everybody on the staff has a desk, be it empty.
-const ANY_STAFF: &[Role] = Role::ALL;
-
-/// Whose desk is not cases, and where it is.
-const OTHER_DESKS: &[(Role, &str)] = &[
-    (Role::Editor, "/desk/articles"),
-    (Role::SystemAdmin, "/accounts"),
-    (Role::SecurityAdmin, "/accounts"),
-    (Role::AuditAdmin, "/log"),
-];
-
 const ROWS: u32 = 30;
 /// The most rows of one export.
 const EXPORT_ROWS: u32 = 50_000;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        get("/work", Rule::Staff(ANY_STAFF), work),
         get("/cases", Rule::Staff(CASE_STAFF), cases),
         get("/cases/export.xlsx", Rule::Staff(CASE_STAFF), export),
         get("/my", Rule::Applicant, my),
@@ -53,7 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
 /// What the address of a list asks for.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct ListQuery {
+pub struct ListQuery {
     q: String,
     state: String,
     period: String,
@@ -89,14 +78,6 @@ impl ListQuery {
     }
 }
 
-/// A filter people ask for daily.
-pub(super) struct Chip {
-    href: String,
-    label: String,
-    count: Option<u64>,
-    current: bool,
-}
-
 /// A row as the list shows it.
 struct RowView {
     case: ListedCase,
@@ -127,15 +108,12 @@ impl RowView {
 #[template(path = "casework/list.html")]
 struct ListPage {
     page: Page,
-    heading: &'static str,
-    path: &'static str,
+    list: List,
     asked: ListQuery,
-    chips: Vec<Chip>,
     rows: Vec<RowView>,
     total_amount: Fen,
     pager: Pager,
     export: String,
-    empty_hint: &'static str,
 }
 
 struct Found {
@@ -163,40 +141,33 @@ async fn find(
     Ok(found.await?)
 }
 
-async fn work(
-    State(app): State<App>,
-    visit: Visit,
-    RawQuery(raw): RawQuery,
-    UrlQuery(asked): UrlQuery<ListQuery>,
+/// The worklist of the visitor, with what else waits for him above it.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn worklist(
+    app: &App,
+    visit: &Visit,
+    raw: Option<String>,
+    asked: ListQuery,
+    waiting: Vec<Waiting>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let elsewhere = OTHER_DESKS.iter().find(|(role, _)| actor.has(*role));
-    if let (Some((_, desk)), false) = (elsewhere, actor.roles.any(Role::AT_WORKLIST)) {
-        return Ok(visit.redirect(desk, ""));
-    }
     let asked = ListQuery {
         mine: "1".into(),
         ended: "no".into(),
         ..asked
     };
-    let found = find(
-        &app,
-        &actor,
-        asked.filter(&actor, visit.today()),
-        asked.page,
-    )
-    .await?;
-    let chips = due_chips("/work", &asked);
-    let empty = "没有等您办理的任务。可在「办件」中查看本单位全部办件。";
-    list(
-        &app,
-        &visit,
-        ("我的待办", "/work", empty),
-        raw,
-        asked,
-        found,
-        chips,
-    )
+    let filter = asked.filter(&actor, visit.today());
+    let found = find(app, &actor, filter, asked.page).await?;
+    let list = List {
+        heading: "我的待办",
+        path: "/work",
+        chips: due_chips("/work", &asked),
+        empty_hint: "没有等您办理的任务。可在「办件」中查看本单位全部办件。",
+        waiting,
+    };
+    list.show(app, visit, raw, asked, found)
 }
 
 async fn cases(
@@ -212,53 +183,51 @@ async fn cases(
         .store
         .read(move |q| count_by_state(&**q, &actor, &filter))
         .await?;
-    let chips = state_chips("/cases", &asked, &states);
-    let empty = "没有符合条件的办件。可以清除筛选条件，或者从「办事」登记新的申报。";
-    list(
-        &app,
-        &visit,
-        ("办件", "/cases", empty),
-        raw,
-        asked,
-        found,
-        chips,
-    )
+    let list = List {
+        heading: "办件",
+        path: "/cases",
+        chips: state_chips("/cases", &asked, &states),
+        empty_hint: "没有符合条件的办件。可以清除筛选条件，或者从「办事」登记新的申报。",
+        waiting: Vec::new(),
+    };
+    list.show(&app, &visit, raw, asked, found)
 }
 
-fn list(
-    app: &App,
-    visit: &Visit,
-    (heading, path, empty_hint): (&'static str, &'static str, &'static str),
-    raw: Option<String>,
-    asked: ListQuery,
-    found: Found,
+/// What one list of cases has of its own.
+struct List {
+    heading: &'static str,
+    path: &'static str,
     chips: Vec<Chip>,
-) -> Answer {
-    let raw = raw.unwrap_or_default();
-    let template = ListPage {
-        page: Page::new(app, visit, heading),
-        heading,
-        path,
-        chips,
-        rows: found
-            .rows
-            .into_iter()
-            .map(|case| RowView::new(case, visit.today()))
-            .collect(),
-        total_amount: found.amount,
-        pager: Pager::new(path, &raw, asked.page, ROWS, found.total),
-        export: format!(
-            "/cases/export.xlsx?{}{raw}",
-            if path == "/work" {
-                "mine=1&ended=no&"
-            } else {
-                ""
-            }
-        ),
-        empty_hint,
-        asked,
-    };
-    visit.show(&template)
+    empty_hint: &'static str,
+    waiting: Vec<Waiting>,
+}
+
+impl List {
+    fn show(
+        self,
+        app: &App,
+        visit: &Visit,
+        raw: Option<String>,
+        asked: ListQuery,
+        found: Found,
+    ) -> Answer {
+        let raw = raw.unwrap_or_default();
+        let fixed = if self.path == "/work" {
+            "mine=1&ended=no&"
+        } else {
+            ""
+        };
+        let rows = found.rows.into_iter();
+        visit.show(&ListPage {
+            page: Page::new(app, visit, self.heading),
+            rows: rows.map(|case| RowView::new(case, visit.today())).collect(),
+            total_amount: found.amount,
+            pager: Pager::new(self.path, &raw, asked.page, ROWS, found.total),
+            export: format!("/cases/export.xlsx?{fixed}{raw}"),
+            list: self,
+            asked,
+        })
+    }
 }
 
 fn due_chips(path: &str, asked: &ListQuery) -> Vec<Chip> {

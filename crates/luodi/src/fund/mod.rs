@@ -24,6 +24,7 @@ mod payment_pages;
 mod payment_queries;
 mod reply;
 mod settle;
+mod waiting;
 
 mod overview;
 
@@ -52,6 +53,7 @@ pub use reply::{Answer, Fault, Reply, ReplyLine, read as read_reply};
 pub use settle::{Settled, apply_reply};
 pub use state::{BatchState, EntryState, FileState, PaymentState};
 pub use verify::{Finding, Verification, verify};
+pub use waiting::{batches_in, payments_waiting, unlisted};
 
 use crate::access::{Actor, ActorKind, Role};
 use crate::refusal::{Refusal, Result};

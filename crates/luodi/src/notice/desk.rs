@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use super::ObjectionState;
 use super::answer::{self, Verdict, may_handle};
 use super::desk_queries::{self, Contact, ListedObjection, Objection, ObjectionFilter};
-use crate::access::{Actor, Role, Rule};
+use crate::access::{Actor, Rule};
 use crate::account;
 use crate::attachment::{self, Attachment};
 use crate::ids::{AttachmentId, ObjectionId};
@@ -23,7 +23,7 @@ use crate::web::{
     Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, percent, post,
 };
 
-const STAFF: Rule = Rule::Staff(&[Role::CaseHandler, Role::Reviewer, Role::Approver]);
+const STAFF: Rule = Rule::Staff(desk_queries::HANDLERS);
 const ROWS: u32 = 30;
 /// Rows of an export at most.
 const EXPORT_ROWS: u32 = 20_000;

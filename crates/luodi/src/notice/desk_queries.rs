@@ -5,13 +5,19 @@ use jiff::Timestamp;
 use vocab::{Fen, Phone, mask_person_name};
 
 use super::object::Reached;
+use super::publish::PUBLISHERS;
 use super::queries::{self, Line, Notice, pattern};
 use super::{ObjectionState, receipt};
-use crate::access::{Actor, ScopeColumns, may_see, visible_where};
+use crate::access::{Actor, Role, ScopeColumns, may_see, visible_where};
+use crate::fund::{self, BatchState};
 use crate::ids::{AccountId, CaseId, NoticeEntryId, NoticeId, ObjectionId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
 use crate::store::{Query, Row, StoreError, Value};
+use crate::web::form::Waiting;
+
+/// Who handles objections.
+pub(super) const HANDLERS: &[Role] = &[Role::CaseHandler, Role::Reviewer, Role::Approver];
 
 /// An objection as staff handle it. What is sealed stays sealed.
 #[derive(Clone, Debug)]
@@ -312,6 +318,35 @@ pub(super) fn count_by_state(
     let (condition, values) = every.condition(actor);
     let sql = format!("SELECT o.state, COUNT(*) {FROM}{condition} GROUP BY o.state");
     q.rows(&sql, values, |row| Ok((state(row, 0)?, row.get(1)?)))
+}
+
+/// The batches that wait to be published by the actor, and the objections that wait for his answer.
+///
+/// # Errors
+/// A fault of the store.
+pub fn waiting(q: &dyn Query, actor: &Actor) -> Result<Vec<Waiting>, StoreError> {
+    let mut all = Vec::new();
+    if actor.roles.any(PUBLISHERS) {
+        let count = fund::batches_in(q, actor, BatchState::Proposed)?;
+        all.extend(Waiting::new(
+            "待公示的批次",
+            (count, "批"),
+            "/batches?state=proposed",
+        ));
+    }
+    if actor.roles.any(HANDLERS) {
+        let open = ObjectionFilter {
+            open_only: true,
+            ..ObjectionFilter::default()
+        };
+        let count = count(q, actor, &open)?;
+        all.extend(Waiting::new(
+            "待答复的异议",
+            (count, "件"),
+            "/objections?state=open",
+        ));
+    }
+    Ok(all)
 }
 
 /// How many objections the filter finds.

@@ -25,7 +25,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{Answered, Verdict, answer, open_file, save_note, take_up, unmask};
-pub use desk_queries::{CaseObjection, Contact, objections_of_case};
+pub use desk_queries::{CaseObjection, Contact, objections_of_case, waiting};
 pub use ending::{Ended, end, work_end};
 pub use object::{NewObjection, Objector, object};
 pub use publish::{MIN_WORKING_DAYS, Publication, Published, earliest_end, publish};

@@ -110,6 +110,38 @@ pub struct Chip {
     pub current: bool,
 }
 
+/// Work that waits for somebody outside the list he looks at, such as batches to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// What waits.
+    pub label: &'static str,
+    /// How many; never 0.
+    pub count: u64,
+    /// What they are counted in.
+    pub unit: &'static str,
+    /// What makes it urgent; may be empty.
+    pub urgent: String,
+    /// The list that holds exactly these records.
+    pub href: &'static str,
+}
+
+impl Waiting {
+    /// Work that waits; nothing where nothing does.
+    pub fn new(
+        label: &'static str,
+        (count, unit): (u64, &'static str),
+        href: &'static str,
+    ) -> Option<Self> {
+        (count > 0).then(|| Self {
+            label,
+            count,
+            unit,
+            urgent: String::new(),
+            href,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ mod queries;
 pub use commands::{NewBankAccount, approve, end, enter, refuse};
 pub use queries::{
     BankAccountFilter, Listed, PaymentAccount, approved_of, count, find, for_payment, list,
-    usable_of,
+    usable_of, waiting,
 };
 
 pub(super) use pages::routes;

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use vocab::{BankAccountNumber, BankCode};
 
-use crate::access::{Actor, parties_where};
+use crate::access::{Actor, Role, parties_where};
 use crate::ids::{AccountId, BankAccountId, PartyId};
 use crate::params;
 use crate::party;
 use crate::refusal::{Refusal, Result};
 use crate::store::{Query, Row, StoreError, Value};
+use crate::web::form::Waiting;
 
 use super::BankAccountState;
 
@@ -233,6 +234,26 @@ pub fn count(q: &dyn Query, actor: &Actor, filter: &BankAccountFilter) -> Result
         "SELECT COUNT(*) FROM bank_account b JOIN party p ON p.id = b.party_id WHERE {wanted}"
     );
     Ok(q.row(&sql, params, |r| r.get(0))?)
+}
+
+/// The bank accounts that wait for finance to check them.
+///
+/// # Errors
+/// The store's own.
+pub fn waiting(q: &dyn Query, actor: &Actor) -> Result<Option<Waiting>> {
+    if !actor.has(Role::Finance) {
+        return Ok(None);
+    }
+    let entered = BankAccountFilter {
+        state: Some(BankAccountState::Entered),
+        ..BankAccountFilter::default()
+    };
+    let count = count(q, actor, &entered)?;
+    Ok(Waiting::new(
+        "待核准的收款账户",
+        (count, "个"),
+        "/bank-accounts?state=entered",
+    ))
 }
 
 /// A page of these bank accounts, the longest waiting first.

@@ -1,0 +1,109 @@
+//! What waits on the desk of each person is exactly what the list behind it shows, and the window
+//! applies for a party without losing it on the way.
+
+use axum::http::StatusCode;
+
+use crate::support::{Answer, TestCity};
+
+/// How many the desk says wait behind a link; `None` where it shows no such line.
+fn waiting(desk: &Answer, href: &str) -> Option<u64> {
+    let line = desk
+        .html
+        .split_once(&format!("class=\"list-group-item\" href=\"{href}\""))?
+        .1;
+    let figure = line.split_once("<data value=\"")?.1;
+    figure.split_once('"')?.0.parse().ok()
+}
+
+/// How many rows a list says it has.
+fn listed(page: &Answer) -> u64 {
+    let foot = page.html.split_once("<nav class=\"pages\"").unwrap().1;
+    let figure = foot.split_once("<data value=\"").unwrap().1;
+    figure.split_once('"').unwrap().0.parse().unwrap()
+}
+
+#[tokio::test]
+async fn each_line_counts_the_records_behind_it() {
+    let city = TestCity::open();
+    let mut seen = 0;
+    for user in ["reviewer-yj", "approver-yj", "finance1-yj", "handler1-yj"] {
+        let mut person = city.log_in(user).await;
+        let desk = person.get("/work").await;
+        assert_eq!(desk.status, StatusCode::OK, "{user}");
+        for href in [
+            "/batches?state=proposed",
+            "/batches?state=final",
+            "/objections?state=open",
+            "/bank-accounts?state=entered",
+            "/payments?state=sent",
+            "/payments?state=partly",
+        ] {
+            let Some(count) = waiting(&desk, href) else {
+                continue;
+            };
+            let list = person.get(href).await;
+            assert_eq!(list.status, StatusCode::OK, "{user} {href}");
+            assert_eq!(listed(&list), count, "{user} {href}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "the demonstration leaves work on desks: {seen}");
+}
+
+#[tokio::test]
+async fn approved_cases_wait_for_a_list_until_one_holds_them() {
+    let city = TestCity::open();
+    let mut reviewer = city.log_in("reviewer-yj").await;
+    let desk = reviewer.get("/work").await;
+    let before = waiting(&desk, "/batches/new");
+    let choice = reviewer.get("/batches/new").await;
+    let mut sum = 0;
+    for section in choice.html.split("id=\"waiting-").skip(1) {
+        let text = section.split_once("<p>").unwrap().1;
+        let count = text.split_once("<data value=\"").unwrap().1;
+        sum += count.split_once('"').unwrap().0.parse::<u64>().unwrap();
+    }
+    assert!(sum > 0, "the demonstration has approved cases in no list");
+    assert_eq!(before, Some(sum));
+    let section = choice.html.split_once("id=\"waiting-").unwrap().1;
+    let line = section.split("<option value=\"").nth(2).unwrap();
+    let line = line.split_once('"').unwrap().0.to_owned();
+    let (item, period) = (choice.hidden("item"), choice.hidden("period"));
+    let fields = [
+        ("action", "create_batch"),
+        ("item", &item),
+        ("period", &period),
+        ("line", &line),
+    ];
+    let done = reviewer.post_from(&choice, "/batches/new", &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let after = reviewer.get("/work").await;
+    assert!(waiting(&after, "/batches/new") < before);
+    assert_eq!(
+        waiting(&after, "/batches?state=proposed"),
+        Some(waiting(&desk, "/batches?state=proposed").unwrap_or(0) + 1)
+    );
+}
+
+#[tokio::test]
+async fn the_window_applies_for_a_party_it_does_not_lose() {
+    let city = TestCity::open();
+    let party = city
+        .id("SELECT id FROM party WHERE region_code = '330324' AND kind = 'enterprise' ORDER BY id LIMIT 1")
+        .await;
+    let mut window = city.log_in("window-yj").await;
+    let page = window.get(&format!("/parties/{party}")).await;
+    let way = format!("/parties/{party}/apply");
+    assert!(page.says(&format!("href=\"{way}\"")), "{}", page.text());
+    let choice = window.get(&way).await;
+    let form = format!("/items/{}", choice.between("href=\"/items/", "\""));
+    assert!(form.ends_with(&format!("/apply?party={party}")), "{form}");
+    assert_eq!(window.get(&form).await.status, StatusCode::OK);
+    let none = window.get(&format!("{way}?q=没有这样的事项")).await;
+    assert!(none.says("没有可以申报的事项"));
+    let foreign = city
+        .id("SELECT id FROM party WHERE region_code = '330382' ORDER BY id LIMIT 1")
+        .await;
+    let refused = window.get(&format!("/parties/{foreign}/apply")).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+}
