@@ -51,6 +51,8 @@ pub struct Kept {
     pub media_type: &'static str,
     /// Size of the plain content.
     pub size_bytes: u64,
+    /// Its slot holds one file: this one takes the place of what was there.
+    pub single: bool,
     /// Name on disk.
     content_name: String,
     owner: Uuid,
@@ -77,6 +79,8 @@ pub struct Attachment {
     pub uploaded_by: String,
     /// When.
     pub uploaded_at: Timestamp,
+    /// When it was taken out or another took its place; row and content stay.
+    pub replaced_at: Option<Timestamp>,
     content_name: String,
 }
 
@@ -178,6 +182,7 @@ pub fn keep(
         file_name: upload.file_name.chars().take(200).collect(),
         media_type,
         size_bytes: upload.bytes.len() as u64,
+        single: false,
         content_name,
         owner,
     })
@@ -232,18 +237,24 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Names a kept file for a subject, e.g. `("draft", id)`. The same content in the same slot is
-/// named once.
+/// Names a kept file for a subject, e.g. `("draft", id)`, and gives every row this changed, its own
+/// first. The same content in the same slot is named once; in a slot of one file the new one takes
+/// the place of the others.
 ///
 /// # Errors
 /// Refused where the subject has too many files.
-pub fn add(tx: &Tx, by: &str, subject: (&'static str, Uuid), kept: &Kept) -> Result<AttachmentId> {
+pub fn add(
+    tx: &Tx,
+    by: &str,
+    subject: (&'static str, Uuid),
+    kept: &Kept,
+) -> Result<Vec<AttachmentId>> {
     let present = of_subject(tx, subject.1)?;
     let twin = present
         .iter()
         .find(|f| f.content_name == kept.content_name && f.slot == kept.slot);
     if let Some(twin) = twin {
-        return Ok(twin.id);
+        return Ok(vec![twin.id]);
     }
     if present.len() >= FILES_PER_SUBJECT {
         let message = format!("最多上传 {FILES_PER_SUBJECT} 个文件，请合并后再上传。");
@@ -259,7 +270,14 @@ pub fn add(tx: &Tx, by: &str, subject: (&'static str, Uuid), kept: &Kept) -> Res
             kept.size_bytes as i64, &kept.content_name, by, tx.now()
         ],
     )?;
-    Ok(id)
+    let mut changed = vec![id];
+    if kept.single {
+        for old in present.iter().filter(|file| file.slot == kept.slot) {
+            take_out(tx, subject.1, old.id)?;
+            changed.push(old.id);
+        }
+    }
+    Ok(changed)
 }
 
 /// Takes a file out of its subject's list; row and content stay.
@@ -282,10 +300,20 @@ pub fn take_out(tx: &Tx, subject: Uuid, id: AttachmentId) -> Result<()> {
 /// # Errors
 /// A fault of the store.
 pub fn of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, StoreError> {
+    let mut files = ever_of_subject(q, subject)?;
+    files.retain(|file| file.replaced_at.is_none());
+    Ok(files)
+}
+
+/// The files a subject has or once had, in the order of upload.
+///
+/// # Errors
+/// A fault of the store.
+pub fn ever_of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, StoreError> {
     q.rows(
         "SELECT id, owner_id, subject_id, slot, file_name, media_type, size_bytes, uploaded_by, \
-         uploaded_at, content_name FROM attachment \
-         WHERE subject_id = ?1 AND replaced_at IS NULL ORDER BY uploaded_at, id",
+         uploaded_at, content_name, replaced_at FROM attachment \
+         WHERE subject_id = ?1 ORDER BY uploaded_at, id",
         params![subject],
         |row| {
             Ok(Attachment {
@@ -299,6 +327,7 @@ pub fn of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, Store
                 uploaded_by: row.get(7)?,
                 uploaded_at: row.get(8)?,
                 content_name: row.get(9)?,
+                replaced_at: row.get(10)?,
             })
         },
     )

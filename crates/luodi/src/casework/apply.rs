@@ -262,18 +262,21 @@ pub(super) async fn keep_files(
     let mut work = Vec::new();
     for upload in uploads {
         let slot = form.field(&upload.field).map(|field| &field.kind);
-        let Some(FieldKind::File { types, .. }) = slot else {
+        let Some(FieldKind::File { types, multiple }) = slot else {
             continue;
         };
-        work.push((upload.clone(), types.clone()));
+        work.push((upload.clone(), types.clone(), !multiple));
     }
     let (store, now) = (app.store.clone(), visit.now);
     let kept = tokio::task::spawn_blocking(move || {
         let mut kept = Vec::new();
         let mut errors = Vec::new();
-        for (upload, types) in work {
+        for (upload, types, single) in work {
             match attachment::keep(&store, now, owner.0, &upload.field, &upload, &types) {
-                Ok(file) => kept.push(file),
+                Ok(mut file) => {
+                    file.single = single;
+                    kept.push(file);
+                }
                 Err(crate::refusal::Error::Refused(refusal)) => errors.extend(refusal.fields),
                 Err(other) => return Err(other),
             }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::clock;
-use super::correction::{ask_as_the_process_says, ask_correction};
+use super::correction::{ask_as_the_process_says, ask_correction, until_when};
 use super::duty::{Duty, record_duty, record_for};
 use super::engine::{Run, changed_meanwhile};
 use super::facts;
@@ -21,7 +21,7 @@ use crate::ids::{AccountId, CaseId, TaskId};
 use crate::item::{self, Effect, Outcome, Package, TaskSpec};
 use crate::params;
 use crate::party;
-use crate::refusal::{Error, Refusal, Result};
+use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Event, Tx};
 
 /// What a command on a case brought about.
@@ -73,10 +73,13 @@ pub fn complete_task(tx: &Tx, actor: &Actor, completion: &Completion) -> Result<
     let spec = task_spec(&package, &task)?;
     may_complete(actor, &case, &task)?;
     let outcome = find_outcome(spec, &completion.outcome)?;
-    need_reason(outcome, &completion.reason)?;
+    let wrong = missing(spec, completion);
+    if !wrong.is_empty() {
+        return Err(Refusal::fields(wrong).into());
+    }
     if let Some(duty) = Duty::from_code(&spec.duty) {
         record_duty(tx, case.id, actor, duty)?;
-        if duty == Duty::Inspect {
+        if duty == Duty::Inspect && spec.takes_values(&outcome.value) {
             record_inspection(tx, actor, &case, completion)?;
         }
     }
@@ -128,7 +131,7 @@ pub(super) fn finish(
         detail,
         rows: changed_rows(tx, case.id)?,
     });
-    tell_applicant(tx, &case, task, outcome, &completion.reason)?;
+    tell_applicant(tx, package, &case, task, outcome, &completion.reason)?;
     // Where the case stands is not always what the button said, e.g. after a measurement.
     let stands = state::words(&case.state);
     let message = format!("{}：{}。当前：{stands}。", task.name, outcome.label);
@@ -173,21 +176,52 @@ fn find_outcome<'a>(spec: &'a TaskSpec, value: &str) -> Result<&'a Outcome> {
         .ok_or_else(|| Refusal::field("action", "outcome", "请选择一个办理结论。").into())
 }
 
-fn need_reason(outcome: &Outcome, reason: &str) -> Result<()> {
-    if outcome.reason && reason.trim().chars().count() < 2 {
-        let message = format!("「{}」需要写明理由。", outcome.label);
-        return Err(Refusal::field("reason", "required", message).into());
+/// What a completion lacks beside the task's own form: the reason, the kind of a correction, the
+/// colleague of an inspection. All of it, so that a page shows it at once.
+pub(super) fn missing(spec: &TaskSpec, completion: &Completion) -> Vec<FieldError> {
+    let Ok(outcome) = find_outcome(spec, &completion.outcome) else {
+        return Vec::new();
+    };
+    let mut wrong = Vec::new();
+    let mut add = |field: &str, rule: &'static str, message: String| {
+        wrong.push(FieldError {
+            field: field.to_owned(),
+            rule: rule.into(),
+            message,
+        });
+    };
+    let inspects = spec.duty == Duty::Inspect.code() && spec.takes_values(&outcome.value);
+    if inspects && completion.second_officer.is_none() {
+        add("second_officer", "two-officers", SECOND_OFFICER.to_owned());
     }
-    if reason.chars().count() > 2_000 {
-        return Err(Refusal::field(
+    let written = completion.reason.trim().chars().count();
+    if outcome.reason && written < 2 {
+        add(
             "reason",
-            "max-length",
-            "理由不超过 2000 字，请精简或作为附件上传。",
-        )
-        .into());
+            "required",
+            format!("「{}」需要写明理由。", outcome.label),
+        );
     }
-    Ok(())
+    if written > MAX_REASON {
+        let message = format!("理由不超过 {MAX_REASON} 字，请精简或作为附件上传。");
+        add("reason", "max-length", message);
+    }
+    let asks = outcome.effect == Effect::AskCorrection;
+    if asks && !CORRECTIONS.contains(&completion.correction.as_str()) {
+        let message = "请选择补正属于「内容有误」还是「材料不齐」，两者的计时不同。".to_owned();
+        add("correction", "required", message);
+    }
+    wrong
 }
+
+const SECOND_OFFICER: &str = "现场核查须由两名工作人员进行，请选择同行的另一名核查人员。";
+
+/// The most characters of a reason.
+const MAX_REASON: usize = 2_000;
+
+/// Kinds of a correction: content that is wrong (the clock stands), papers that are missing (it
+/// begins anew).
+const CORRECTIONS: &[&str] = &["wrong", "incomplete"];
 
 /// Ends the task under the version the page showed; the loser of a race learns who was faster.
 fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> Result<()> {
@@ -251,12 +285,7 @@ fn record_inspection(
         .second_officer
         .filter(|second| *second != actor.account_id());
     let Some(second) = second else {
-        return Err(Refusal::field(
-            "second_officer",
-            "two-officers",
-            "现场核查须由两名工作人员进行，请选择同行的另一名核查人员。",
-        )
-        .into());
+        return Err(Refusal::field("second_officer", "two-officers", SECOND_OFFICER).into());
     };
     let colleague =
         account::colleague(tx, actor, second, Role::CaseHandler).map_err(|error| match error {
@@ -272,6 +301,10 @@ fn record_inspection(
         .unwrap_or_else(|| tx.today());
     if on > tx.today() {
         return Err(Refusal::field("inspected_on", "not-future", "核查日期不能晚于今天。").into());
+    }
+    if let Some(accepted) = case.accepted_on.filter(|accepted| on < *accepted) {
+        let message = format!("核查日期不能早于受理日期 {accepted}，请核对核查日期。");
+        return Err(Refusal::field("inspected_on", "before-acceptance", message).into());
     }
     let id = tx.new_id();
     tx.execute(
@@ -392,6 +425,7 @@ pub fn complete_by_batch(
 /// Tells the applicant what concerns him: acceptance, a correction asked, a decision.
 fn tell_applicant(
     tx: &Tx,
+    package: &Package,
     case: &CaseRow,
     task: &TaskRow,
     outcome: &Outcome,
@@ -411,8 +445,13 @@ fn tell_applicant(
     } else {
         format!("\n说明：{}", reason.trim())
     };
+    let until = if outcome.effect == Effect::AskCorrection {
+        until_when(tx, package, case.id)?
+    } else {
+        String::new()
+    };
     let body = format!(
-        "办件号 {}，{}：{}。{reason}",
+        "办件号 {}，{}：{}。{reason}{until}",
         case.number, task.name, outcome.label
     );
     party::notify(tx, case.party, Some(case.id), &title, &body)

@@ -1,23 +1,26 @@
 //! 补正: asked once with everything that is wrong or missing, answered with the whole form mended.
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use process::NodeKind;
 use serde_json::json;
 use vocab::Cause;
 
 use super::commands::{Completed, Completion, event_rows, finish, task_spec};
-use super::engine::changed_meanwhile;
+use super::engine::{changed_meanwhile, due_at};
 use super::facts;
-use super::queries::{CaseRow, load_case, load_task, tasks_of};
+use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of};
 use super::submit::{claim, keep_values, release_claim};
 use super::suspension::{end_suspension, start_suspension};
 use crate::access::{Actor, Role, may_see};
 use crate::attachment;
 use crate::form::Values;
-use crate::ids::TaskId;
+use crate::ids::{CaseId, TaskId};
 use crate::item::{self, Package};
 use crate::params;
 use crate::party;
 use crate::refusal::{Refusal, Result};
-use crate::store::Tx;
+use crate::store::{Query, Tx, day_in_china};
 
 /// A correction that the procedure asks for by itself, such as of the filing after an inspection:
 /// a task of the applicant with the item's own words, when no officer has asked.
@@ -47,7 +50,10 @@ pub(super) fn ask_as_the_process_says(
     }
     ask(tx, actor, case, "wrong", asks)?;
     let title = format!("申报材料需要补正：{}", case.title);
-    let body = format!("办件号 {}。{asks}", case.number);
+    let by = open
+        .and_then(|task| answer_by(package, task))
+        .map_or_else(String::new, answer_by_zh);
+    let body = format!("办件号 {}。{asks}{by}", case.number);
     party::notify(tx, case.party, Some(case.id), &title, &body)
 }
 
@@ -58,11 +64,42 @@ pub(super) fn ask_correction(
     case: &CaseRow,
     completion: &Completion,
 ) -> Result<()> {
-    let kind = match completion.correction.as_str() {
-        "incomplete" => "incomplete",
-        _ => "wrong",
-    };
-    ask(tx, actor, case, kind, completion.reason.trim())
+    let asked = completion.reason.trim();
+    ask(tx, actor, case, &completion.correction, asked)
+}
+
+/// The last day on which the applicant may do a task, where the process closes the case after it.
+pub(super) fn answer_by(package: &Package, task: &TaskRow) -> Option<Date> {
+    let node = package.process.node(&task.node)?;
+    let timers = node.boundaries.iter().filter_map(|at| {
+        let event = package.process.at(*at)?;
+        match event.kind {
+            NodeKind::TimerBoundary {
+                interrupting: true,
+                timer,
+            } => due_at(timer, task.created_at, day_in_china(task.created_at)).ok(),
+            _ => None,
+        }
+    });
+    let first = timers.min()?;
+    // A timer ends with its last day: the moment before belongs to it.
+    Some(day_in_china(first - SignedDuration::from_nanos(1)))
+}
+
+/// The sentence for the applicant.
+fn answer_by_zh(day: Date) -> String {
+    format!("\n请在 {day} 前（含当日）补正，逾期未补正的办件将关闭。")
+}
+
+/// The sentence that ends a message about the correction that is open now; empty where nobody is
+/// waited for or nothing closes the case.
+pub(super) fn until_when(q: &dyn Query, package: &Package, case: CaseId) -> Result<String> {
+    let tasks = tasks_of(q, case)?;
+    let open = tasks
+        .iter()
+        .find(|task| task.state == "open" && task.role == Role::Applicant.code());
+    let day = open.and_then(|task| answer_by(package, task));
+    Ok(day.map_or_else(String::new, answer_by_zh))
 }
 
 fn ask(tx: &Tx, actor: &Actor, case: &CaseRow, kind: &str, asked: &str) -> Result<()> {
@@ -123,6 +160,11 @@ pub fn answer_correction(
     let form = package
         .form
         .seal(values, &|class, text| tx.seal(case.party.0, class, text))?;
+    tx.execute(
+        "UPDATE correction SET form_before = (SELECT form FROM casework WHERE id = ?1) \
+         WHERE case_id = ?1 AND answered_at IS NULL",
+        params![case.id],
+    )?;
     tx.execute(
         "UPDATE casework SET form = ?2, title = ?3, period = ?4, form_version = form_version + 1 WHERE id = ?1",
         params![case.id, form, package.title(values), package.period(values)],

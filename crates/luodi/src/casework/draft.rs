@@ -168,15 +168,17 @@ pub(super) fn save(
             id
         }
     };
+    let mut rows = vec![("draft", id.0)];
     for file in files {
-        attachment::add(tx, &actor.name, ("draft", id.0), file)?;
+        let changed = attachment::add(tx, &actor.name, ("draft", id.0), file)?;
+        rows.extend(changed.iter().map(|file| ("attachment", file.0)));
     }
     tx.event(Event {
         actor: actor.to_ref(),
         command: "draft.save",
         subject: ("draft", id.0),
         detail: serde_json::json!({ "files": files.len() }),
-        rows: vec![("draft", id.0)],
+        rows,
     });
     Ok(id)
 }

@@ -213,7 +213,7 @@ fn timer_key(case: &CaseRow, activity: u32) -> String {
 }
 
 /// When a timer fires: working days end at 24:00 of the last of them.
-fn due_at(spec: TimerSpec, now: Timestamp, today: Date) -> Result<Timestamp> {
+pub(super) fn due_at(spec: TimerSpec, now: Timestamp, today: Date) -> Result<Timestamp> {
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
     let at = match spec {
         TimerSpec::Instant(at) => Ok(at),

@@ -6,6 +6,7 @@
 //! (see `fund`) and publication (see `notice`): their commands end the tasks of role `batch`.
 
 mod apply;
+mod changes;
 mod clock;
 mod commands;
 mod correction;

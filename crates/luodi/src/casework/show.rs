@@ -6,15 +6,15 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
 use vocab::Fen;
 
 use super::apply::{add_errors, keep_files, send_file};
+use super::changes::{Change, Correction, corrections};
 use super::clock::{ClockView, case_clock};
-use super::commands::{Completion, complete_task, withdraw};
-use super::correction::answer_correction;
+use super::commands::{Completion, complete_task, missing, withdraw};
+use super::correction::{answer_by, answer_correction};
 use super::path::{Happened, Stage, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
@@ -30,7 +30,7 @@ use crate::item::{self, Outcome, Package, Remark, TaskSpec};
 use crate::params;
 use crate::party::{self, Party};
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Command, Event, Query, StoreError, day_in_china};
+use crate::store::{Command, Event, Query, day_in_china};
 use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, filters, get, post};
 
 const WHO: Rule = Rule::ApplicantOrStaff(CASE_STAFF);
@@ -59,16 +59,6 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// A correction as the page shows it.
-#[derive(Clone, Debug)]
-struct Correction {
-    kind: String,
-    asked: String,
-    asked_at: Timestamp,
-    answer: Option<String>,
-    answered_at: Option<Timestamp>,
-}
-
 /// An inspection as the page shows it.
 #[derive(Clone, Debug)]
 struct Inspection {
@@ -88,6 +78,10 @@ pub(super) struct Facts {
     clock: Option<ClockView>,
     remarks: Vec<Remark>,
     files: Vec<Attachment>,
+    /// Papers that others took the place of.
+    replaced: Vec<Attachment>,
+    /// The amount by what the applicant says, until the department has examined it.
+    estimate: Option<Fen>,
     corrections: Vec<Correction>,
     inspections: Vec<Inspection>,
     colleagues: Vec<(AccountId, String)>,
@@ -96,10 +90,23 @@ pub(super) struct Facts {
 impl Facts {
     /// The name of the material that stands in a slot; empty where the item does not name it.
     fn material(&self, slot: &str) -> &str {
-        let materials = &self.package.item.materials;
-        let named = materials.iter().find(|m| m.slot.as_deref() == Some(slot));
-        named.map_or("", |material| &material.name)
+        self.package.material(slot)
     }
+
+    /// The last day to answer the correction that is open now.
+    fn correct_by(&self) -> Option<Date> {
+        let mut tasks = self.tasks.iter();
+        let open = tasks.find(|t| t.state == "open" && t.role == Role::Applicant.code())?;
+        answer_by(&self.package, open)
+    }
+}
+
+/// What the policy gives for the form as it is; nothing once it has been examined or has ended.
+fn estimate(package: &Package, case: &CaseRow, values: &Values, tasks: &[TaskRow]) -> Option<Fen> {
+    let open = case.amount.is_none() && case.ended_at.is_none();
+    let policy = package.policy.as_ref().filter(|_| open)?;
+    let context = facts::context(package, values, tasks, "");
+    Some(policy.assess(&context).ok()?.amount)
 }
 
 async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
@@ -116,13 +123,18 @@ async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
         } else {
             Vec::new()
         };
+        let (files, replaced) = attachment::ever_of_subject(q, id.0)?
+            .into_iter()
+            .partition(|file| file.replaced_at.is_none());
         Ok::<_, Error>(Facts {
             party: party::find_for_case(q, case.party)?,
             // A clock stands still when the case has ended.
             clock: case_clock(q, id, case.ended_at.map_or(today, day_in_china))?,
             remarks: remarks(q, &package, &case, &values)?,
-            files: attachment::of_subject(q, id.0)?,
-            corrections: corrections(q, id)?,
+            files,
+            replaced,
+            estimate: estimate(&package, &case, &values, &tasks),
+            corrections: corrections(q, &package, &case, &values)?,
             inspections: inspections(q, &package, id)?,
             colleagues,
             case,
@@ -132,23 +144,6 @@ async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
         })
     });
     Ok(loaded.await?)
-}
-
-fn corrections(q: &dyn Query, case: CaseId) -> Result<Vec<Correction>, StoreError> {
-    q.rows(
-        "SELECT kind, asked, asked_at, answer, answered_at FROM correction WHERE case_id = ?1 \
-         ORDER BY asked_at DESC",
-        params![case],
-        |row| {
-            Ok(Correction {
-                kind: row.get(0)?,
-                asked: row.get(1)?,
-                asked_at: row.get(2)?,
-                answer: row.get(3)?,
-                answered_at: row.get(4)?,
-            })
-        },
-    )
 }
 
 fn inspections(q: &dyn Query, package: &Package, case: CaseId) -> Result<Vec<Inspection>> {
@@ -190,6 +185,7 @@ struct Desk {
     form: String,
     outcomes: Vec<Outcome>,
     asks_correction: bool,
+    reason_hint: &'static str,
     inspects: bool,
     colleagues: Vec<(AccountId, String)>,
     second: String,
@@ -239,6 +235,11 @@ fn desk(
             .outcomes
             .iter()
             .any(|o| o.effect == item::Effect::AskCorrection),
+        reason_hint: if spec.outcomes.iter().all(|outcome| outcome.reason) {
+            "必须写明，申请人能看到"
+        } else {
+            "退回补正、不予受理、不予支持时必须写明，申请人能看到"
+        },
         inspects: spec.duty == "inspect",
         colleagues: facts.colleagues.clone(),
         second: typed.second.clone(),
@@ -264,8 +265,17 @@ struct ShowPage<'a> {
     desk: Option<Desk>,
     errors: Errors<'a>,
     trail: Vec<Happened>,
+    corrections: Vec<ShownCorrection<'a>>,
+    correct_by: Option<Date>,
     money: Option<fund::CaseMoney>,
     past: (u64, Fen),
+}
+
+/// A correction with what its answer changed, as the visitor may see it.
+struct ShownCorrection<'a> {
+    one: &'a Correction,
+    changes: Vec<Change>,
+    papers: Vec<&'a Attachment>,
 }
 
 struct Shown<'a> {
@@ -299,7 +309,7 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
             .case
             .explanation
             .as_ref()
-            .map(why_rows)
+            .map(|explanation| why_rows(&facts.package, explanation))
             .unwrap_or_default(),
         sections: facts.package.form.view(&facts.values, how),
         revealed: !own && how == How::Plain,
@@ -312,6 +322,16 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
         desk: desk(facts, actor, &shown.typed, shown.errors, visit.today())?,
         errors: Errors(shown.errors),
         trail: trail(facts),
+        corrections: facts
+            .corrections
+            .iter()
+            .map(|one| ShownCorrection {
+                one,
+                changes: one.changes(&facts.package, how),
+                papers: one.papers(&facts.files),
+            })
+            .collect(),
+        correct_by: facts.correct_by(),
         money,
         past,
         facts,
@@ -444,12 +464,15 @@ fn read_completion(
     // Asking for a correction or turning down needs a reason, not the task's own form.
     let goes_on = found.is_some_and(|(_, spec)| spec.takes_values(&outcome));
     let form = found.and_then(|(row, _)| facts.package.task_form(&row.node));
-    let values = match form {
-        Some(form) if goes_on => form.read(posted.fields(), &slots(facts), visit.today())?,
-        Some(form) => form.typed(posted.fields()),
-        None => Values::default(),
+    let (values, mut wrong) = match form {
+        Some(form) if goes_on => match form.read(posted.fields(), &slots(facts), visit.today()) {
+            Ok(values) => (values, Vec::new()),
+            Err(wrong) => (Values::default(), wrong),
+        },
+        Some(form) => (form.typed(posted.fields()), Vec::new()),
+        None => (Values::default(), Vec::new()),
     };
-    Ok(Completion {
+    let completion = Completion {
         case: facts.case.id,
         task,
         version,
@@ -458,7 +481,13 @@ fn read_completion(
         correction: posted.get("correction").to_owned(),
         values,
         second_officer: posted.get("second_officer").parse().ok(),
-    })
+    };
+    wrong.extend(found.map_or_else(Vec::new, |(_, spec)| missing(spec, &completion)));
+    if wrong.is_empty() {
+        Ok(completion)
+    } else {
+        Err(wrong)
+    }
 }
 
 /// The slots of the case that hold a file.
@@ -488,6 +517,7 @@ struct CorrectPage<'a> {
     facts: &'a Facts,
     task: &'a TaskRow,
     asked: Vec<&'a Correction>,
+    correct_by: Option<Date>,
     fields: String,
     answer: String,
     errors: Errors<'a>,
@@ -523,6 +553,7 @@ fn correct_page(
             .iter()
             .filter(|one| one.answered_at.is_none())
             .collect(),
+        correct_by: facts.correct_by(),
         fields: facts
             .package
             .form
@@ -616,8 +647,8 @@ async fn attach(
         find_case(tx, &actor, case)?;
         let mut rows = Vec::new();
         for file in &kept {
-            let id = attachment::add(tx, &actor.name, ("case", case.0), file)?;
-            rows.push(("attachment", id.0));
+            let changed = attachment::add(tx, &actor.name, ("case", case.0), file)?;
+            rows.extend(changed.iter().map(|file| ("attachment", file.0)));
         }
         tx.event(Event {
             actor: actor.to_ref(),
@@ -703,7 +734,7 @@ async fn download(
         .store
         .write(Command::new("case.open_file", visit.now), move |tx| {
             let case = find_case(tx, &actor, id)?;
-            let found = attachment::of_subject(tx, case.id.0)?
+            let found = attachment::ever_of_subject(tx, case.id.0)?
                 .into_iter()
                 .find(|one| one.id == file);
             if found.is_some() && actor.is_staff() {

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::facts;
 use super::measure;
 use super::queries::{CaseRow, tasks_of};
-use crate::form::Values;
+use crate::form::{Values, grouped};
 use crate::item::{Package, Remark};
 use crate::refusal::Result;
 use crate::store::Query;
@@ -16,27 +16,44 @@ pub(super) struct WhyRow {
     /// What was evaluated.
     pub(super) what: String,
     /// From what: inputs with their values.
-    pub(super) from: String,
+    pub(super) from: Vec<Figure>,
     /// What came out.
-    pub(super) result: String,
+    pub(super) result: Figure,
     /// The clause, where the rule names one.
     pub(super) clause: String,
 }
 
+/// A value as people read it and as machines do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figure {
+    /// What it is called; empty for a result.
+    pub(super) name: String,
+    /// The value for people.
+    pub(super) text: String,
+    /// The unit; may be empty.
+    pub(super) unit: String,
+    /// The plain decimal; empty where it is no number.
+    pub(super) number: String,
+    /// It is a date.
+    pub(super) day: bool,
+}
+
 /// The steps of a stored explanation, one row a decision, in the order of reasoning.
-pub(super) fn why_rows(explanation: &Json) -> Vec<WhyRow> {
+pub(super) fn why_rows(package: &Package, explanation: &Json) -> Vec<WhyRow> {
     let steps = explanation
         .get("evaluation")
         .and_then(|found| found.get("steps"))
         .and_then(Json::as_array);
-    steps.into_iter().flatten().map(why_row).collect()
+    let steps = steps.into_iter().flatten();
+    steps.map(|step| why_row(package, step)).collect()
 }
 
-fn why_row(step: &Json) -> WhyRow {
+fn why_row(package: &Package, step: &Json) -> WhyRow {
+    let decision = step.get("decision").map(plain).unwrap_or_default();
     let inputs = step.get("inputs").and_then(Json::as_array);
     let inputs = inputs.into_iter().flatten().filter_map(|pair| {
         let name = pair.get(0)?.as_str()?;
-        Some(format!("{name} {}", plain(pair.get(1)?)))
+        Some(figure(name, &unit(package, name), pair.get(1)?))
     });
     let rules = step.get("matched_rules").and_then(Json::as_array);
     let notes = rules.into_iter().flatten().flat_map(|rule| {
@@ -47,10 +64,54 @@ fn why_row(step: &Json) -> WhyRow {
             .filter_map(|note| note.get(1)?.as_str().map(str::to_owned))
     });
     WhyRow {
-        what: step.get("decision").map(plain).unwrap_or_default(),
-        from: inputs.collect::<Vec<_>>().join("，"),
-        result: step.get("value").map(plain).unwrap_or_default(),
+        from: inputs.collect(),
+        result: step
+            .get("value")
+            .map(|value| figure("", &unit(package, &decision), value))
+            .unwrap_or_default(),
         clause: notes.collect::<Vec<_>>().join("；"),
+        what: decision,
+    }
+}
+
+/// What the package counts a value in: a field's unit, or that of a decision the policy names.
+fn unit(package: &Package, name: &str) -> String {
+    if let Some(field) = package.field_named(name) {
+        return field.unit.clone();
+    }
+    let settings = package.policy.as_ref().map(|policy| &policy.settings);
+    match settings {
+        Some(found) if found.decision == name => found.unit.clone(),
+        Some(found) => match &found.rates {
+            Some(rates) if rates.decision == name => rates.unit.clone(),
+            _ => String::new(),
+        },
+        None => String::new(),
+    }
+}
+
+fn figure(name: &str, unit: &str, value: &Json) -> Figure {
+    let text = plain(value);
+    let tagged = |tag: &str| value.get(tag).is_some();
+    let number = if tagged("number") || value.is_number() {
+        text.clone()
+    } else {
+        String::new()
+    };
+    Figure {
+        name: name.to_owned(),
+        unit: if number.is_empty() {
+            String::new()
+        } else {
+            unit.to_owned()
+        },
+        text: if number.is_empty() {
+            text
+        } else {
+            grouped(&number, 0)
+        },
+        number,
+        day: tagged("date"),
     }
 }
 
@@ -86,20 +147,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_reads_as_a_sentence_with_its_clause() {
-        let explanation = json!({ "evaluation": { "steps": [{
-            "decision": "补贴标准",
-            "inputs": [["申请人类型", { "text": "企业" }], ["并网日期", { "date": "2016-11-03" }]],
-            "matched_rules": [{ "annotations": [["依据条款", "2016 年文件第三条"]] }],
-            "value": { "number": "0.1" }
-        }] } });
-        let expected = WhyRow {
-            what: "补贴标准".to_owned(),
-            from: "申请人类型 企业，并网日期 2016-11-03".to_owned(),
-            result: "0.1".to_owned(),
-            clause: "2016 年文件第三条".to_owned(),
-        };
-        assert_eq!(why_rows(&explanation), vec![expected]);
-        assert!(why_rows(&json!({})).is_empty());
+    fn a_value_reads_with_its_unit_and_keeps_its_figure() {
+        let kwh = figure("发电量", "kWh", &json!({ "number": "143000.5" }));
+        assert_eq!((kwh.text.as_str(), kwh.unit.as_str()), ("143,000.5", "kWh"));
+        assert_eq!(kwh.number, "143000.5");
+        let day = figure("并网日期", "", &json!({ "date": "2016-11-03" }));
+        assert!(day.day && day.number.is_empty());
+        assert_eq!(day.text, "2016-11-03");
+        let kind = figure("申请人类型", "", &json!({ "text": "企业" }));
+        assert_eq!((kind.text.as_str(), kind.day), ("企业", false));
+        assert_eq!(figure("", "元", &json!(null)).text, "（空）");
     }
 }

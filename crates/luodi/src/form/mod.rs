@@ -26,4 +26,4 @@ pub use personal::looks_personal;
 pub use read::{ADD_ROW, REMOVE_ROW};
 pub use render::{Attachment, Errors};
 pub use values::Values;
-pub use view::{How, Row, ViewSection};
+pub use view::{How, Row, ViewSection, grouped};

@@ -37,6 +37,8 @@ pub struct Field {
     pub key: String,
     /// What the field is called, in Chinese; a name for expressions, too.
     pub label: String,
+    /// What records call it where the label is a whole sentence; may be empty.
+    pub short: String,
     /// What to fill in; may be empty.
     pub hint: String,
     /// What sort of field.

@@ -37,6 +37,8 @@ pub struct Row {
     pub unit: String,
     /// The plain decimal behind a figure, for `<data value>`; empty for others.
     pub figure: String,
+    /// The value is a date.
+    pub day: bool,
     /// The value is masked and could be shown on request.
     pub masked: bool,
 }
@@ -129,21 +131,32 @@ fn view_row(field: &Field, key: &str, value: Option<&Value>, how: How) -> Row {
         (FieldKind::Number { .. }, Some(Value::String(number))) if !masked => number.clone(),
         _ => String::new(),
     };
-    let (key, label, unit) = (key.to_owned(), field.label.clone(), field.unit.clone());
+    let (key, label, unit) = (key.to_owned(), recorded(field), field.unit.clone());
+    let text_is_empty = text.is_empty();
     Row {
         key,
         label,
         text,
         unit,
         figure,
+        day: matches!(field.kind, FieldKind::Date { .. }) && !text_is_empty,
         masked,
+    }
+}
+
+/// What a record calls a field.
+fn recorded(field: &Field) -> String {
+    if field.short.is_empty() {
+        field.label.clone()
+    } else {
+        field.short.clone()
     }
 }
 
 fn shown(field: &Field, value: Option<&Value>) -> String {
     match (&field.kind, value) {
         (FieldKind::Number { decimals, .. }, Some(Value::String(number))) => {
-            figure(number, decimals.unwrap_or(0))
+            grouped(number, decimals.unwrap_or(0))
         }
         (FieldKind::Choice { .. }, Some(Value::String(code))) => field.option_label(code),
         (FieldKind::Checklist { .. }, Some(Value::Array(codes))) => {
@@ -163,7 +176,7 @@ fn shown(field: &Field, value: Option<&Value>) -> String {
 
 /// A canonical decimal for people: thousands separated; a fraction filled to the form's decimals,
 /// as in 412.50, while a whole number stays whole.
-fn figure(number: &str, decimals: u32) -> String {
+pub fn grouped(number: &str, decimals: u32) -> String {
     let (sign, digits) = number
         .strip_prefix('-')
         .map_or(("", number), |rest| ("-", rest));

@@ -9,7 +9,7 @@ use policy::feel::{Context, Scope, Value};
 use super::policy::PolicyPackage;
 use super::spec::{CheckSpec, Item, Statistic, TaskSpec};
 use crate::access::Role;
-use crate::form::{FieldKind, Form, How, Row, Values};
+use crate::form::{Field, FieldKind, Form, How, Row, Values};
 
 /// A package at one version.
 #[derive(Clone, Debug)]
@@ -134,6 +134,20 @@ impl Package {
             }
         }
         stages
+    }
+
+    /// The name of the material that stands in a slot; empty where the item does not name it.
+    pub fn material(&self, slot: &str) -> &str {
+        let materials = &self.item.materials;
+        let named = materials.iter().find(|m| m.slot.as_deref() == Some(slot));
+        named.map_or("", |material| &material.name)
+    }
+
+    /// The field of any of its forms that has this key or label.
+    pub fn field_named(&self, name: &str) -> Option<&Field> {
+        let forms = std::iter::once(&self.form).chain(self.forms.values());
+        let mut fields = forms.flat_map(Form::fields);
+        fields.find(|field| field.key == name || field.label == name)
     }
 
     /// What a task means, by its id in the process.

@@ -153,11 +153,16 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// Whether a task with this outcome goes on with its own form's values. Turning down and asking
-    /// for a correction need a reason instead, and what was typed beside it was not checked.
+    /// Whether a task with this outcome goes on with its own form's values. Asking for a correction
+    /// and turning down need a reason instead, and what was typed beside it was not checked. Who
+    /// turns down after an inspection says what was found on site.
     pub fn takes_values(&self, outcome: &str) -> bool {
         let given = self.outcomes.iter().find(|it| it.value == outcome);
-        given.is_some_and(|it| !it.reason)
+        given.is_some_and(|it| match it.effect {
+            Effect::AskCorrection => false,
+            Effect::Refuse | Effect::DecideAgainst => self.duty == "inspect",
+            _ => true,
+        })
     }
 }
 

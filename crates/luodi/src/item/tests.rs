@@ -356,7 +356,7 @@ fn a_package_says_what_a_case_is() {
     );
     assert_eq!(
         package.stages(),
-        ["受理", "初审", "现场核查", "审定", "公示", "兑付"]
+        ["受理", "初审", "现场核查", "审批", "公示", "兑付"]
     );
     let slots: Vec<String> = package
         .required_slots(&values)

@@ -109,10 +109,8 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     insert(tx, &notice, new, &receipt)?;
     let mut rows = vec![("objection", new.id.0)];
     for file in &new.files {
-        rows.push((
-            "attachment",
-            attachment::add(tx, "公众", (SUBJECT, new.id.0), file)?.0,
-        ));
+        let changed = attachment::add(tx, "公众", (SUBJECT, new.id.0), file)?;
+        rows.extend(changed.iter().map(|file| ("attachment", file.0)));
     }
     if !held {
         let why = format!("公示 {} 期间收到异议，正在核实。", notice.number);

@@ -58,6 +58,10 @@ const SHAPES: &[Shape] = &[
         ids: "SELECT id, id FROM party WHERE region_code = '{region}'",
     },
     Shape {
+        path: "/parties/{party}/apply",
+        ids: "SELECT id, id FROM party WHERE region_code = '{region}'",
+    },
+    Shape {
         path: "/payments/{id}",
         ids: "SELECT f.id, f.id FROM payment_file f JOIN batch b ON b.id = f.batch_id WHERE b.region_code = '{region}'",
     },

@@ -88,6 +88,67 @@ async fn an_inspection_names_two_officers() {
     assert_eq!(city.state().await, before);
 }
 
+/// Whoever forgets the colleague and a value of the form hears of both.
+#[tokio::test]
+async fn an_inspection_says_all_that_is_missing_at_once() {
+    let city = TestCity::open();
+    let (case, task) = waiting(&city, "inspect", "330382").await;
+    let mut officer = city.log_in("handler1-yq").await;
+    let page = officer.get(&format!("/cases/{case}")).await;
+    let fields = [
+        ("version", "1"),
+        ("action", "pass"),
+        ("inspected_on", "2026-11-20"),
+        ("findings", "与申报一致"),
+    ];
+    let path = format!("/cases/{case}/tasks/{task}");
+    let answer = officer.upload_from(&page, &path, &fields, &[]).await;
+    let both = vec![
+        ("measured_kw", "required"),
+        ("second_officer", "two-officers"),
+    ];
+    let mut refused = answer.refused();
+    refused.sort_unstable();
+    assert_eq!(refused, both, "{}", answer.text());
+}
+
+/// Nobody inspects before the application is accepted.
+#[tokio::test]
+async fn an_inspection_is_not_before_the_acceptance() {
+    let city = TestCity::open();
+    let (case, task) = waiting(&city, "inspect", "330382").await;
+    let accepted = city
+        .texts(&format!(
+            "SELECT accepted_on FROM casework WHERE id = X'{case}'"
+        ))
+        .await;
+    let accepted: jiff::civil::Date = accepted[0].parse().unwrap();
+    let second = city
+        .id("SELECT id FROM account WHERE login = 'handler3-yq'")
+        .await;
+    let mut officer = city.log_in("handler1-yq").await;
+    let page = officer.get(&format!("/cases/{case}")).await;
+    let before = city.state().await;
+    let path = format!("/cases/{case}/tasks/{task}");
+    let on = accepted.yesterday().unwrap().to_string();
+    let fields = [
+        ("version", "1"),
+        ("action", "pass"),
+        ("inspected_on", on.as_str()),
+        ("measured_kw", "10"),
+        ("findings", "与申报一致"),
+        ("second_officer", second.as_str()),
+    ];
+    let answer = officer.upload_from(&page, &path, &fields, &[]).await;
+    assert_eq!(
+        answer.refused(),
+        vec![("inspected_on", "before-acceptance")],
+        "{}",
+        answer.text()
+    );
+    assert_eq!(city.state().await, before);
+}
+
 /// An inspection on a day that does not exist, or not yet, or with a negative capacity.
 #[tokio::test]
 async fn an_inspection_is_checked_like_any_form() {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod compare;
+mod correction;
 mod duty;
 mod once;
 mod race;

@@ -90,6 +90,7 @@ const PROPERTIES: &[&str] = &[
     "luodi.class",
     "luodi.rule",
     "luodi.unit",
+    "luodi.short",
     "luodi.prefill",
     "luodi.pattern_hint",
     "luodi.max_rows",
@@ -123,6 +124,9 @@ impl Reader {
             readonly: self.flag(component.get("readonly"), &key, &path.key("readonly")),
             class: self.class(component, &key, path),
             unit: unit(component),
+            short: property(component, "luodi.short")
+                .unwrap_or_default()
+                .to_owned(),
             prefill: property(component, "luodi.prefill").map(str::to_owned),
             hide: self.hide(component, path),
             demand: self.demand(component, &key, path, place),

@@ -1,0 +1,128 @@
+//! 补正: asked with everything that is needed to ask it, answered with the whole form, and seen by
+//! the officer as what it changed.
+
+use axum::http::StatusCode;
+use jiff::SignedDuration;
+
+use super::apply::form_of;
+use crate::support::{Answer, PAPERS, PDF, TestCity, Visitor, changed, good_application, morning};
+
+/// A case of the enterprise that waits for the window to take it up: its address.
+async fn submitted(city: &TestCity, enterprise: &mut Visitor<'_>) -> String {
+    let path = form_of(city).await;
+    let form = enterprise.get(&path).await;
+    let saved = enterprise
+        .upload_from(&form, &path, &good_application(), PAPERS)
+        .await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
+    let review = enterprise.get(&saved.location).await;
+    let sent = enterprise
+        .post_from(&review, &saved.location, &[("action", "submit")])
+        .await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    sent.location
+}
+
+/// Posts the outcome that asks for a correction.
+async fn ask(
+    window: &mut Visitor<'_>,
+    case: &str,
+    reason: &str,
+    correction: Option<&str>,
+) -> Answer {
+    let page = window.get(case).await;
+    let path = page.between("action=\"/cases/", "\"");
+    let version = page.hidden("version");
+    let mut fields = vec![
+        ("version", version.as_str()),
+        ("action", "correct"),
+        ("reason", reason),
+    ];
+    fields.extend(correction.map(|kind| ("correction", kind)));
+    window
+        .upload_from(&page, &format!("/cases/{path}"), &fields, &[])
+        .await
+}
+
+#[tokio::test]
+async fn asking_says_all_that_is_missing_at_once() {
+    let city = TestCity::open();
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let case = submitted(&city, &mut enterprise).await;
+    let mut window = city.log_in("window-yj").await;
+    let before = city.state().await;
+    let bare = ask(&mut window, &case, "", None).await;
+    assert_eq!(bare.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let both = vec![("reason", "required"), ("correction", "required")];
+    assert_eq!(bare.refused(), both);
+    let odd = ask(&mut window, &case, "请核对备案容量。", Some("other")).await;
+    assert_eq!(odd.refused(), vec![("correction", "required")]);
+    assert!(odd.says("请核对备案容量。"), "the reason stays");
+    assert_eq!(city.state().await, before);
+}
+
+#[tokio::test]
+async fn an_answer_is_seen_as_what_it_changed() {
+    let city = TestCity::open();
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let case = submitted(&city, &mut enterprise).await;
+    let mut window = city.log_in("window-yj").await;
+    let asked = ask(&mut window, &case, "请核对备案容量和电话。", Some("wrong")).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text());
+
+    city.clock.set(morning() + SignedDuration::from_mins(10));
+
+    // The applicant reads by which day, on the case, on the form, and in the message.
+    let own = enterprise.get(&case).await;
+    let form = enterprise.get(&format!("{case}/correct")).await;
+    let day = form.between("请在 <b>", "</b>");
+    assert!(
+        own.text().contains("逾期未补正的办件将关闭"),
+        "{}",
+        own.text()
+    );
+    assert!(own.says(&day), "{day}: {}", own.text());
+    let said = city
+        .texts("SELECT body FROM message WHERE body LIKE '%请核对备案容量和电话。%'")
+        .await;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("前（含当日）补正"), "{said:?}");
+
+    let mut fields = changed("filed_kw", "99.5");
+    fields.retain(|(name, _)| *name != "contact_phone");
+    fields.extend([("contact_phone", "19900009999"), ("action", "submit")]);
+    let version = form.hidden("version");
+    fields.extend([("version", version.as_str()), ("answer", "已更正。")]);
+    let mut whole = PDF.to_vec();
+    whole.extend_from_slice(b"% with its second page\n");
+    let papers: &[(&str, &str, &[u8])] = &[("filing_notice", "filing-2.pdf", &whole)];
+    let sent = enterprise
+        .upload_from(&form, &format!("{case}/correct"), &fields, papers)
+        .await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+
+    let page = window.get(&case).await;
+    let changes = page.between("<dl class=\"facts mt-2 mb-0\" data-changes>", "</dl>");
+    assert!(
+        changes.contains("<del>100 kW</del> → <ins>99.50 kW</ins>"),
+        "{changes}"
+    );
+    assert!(
+        changes.contains("<del>199••••1234</del> → <ins>199••••9999</ins>"),
+        "{changes}"
+    );
+    assert!(changes.contains("filing-2.pdf"), "{changes}");
+    // What the mended form did not touch is no change.
+    assert_eq!(changes.matches("<dt>").count(), 3, "{changes}");
+
+    // One file stands in the slot; the one before it stays, and opens.
+    let (now, before) = page.html.split_once("已更换的材料").unwrap();
+    let now = now.rsplit_once("材料</h2>").unwrap().1;
+    assert_eq!(now.matches("filing").count(), 1, "{now}");
+    assert!(now.contains("filing-2.pdf"), "{now}");
+    let old = before.split_once("filing.pdf").expect("the old paper").0;
+    let old = old.rsplit_once("href=\"").unwrap().1;
+    let old = old.split_once('"').unwrap().0.to_owned();
+    let opened = window.get(&old).await;
+    assert_eq!(opened.bytes, PDF);
+}
