@@ -294,7 +294,7 @@ pub fn reset_password(
     if by_account && roles_of(tx, id)?.any(&ADMINISTRATORS) {
         return Err(Refusal::forbidden(
             "administrators-apart",
-            "三类管理员互不重置密码。请由本人修改，忘记时在服务器控制台办理。",
+            "三类管理员互不重置密码。请由本人修改，忘记时在服务器控制台执行 luodi admin reset 登录名。",
         )
         .into());
     }
@@ -307,6 +307,37 @@ pub fn reset_password(
     close_all(tx, id, None)?;
     event(tx, actor, "account.reset_password", id, json!({}));
     Ok(())
+}
+
+/// Gives the account with this log-in name a one-time password from the server's console: the way
+/// for administrators, who do not reset each other's. A locked account stays locked.
+///
+/// # Errors
+/// Refuses others than the console, an account that is not there, one of a demonstration.
+pub fn reset_at_console(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    login: &str,
+    password_hash: &str,
+) -> Result<()> {
+    if matches!(actor.kind, ActorKind::Account(_)) {
+        let message = "请在服务器控制台执行 luodi admin reset 登录名。";
+        return Err(Refusal::forbidden("console-only", message).into());
+    }
+    let sql = "SELECT id, version, demo FROM account WHERE login = ?1";
+    let found: Option<(AccountId, i64, bool)> =
+        tx.row_opt(sql, params![login.trim().to_lowercase()], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+        })?;
+    let Some((id, version, demo)) = found else {
+        let message = format!("没有登录名为「{login}」的账号，请核对登录名。");
+        return Err(Refusal::field("login", "login-unknown", message).into());
+    };
+    if demo {
+        let message = "演示账号的密码公开在登录页上，不必重置。";
+        return Err(Refusal::forbidden("demonstration", message).into());
+    }
+    reset_password(tx, actor, id, version, password_hash)
 }
 
 /// Sets one's own password; `old_hash` is the hash the old password was found to fit, `token` the
@@ -408,7 +439,7 @@ pub fn admin_init(
     )? {
         return Err(Refusal::conflict(
             "administrators-exist",
-            "三类管理员已经开立，没有再次开立。忘记密码时请在控制台重置。",
+            "三类管理员已经开立，没有再次开立。忘记密码时请在控制台执行 luodi admin reset 登录名。",
         )
         .into());
     }

@@ -16,7 +16,8 @@ mod tests;
 
 pub use commands::{
     Administrator, NewAccount, NewDepartment, admin_init, change_password, create_account,
-    create_department, grant_roles, prepare_administrators, reset_password, set_state,
+    create_department, grant_roles, prepare_administrators, reset_at_console, reset_password,
+    set_state,
 };
 pub use queries::{
     AccountFilter, AccountRow, DemoAccount, Department, begun, colleague, colleagues, count,

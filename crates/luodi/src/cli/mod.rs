@@ -5,7 +5,7 @@ mod run;
 mod serve;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,6 +41,7 @@ impl Cli {
     fn options(&self, now: jiff::Timestamp) -> Options {
         Options {
             database: self.database.clone(),
+            create: self.what.begins_anew(),
             ..Options::new(now)
         }
     }
@@ -102,6 +103,19 @@ pub enum What {
     Work,
 }
 
+impl What {
+    /// Whether it may begin in an empty place. Who asks about a city, or works for one, does not
+    /// want to be told that an empty one is in good order.
+    fn begins_anew(&self) -> bool {
+        match self {
+            Self::Serve { .. } | Self::Demo { .. } | Self::Import { .. } => true,
+            Self::Admin { what } => matches!(what, AdminWhat::Init { .. }),
+            Self::Item { what } => !matches!(what, ItemWhat::Export { .. }),
+            Self::Export { .. } | Self::Ledger { .. } | Self::Work => false,
+        }
+    }
+}
+
 /// `luodi admin …`
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdminWhat {
@@ -113,6 +127,12 @@ pub enum AdminWhat {
         /// Its region code (GB/T 2260).
         #[arg(long, default_value = "330300")]
         region: String,
+    },
+    /// Gives an account a one-time password and ends its sessions: the way for administrators, who
+    /// do not reset each other's.
+    Reset {
+        /// The log-in name.
+        user: String,
     },
 }
 
@@ -208,6 +228,19 @@ impl Said {
         }
     }
 
+    /// With `--json` stdout holds one object whatever happened.
+    fn told(mut self, json: bool) -> Self {
+        if json && self.out.is_empty() {
+            let message = self.err.trim_end();
+            let value = match self.code {
+                0 => serde_json::json!({ "ok": true }),
+                code => serde_json::json!({ "ok": false, "code": code, "message": message }),
+            };
+            self.out = Self::json(self.code, &value).out;
+        }
+        self
+    }
+
     fn print(&self) -> ExitCode {
         let printed = std::io::stdout().write_all(&self.out).and_then(|()| {
             std::io::stdout().flush()?;
@@ -227,13 +260,27 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
-            return match error.print() {
-                Ok(()) => ExitCode::from(code),
-                Err(_) => ExitCode::from(3),
+            if let Err(_unprintable) = error.print() {
+                return ExitCode::from(3);
+            }
+            let said = Said {
+                code,
+                err: error.to_string(),
+                ..Said::default()
             };
+            let json = code != 0 && args.iter().any(|arg| arg == "--json");
+            let printed = Said {
+                err: String::new(),
+                ..said.told(json)
+            };
+            return printed.print();
         }
     };
     start_log();
+    run(&cli, &args).told(cli.json).print()
+}
+
+fn run(cli: &Cli, args: &[OsString]) -> Said {
     let clock = Clock::system();
     if let What::Serve {
         listen,
@@ -242,22 +289,22 @@ pub fn main() -> ExitCode {
         trusted_proxy,
     } = &cli.what
     {
-        return serve::main(&cli, listen, !no_work, *secure, trusted_proxy).print();
+        return serve::main(cli, listen, !no_work, *secure, trusted_proxy);
     }
     if matches!(cli.what, What::Work) {
-        return serve::work(&cli).print();
+        return serve::work(cli);
     }
-    if let Some(said) = run::without_store(&cli) {
-        return said.print();
+    if let Some(said) = run::without_store(cli) {
+        return said;
     }
     match Store::open(&cli.data, &cli.options(clock.now())) {
         Ok(store) => {
-            let said = run::with_store(&cli, &store, &clock, &user());
+            let said = run::with_store(cli, &store, &clock, &user());
             store.shutdown();
-            said.print()
+            said
         }
-        Err(StoreError::Locked(_)) => forward::send(&cli.data, &args).print(),
-        Err(error) => Said::failed(error).print(),
+        Err(StoreError::Locked(_)) => forward::send(&cli.data, args),
+        Err(error) => Said::failed(error),
     }
 }
 
@@ -287,6 +334,7 @@ fn start_log() {
     // A second start in one process (tests) keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }

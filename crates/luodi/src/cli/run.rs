@@ -63,20 +63,22 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
         What::Admin {
             what: AdminWhat::Init { city, region },
         } => admin_init(cli, store, clock, city, region),
+        What::Admin {
+            what: AdminWhat::Reset { user },
+        } => admin_reset(cli, store, clock, &actor, user),
         What::Import {
             what: ImportWhat::Articles { file },
         } => import(cli, store, clock, &actor, file),
         What::Export {
             what: ExportWhat::Articles { format, out },
-        } => export(store, format, out.as_deref()),
+        } => export(cli, store, format, out.as_deref()),
         What::Item {
             what: ItemWhat::Publish { folder },
         } => item::publish_folder(store, clock.now(), &actor, folder)
             .map(|report| package(cli, &report)),
         What::Item {
             what: ItemWhat::Export { name, folder },
-        } => item::export_folder(store, name, folder)
-            .map(|_| Said::text(0, format!("{}\n", folder.display()))),
+        } => item::export_folder(store, name, folder).map(|()| written(cli, folder)),
         What::Ledger {
             what: LedgerWhat::Verify,
         } => verify(cli, store),
@@ -88,23 +90,29 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
             return Said::failed("这个命令不能转交给正在运行的服务。");
         }
     };
-    done.unwrap_or_else(refused)
+    done.unwrap_or_else(|error| refused(cli, error))
 }
 
 /// A refusal is a finding (1); a fault of the store means it could not run (3).
-fn refused(error: Error) -> Said {
+fn refused(cli: &Cli, error: Error) -> Said {
     match error {
         Error::Refused(refusal) => {
+            let report = json!({
+                "ok": false, "code": refusal.code, "message": &refusal.message,
+                "errors": &refusal.fields,
+            });
             let fields = refusal
                 .fields
                 .iter()
                 .map(|f| format!("  {}：{}\n", f.field, f.message));
             let err = format!("{}\n{}", refusal.message, fields.collect::<String>());
-            Said {
-                code: 1,
-                out: Vec::new(),
-                err,
-            }
+            let mut said = if cli.json {
+                Said::json(1, &report)
+            } else {
+                Said::text(1, "")
+            };
+            said.err = err;
+            said
         }
         Error::Store(error) => Said::failed(error),
     }
@@ -159,6 +167,28 @@ fn admin_init(
     Ok(Said::text(0, lines.collect::<String>()))
 }
 
+fn admin_reset(
+    cli: &Cli,
+    store: &Store,
+    clock: &Clock,
+    actor: &Actor,
+    user: &str,
+) -> Result<Said, Error> {
+    let password = account::password::one_time();
+    let hash = account::password::hash(&password)
+        .map_err(|error| StoreError::Value(format!("password: {error}")))?;
+    let (actor, login) = (actor.clone(), user.to_owned());
+    let command = Command::new("account.reset_password", clock.now());
+    store.write_blocking(command, move |tx| {
+        account::reset_at_console(tx, &actor, &login, &hash)
+    })?;
+    if cli.json {
+        let account = json!({ "user": user, "password": password });
+        return Ok(Said::json(0, &json!({ "ok": true, "account": account })));
+    }
+    Ok(Said::text(0, format!("{user}\t{password}\n")))
+}
+
 fn import(
     cli: &Cli,
     store: &Store,
@@ -198,7 +228,7 @@ fn import(
     })
 }
 
-fn export(store: &Store, format: &str, out: Option<&Path>) -> Result<Said, Error> {
+fn export(cli: &Cli, store: &Store, format: &str, out: Option<&Path>) -> Result<Said, Error> {
     let format = format
         .parse::<article::Format>()
         .map_err(|_| Refusal::field("format", "one-of", "格式应为 source、json 或 markdown。"))?;
@@ -221,9 +251,18 @@ fn export(store: &Store, format: &str, out: Option<&Path>) -> Result<Said, Error
         });
     };
     match std::fs::write(out, bytes) {
-        Ok(()) => Ok(Said::default()),
+        Ok(()) => Ok(written(cli, out)),
         Err(error) => Ok(Said::failed(format!("{}：{error}", out.display()))),
     }
+}
+
+/// Where something was written.
+fn written(cli: &Cli, path: &Path) -> Said {
+    if cli.json {
+        let path = path.display().to_string();
+        return Said::json(0, &json!({ "ok": true, "out": path }));
+    }
+    Said::text(0, format!("{}\n", path.display()))
 }
 
 fn verify(cli: &Cli, store: &Store) -> Result<Said, Error> {

@@ -17,6 +17,11 @@ pub enum StoreError {
     /// The store cannot be reached at all: it is closed, or its files cannot be used.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// There is nothing to open, and the caller did not want it made.
+    #[error(
+        "{0} 里没有落地的数据。请用 --data 或 --database 指出数据所在，或先运行 luodi demo 或 luodi admin init。"
+    )]
+    Missing(String),
     /// Another process holds the data folder.
     #[error("another server holds {0}")]
     Locked(PathBuf),
@@ -97,6 +102,7 @@ impl StoreError {
         match self {
             Self::ReadOnly(_) => "store.read_only",
             Self::Unavailable(_) => "store.unavailable",
+            Self::Missing(_) => "store.missing",
             Self::Locked(_) => "store.locked",
             Self::NotFound(_) => "store.not_found",
             Self::Conflict { .. } => "store.conflict",

@@ -78,6 +78,19 @@ pub(super) fn run(
     ran
 }
 
+/// Whether any program has brought a schema up here.
+///
+/// # Errors
+/// What the engine reports.
+pub(super) fn has_begun(session: Session<'_>) -> Result<bool, StoreError> {
+    let mut begun = false;
+    session.query(session.columns_sql(), &[], &mut |row| {
+        begun |= row.get::<String>(0)? == "schema_migration";
+        Ok(())
+    })?;
+    Ok(begun)
+}
+
 fn bring_up(session: Session<'_>, all: &[Migration], now: Timestamp) -> Result<(), StoreError> {
     if matches!(session, Session::Sqlite(_)) {
         batch(session, &adapted(session, APPLIED)?)?;

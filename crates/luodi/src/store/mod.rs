@@ -84,6 +84,8 @@ pub struct Options {
     pub workers: usize,
     /// Folder of the keys; `DIR/keys` where none is given.
     pub keys: Option<PathBuf>,
+    /// Whether to make what is not there; who only asks says no.
+    pub create: bool,
     /// Whether a commit waits for the disk. Only throw-away stores say no.
     pub durable: bool,
     /// Commands waiting at most; further callers wait for a place.
@@ -112,6 +114,7 @@ impl Options {
             isolation: Isolation::default(),
             workers: 16,
             keys: None,
+            create: true,
             durable: true,
             queue: 1_024,
             group: 256,
@@ -161,11 +164,11 @@ impl Drop for Inner {
 }
 
 impl Store {
-    /// Opens the store of a data folder, making what is not there: `luodi.db`, `keys/`,
-    /// `attachments/`, `lock`; and brings its schema up to date.
+    /// Opens the store of a data folder, making what is not there unless told not to: `luodi.db`,
+    /// `keys/`, `attachments/`, `lock`; and brings its schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] where a server holds the folder, [`StoreError::Migration`] where the
+    /// [`StoreError::Missing`] where there is none and none is to be made, [`StoreError::Locked`] where a server holds the folder, [`StoreError::Migration`] where the
     /// schema is not this program's, [`StoreError::Keys`] where the keys are missing or another
     /// folder's, [`StoreError::Unavailable`] where files cannot be used.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
@@ -180,6 +183,10 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", dir.display()));
+        let file = dir.join("luodi.db");
+        if !options.create && options.database.is_none() && !file.exists() {
+            return Err(StoreError::Missing(dir.display().to_string()));
+        }
         // Keys, database and papers are for the service's own user alone.
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -190,7 +197,6 @@ impl Store {
             return postgres::aside(|| Self::open_server(dir, url, options, migrations, hooks))?;
         }
         let lock = FolderLock::take(dir)?;
-        let file = dir.join("luodi.db");
         let settings = sqlite::Settings {
             durable: options.durable,
             page_size: options.page_size,
@@ -241,6 +247,9 @@ impl Store {
         let connection = server.connect()?;
         postgres::inspect(&connection, options.durable)?;
         let session = Session::Postgres(&connection);
+        if !options.create && !migrate::has_begun(session)? {
+            return Err(StoreError::Missing(server.name()));
+        }
         migrate::run(session, migrations, options.now)?;
         server.learn(&connection)?;
         let keys = open_keys(session, &options.keys_of(dir))?;

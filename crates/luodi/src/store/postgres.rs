@@ -86,6 +86,12 @@ impl Server {
         })
     }
 
+    /// What to call the database: without the address, which may hold a password.
+    pub(super) fn name(&self) -> String {
+        let name = self.config.get_dbname().or(self.config.get_user());
+        format!("数据库 {}", name.unwrap_or_default())
+    }
+
     /// Makes a connection.
     ///
     /// # Errors

@@ -133,6 +133,53 @@ fn a_real_city_and_a_demonstration_do_not_mix() {
     );
 }
 
+/// With `--json` stdout holds one object, whatever happened; without a terminal nothing is coloured.
+#[test]
+fn json_is_said_of_failures_too() {
+    let city = Luodi::empty();
+    for (code, args) in [
+        (2, &["frobnicate", "--json"][..]),
+        (3, &["ledger", "verify", "--json"]),
+        (3, &["--json", "serve", "--listen", "256.0.0.1:1"]),
+        (1, &["admin", "init", "--region", "12", "--json"]),
+    ] {
+        let out = city.run(args);
+        assert_eq!(out.status.code(), Some(code), "{args:?}");
+        let said = json_of(&out);
+        assert_eq!(said["ok"], json!(false), "{args:?}: {said}");
+        assert!(
+            said["message"].as_str().is_some_and(|m| m.len() > 9),
+            "{said}"
+        );
+        assert!(!out.stderr.is_empty(), "{args:?}");
+    }
+    let refused = json_of(&city.run(&["admin", "init", "--region", "12", "--json"]));
+    assert_eq!(refused["errors"][0]["field"], json!("region"));
+    let loud = city
+        .command()
+        .env("LUODI_LOG", "trace")
+        .args(["demo", "--today", TODAY, "--json"])
+        .output()
+        .unwrap();
+    assert!(!loud.stderr.is_empty() && !loud.stderr.contains(&0x1b));
+}
+
+/// The way of an administrator who forgot his password: nobody else can reset it.
+#[test]
+fn the_console_resets_an_administrator() {
+    let city = Luodi::empty();
+    let made = json_of(&city.run(&["admin", "init", "--json"]));
+    let first = made["accounts"][0].clone();
+    let user = first["user"].as_str().unwrap();
+    let reset = json_of(&city.run(&["admin", "reset", user, "--json"]));
+    assert_eq!(reset["account"]["user"], first["user"]);
+    assert_ne!(reset["account"]["password"], first["password"]);
+    let why = city.exits(1, &["admin", "reset", "nobody"]);
+    assert!(why.contains("nobody"), "{why}");
+    let why = Luodi::demo().exits(1, &["admin", "reset", "window-yj"]);
+    assert!(why.contains("登录页"), "{why}");
+}
+
 #[test]
 fn exit_codes_say_what_became_of_it() {
     let city = Luodi::empty();
@@ -148,6 +195,18 @@ fn exit_codes_say_what_became_of_it() {
         why.contains("--trusted-proxy") && why.contains("10.0.0.0/33"),
         "{why}"
     );
+    // Who asks about a city where none is learns so, and nothing is made.
+    for question in [
+        &["ledger", "verify"][..],
+        &["export", "articles"],
+        &["item", "export", "pv-subsidy", "out"],
+        &["admin", "reset", "system"],
+        &["work"],
+    ] {
+        let why = city.exits(3, question);
+        assert!(why.contains("luodi admin init"), "{question:?}: {why}");
+        assert!(!city.data().exists(), "{question:?}");
+    }
     city.exits(3, &["import", "articles", "no-such-file.txt"]);
     city.exits(1, &["admin", "init", "--region", "12"]);
     city.exits(1, &["item", "export", "no-such-item", "out"]);
