@@ -57,7 +57,7 @@ pub fn figures(
     let known = count_by_state(q, actor, &all)?;
     let mut by_state = Vec::new();
     for (state, _) in super::state::all() {
-        if known.iter().any(|(found, _)| found == state) {
+        if known.iter().any(|(found, ..)| found == state) {
             let of_state = CaseFilter {
                 state: state.to_owned(),
                 ..all.clone()

@@ -17,6 +17,7 @@ mod facts;
 mod figures;
 mod jobs;
 mod measure;
+mod my;
 mod on_behalf;
 mod path;
 mod queries;
@@ -49,5 +50,6 @@ pub fn routes() -> Vec<Route> {
     routes.extend(on_behalf::routes());
     routes.extend(show::routes());
     routes.extend(work::routes());
+    routes.extend(my::routes());
     routes
 }

@@ -5,13 +5,7 @@ use jiff::Timestamp;
 use super::queries::TaskRow;
 use super::show::Facts;
 use crate::store::day_in_china;
-
-/// A stage of the way.
-pub(super) struct Stage {
-    pub(super) name: String,
-    pub(super) note: String,
-    pub(super) state: &'static str,
-}
+use crate::web::form::Stage;
 
 /// Something that happened.
 pub(super) struct Happened {
@@ -45,10 +39,9 @@ pub(super) fn stages(facts: &Facts) -> Vec<Stage> {
             (false, false) if ended || name == "补正" => return None,
             (false, false) => "todo",
         };
-        let note = last.map(short_day).unwrap_or_default();
         Some(Stage {
             name,
-            note: if state == "now" { String::new() } else { note },
+            day: last.filter(|_| state != "now").map(day_in_china),
             state,
         })
     });
@@ -58,17 +51,12 @@ pub(super) fn stages(facts: &Facts) -> Vec<Stage> {
         let done = shown.iter().rposition(|stage| stage.state == "done");
         let stage = Stage {
             name: name.to_owned(),
-            note: String::new(),
+            day: None,
             state: "now",
         };
         shown.insert(done.map_or(0, |at| at + 1), stage);
     }
     shown
-}
-
-fn short_day(at: Timestamp) -> String {
-    let day = day_in_china(at);
-    format!("{:02}-{:02}", day.month(), day.day())
 }
 
 /// What happened, newest first, from the rows themselves.

@@ -447,21 +447,25 @@ pub(super) fn list_cases(
     q.rows(&sql, values, listed)
 }
 
-/// How many cases stand in each state, for filter chips.
+/// How many cases stand in each state, and how many of these have ended, for filter chips.
 pub(super) fn count_by_state(
     q: &dyn Query,
     actor: &Actor,
     filter: &CaseFilter,
-) -> Result<Vec<(String, u64)>, StoreError> {
+) -> Result<Vec<(String, u64, u64)>, StoreError> {
     let open = CaseFilter {
         state: String::new(),
+        ended: None,
         ..filter.clone()
     };
     let (condition, values) = open.condition(actor);
     let sql = format!(
-        "SELECT c.state, COUNT(*) {LIST_FROM}{condition} GROUP BY c.state ORDER BY c.state"
+        "SELECT c.state, COUNT(*), COUNT(c.ended_at) {LIST_FROM}{condition} GROUP BY c.state \
+         ORDER BY c.state"
     );
-    q.rows(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
+    q.rows(&sql, values, |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })
 }
 
 /// How many approved cases the actor may see are not in a public notice yet, and how many of these

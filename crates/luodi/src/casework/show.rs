@@ -15,7 +15,7 @@ use super::changes::{Change, Correction, corrections};
 use super::clock::{ClockView, case_clock};
 use super::commands::{Completion, complete_task, missing, withdraw};
 use super::correction::{answer_by, answer_correction};
-use super::path::{Happened, Stage, stages, trail};
+use super::path::{Happened, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
 use super::work::CASE_STAFF;
@@ -31,6 +31,7 @@ use crate::params;
 use crate::party::{self, Party};
 use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Command, Event, Query, day_in_china};
+use crate::web::form::Stage;
 use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, filters, get, post};
 
 const WHO: Rule = Rule::ApplicantOrStaff(CASE_STAFF);

@@ -1,16 +1,16 @@
-//! Lists of cases: the worklist of staff ordered by deadline, all cases, and the applicant's own.
+//! Lists of cases: the worklist of staff ordered by deadline, and all cases. The applicant's own are
+//! in `my`.
 
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use jiff::civil::Date;
 use serde::Deserialize;
-use vocab::{Calendar, Fen};
+use vocab::{Calendar, Fen, Quarter};
 
 use super::clock::left_view;
 use super::queries::{CaseFilter, ListedCase, count_by_state, count_cases, list_cases};
 use super::state;
 use crate::access::{Actor, Role, Rule};
-use crate::party;
 use crate::store::StoreError;
 use crate::web::export::{Cell, xlsx};
 use crate::web::form::{Chip, Waiting};
@@ -27,15 +27,14 @@ pub(super) const CASE_STAFF: &[Role] = &[
     Role::AuditAdmin,
 ];
 
-const ROWS: u32 = 30;
+pub(super) const ROWS: u32 = 30;
 /// The most rows of one export.
-const EXPORT_ROWS: u32 = 50_000;
+pub(super) const EXPORT_ROWS: u32 = 50_000;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         get("/cases", Rule::Staff(CASE_STAFF), cases),
         get("/cases/export.xlsx", Rule::Staff(CASE_STAFF), export),
-        get("/my", Rule::Applicant, my),
     ]
 }
 
@@ -43,19 +42,56 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ListQuery {
-    q: String,
-    state: String,
+    pub(super) q: String,
+    pub(super) state: String,
     period: String,
     region: String,
     due: String,
     ended: String,
-    sort: String,
+    pub(super) sort: String,
     mine: String,
-    page: u32,
+    pub(super) page: u32,
 }
 
 impl ListQuery {
-    fn filter(&self, actor: &Actor, today: Date) -> CaseFilter {
+    /// Who asks for nothing in particular sees the cases that run.
+    fn or_running(&self) -> Self {
+        let asked = [
+            &self.q,
+            &self.state,
+            &self.period,
+            &self.region,
+            &self.due,
+            &self.ended,
+        ];
+        let mut query = self.clone();
+        if asked.into_iter().all(String::is_empty) {
+            "no".clone_into(&mut query.ended);
+        }
+        query
+    }
+
+    /// The address of the same list with another state.
+    fn with(&self, path: &str, (name, value): (&str, &str)) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let kept = [
+            ("q", &self.q),
+            ("period", &self.period),
+            ("region", &self.region),
+            ("due", &self.due),
+            ("sort", &self.sort),
+        ];
+        query.extend_pairs(kept.into_iter().filter(|(_, value)| !value.is_empty()));
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+        match query.finish().as_str() {
+            "" => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
+    }
+
+    pub(super) fn filter(&self, actor: &Actor, today: Date) -> CaseFilter {
         let soon = Calendar::official().add_working_days(today, 3).date;
         CaseFilter {
             text: self.q.trim().chars().take(60).collect(),
@@ -79,16 +115,16 @@ impl ListQuery {
 }
 
 /// A row as the list shows it.
-struct RowView {
-    case: ListedCase,
-    state_words: String,
-    state_look: &'static str,
+pub(super) struct RowView {
+    pub(super) case: ListedCase,
+    pub(super) state_words: String,
+    pub(super) state_look: &'static str,
     light: &'static str,
     words: String,
 }
 
 impl RowView {
-    fn new(case: ListedCase, today: Date) -> Self {
+    pub(super) fn new(case: ListedCase, today: Date) -> Self {
         let (light, words) = if case.ended {
             ("grey", "已办结".to_owned())
         } else {
@@ -109,6 +145,7 @@ impl RowView {
 struct ListPage {
     page: Page,
     list: List,
+    periods: Vec<String>,
     asked: ListQuery,
     rows: Vec<RowView>,
     total_amount: Fen,
@@ -116,13 +153,13 @@ struct ListPage {
     export: String,
 }
 
-struct Found {
-    rows: Vec<ListedCase>,
-    total: u64,
-    amount: Fen,
+pub(super) struct Found {
+    pub(super) rows: Vec<ListedCase>,
+    pub(super) total: u64,
+    pub(super) amount: Fen,
 }
 
-async fn find(
+pub(super) async fn find(
     app: &App,
     actor: &Actor,
     filter: CaseFilter,
@@ -177,7 +214,8 @@ async fn cases(
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let filter = asked.filter(&actor, visit.today());
+    let effective = asked.or_running();
+    let filter = effective.filter(&actor, visit.today());
     let found = find(&app, &actor, filter.clone(), asked.page).await?;
     let states = app
         .store
@@ -186,7 +224,7 @@ async fn cases(
     let list = List {
         heading: "办件",
         path: "/cases",
-        chips: state_chips("/cases", &asked, &states),
+        chips: chips("/cases", &effective, &states),
         empty_hint: "没有符合条件的办件。可以清除筛选条件，或者从「办事」登记新的申报。",
         waiting: Vec::new(),
     };
@@ -224,10 +262,22 @@ impl List {
             total_amount: found.amount,
             pager: Pager::new(self.path, &raw, asked.page, ROWS, found.total),
             export: format!("/cases/export.xlsx?{fixed}{raw}"),
+            periods: periods(visit.today()),
             list: self,
             asked,
         })
     }
+}
+
+/// The quarters that are offered as a period: this one and those of the last two years.
+fn periods(today: Date) -> Vec<String> {
+    let mut quarter = Quarter::of(today);
+    let mut periods = Vec::new();
+    for _ in 0..9 {
+        periods.push(quarter.to_string());
+        quarter = quarter.previous();
+    }
+    periods
 }
 
 fn due_chips(path: &str, asked: &ListQuery) -> Vec<Chip> {
@@ -249,20 +299,30 @@ fn due_chips(path: &str, asked: &ListQuery) -> Vec<Chip> {
     .into()
 }
 
-fn state_chips(path: &str, asked: &ListQuery, counts: &[(String, u64)]) -> Vec<Chip> {
-    let total = counts.iter().map(|(_, count)| count).sum();
-    let mut chips = vec![Chip {
-        href: path.to_owned(),
-        label: "全部".to_owned(),
-        count: Some(total),
-        current: asked.state.is_empty(),
-    }];
+/// What runs, what has ended and all, then each state there is.
+pub(super) fn chips(path: &str, asked: &ListQuery, counts: &[(String, u64, u64)]) -> Vec<Chip> {
+    let total: u64 = counts.iter().map(|(_, count, _)| count).sum();
+    let ended: u64 = counts.iter().map(|(.., ended)| ended).sum();
+    let all = if path == "/cases" { "all" } else { "" };
+    let mut chips: Vec<Chip> = [
+        ("no", "在办", total - ended),
+        ("yes", "已办结", ended),
+        (all, "全部", total),
+    ]
+    .map(|(value, label, count)| Chip {
+        href: asked.with(path, ("ended", value)),
+        label: label.to_owned(),
+        count: Some(count),
+        current: asked.state.is_empty()
+            && (asked.ended == value || value == all && asked.ended.is_empty()),
+    })
+    .into();
     for (code, words) in state::all() {
-        let Some((_, count)) = counts.iter().find(|(state, _)| state == code) else {
+        let Some((_, count, _)) = counts.iter().find(|(state, ..)| state == code) else {
             continue;
         };
         chips.push(Chip {
-            href: format!("{path}?state={code}"),
+            href: asked.with(path, ("state", code)),
             label: words.to_owned(),
             count: Some(*count),
             current: asked.state == code,
@@ -276,6 +336,12 @@ async fn export(
     visit: Visit,
     UrlQuery(asked): UrlQuery<ListQuery>,
 ) -> Answer {
+    let asked = asked.or_running();
+    export_cases(&app, &visit, &asked).await
+}
+
+/// What a list shows, as a workbook.
+pub(super) async fn export_cases(app: &App, visit: &Visit, asked: &ListQuery) -> Answer {
     let actor = visit.actor()?.clone();
     let filter = asked.filter(&actor, visit.today());
     let rows = app
@@ -318,75 +384,4 @@ fn export_row(row: ListedCase) -> Vec<Cell> {
         row.due_on.map(|day| day.to_string()).into(),
         row.amount.into(),
     ]
-}
-
-#[derive(Template)]
-#[template(path = "casework/my.html")]
-struct MyPage {
-    page: Page,
-    rows: Vec<RowView>,
-    to_correct: Vec<RowView>,
-    drafts: Vec<super::draft::ListedDraft>,
-    messages: Vec<party::Message>,
-    total_amount: Fen,
-    pager: Pager,
-}
-
-async fn my(
-    State(app): State<App>,
-    visit: Visit,
-    RawQuery(raw): RawQuery,
-    UrlQuery(asked): UrlQuery<ListQuery>,
-) -> Answer {
-    let actor = visit.actor()?.clone();
-    let asked = ListQuery {
-        sort: "submitted".into(),
-        ..asked
-    };
-    let found = find(
-        &app,
-        &actor,
-        asked.filter(&actor, visit.today()),
-        asked.page,
-    )
-    .await?;
-    let correcting = CaseFilter {
-        state: "correcting".into(),
-        ..CaseFilter::default()
-    };
-    let reader = actor.clone();
-    let (to_correct, drafts, messages) = app
-        .store
-        .read(move |q| {
-            Ok::<_, crate::refusal::Error>((
-                list_cases(&**q, &reader, &correcting, 20, 0)?,
-                super::draft::of_actor(&**q, &reader)?,
-                party::recent_messages(&**q, &reader, 5)?,
-            ))
-        })
-        .await?;
-    let today = visit.today();
-    let template = MyPage {
-        page: Page::new(&app, &visit, "我的办件"),
-        rows: found
-            .rows
-            .into_iter()
-            .map(|case| RowView::new(case, today))
-            .collect(),
-        to_correct: to_correct
-            .into_iter()
-            .map(|case| RowView::new(case, today))
-            .collect(),
-        drafts,
-        messages,
-        total_amount: found.amount,
-        pager: Pager::new(
-            "/my",
-            &raw.unwrap_or_default(),
-            asked.page,
-            ROWS,
-            found.total,
-        ),
-    };
-    visit.show(&template)
 }

@@ -19,7 +19,7 @@ use super::state::{BatchState, EntryState};
 use super::{changed_meanwhile, need_role};
 use crate::access::{Actor, Role, Scope, may_see};
 use crate::casework::{self, ProposedCase};
-use crate::ids::{BatchEntryId, BatchId, BudgetLineId, CaseId, ItemId};
+use crate::ids::{BatchEntryId, BatchId, BudgetLineId, CaseId, ItemId, NoticeId};
 use crate::item::{self, Offered, Package};
 use crate::number;
 use crate::params;
@@ -308,12 +308,40 @@ pub fn batch_for_notice(q: &dyn Query, batch: BatchId) -> Result<(BatchRow, Vec<
     Ok((found, entries))
 }
 
-/// The list went into public notice.
+/// What a public notice shows of a batch.
+#[derive(Clone, Debug)]
+pub struct PublishedList {
+    /// The notice.
+    pub notice: NoticeId,
+    /// Number of the paper.
+    pub number: String,
+    /// Its lines in their order.
+    pub lines: Vec<PublishedLine>,
+}
+
+/// What a public notice shows of one entry.
+#[derive(Clone, Debug)]
+pub struct PublishedLine {
+    /// The entry.
+    pub entry: BatchEntryId,
+    /// The beneficiary's name, masked where it is a natural person's.
+    pub name: String,
+    /// What it is for.
+    pub summary: String,
+}
+
+/// The list went into public notice, as it is published there.
 ///
 /// # Errors
 /// Refused where the actor does not work for the department, the page is stale, or the batch was
 /// published before.
-pub fn mark_noticed(tx: &Tx<'_>, actor: &Actor, batch: BatchId, version: i64) -> Result<()> {
+pub fn mark_noticed(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    batch: BatchId,
+    version: i64,
+    published: &PublishedList,
+) -> Result<()> {
     need_role(
         actor,
         &[Role::Reviewer, Role::Approver, Role::CaseHandler],
@@ -324,14 +352,21 @@ pub fn mark_noticed(tx: &Tx<'_>, actor: &Actor, batch: BatchId, version: i64) ->
         return Err(changed_meanwhile("这个批次"));
     }
     set_state(tx, &found, BatchState::Noticed)?;
-    event(
-        tx,
-        actor,
-        "batch.notice",
-        batch,
-        json!({}),
-        vec![("batch", batch.0)],
-    );
+    tx.execute(
+        "UPDATE batch SET notice_id = ?2, notice_number = ?3 WHERE id = ?1",
+        params![batch, published.notice, &published.number],
+    )?;
+    let mut rows = vec![("batch", batch.0)];
+    for (position, line) in (1i64..).zip(&published.lines) {
+        tx.execute(
+            "UPDATE batch_entry SET notice_position = ?3, public_name = ?4, public_summary = ?5 \
+             WHERE id = ?1 AND batch_id = ?2",
+            params![line.entry, batch, position, &line.name, &line.summary],
+        )?;
+        rows.push(("batch_entry", line.entry.0));
+    }
+    let detail = json!({ "notice": published.notice });
+    event(tx, actor, "batch.notice", batch, detail, rows);
     Ok(())
 }
 

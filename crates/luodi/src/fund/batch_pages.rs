@@ -23,11 +23,12 @@ use crate::access::{Actor, Role, Rule, Scope, may_see};
 use crate::account;
 use crate::ids::{BatchId, ItemId, PaymentFileId};
 use crate::item;
+use crate::notice::{self, queries::Notice};
 use crate::refusal::{Error, Refusal, Refusals, Result};
-use crate::store::{Command, Query};
+use crate::store::{Command, Query, day_in_china};
 use crate::web::export::{Cell, xlsx};
 use crate::web::filters;
-use crate::web::form::{Chip, Choice, Errors, refused};
+use crate::web::form::{Chip, Choice, Errors, Stage, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 const READERS: Rule = Rule::Staff(&[
@@ -352,13 +353,6 @@ async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BatchId
     Ok(done.await?.value)
 }
 
-/// A stage of the path, as `ui::path` draws it.
-struct Stage {
-    name: &'static str,
-    note: String,
-    state: &'static str,
-}
-
 struct ListedEntry {
     entry: EntryRow,
     /// Why it cannot leave for the bank; empty where it can, or need not.
@@ -379,6 +373,7 @@ struct BatchPage {
     crumbs: Vec<Crumb>,
     errors: Errors,
     batch: BatchRow,
+    notice: Option<Notice>,
     department: String,
     budget: BudgetRow,
     created_by: String,
@@ -400,6 +395,7 @@ struct BatchPage {
 
 struct Facts {
     batch: BatchRow,
+    notice: Option<Notice>,
     budget: BudgetRow,
     department: String,
     created_by: String,
@@ -428,6 +424,7 @@ fn load(q: &dyn Query, actor: &Actor, id: BatchId) -> Result<Facts> {
         created_by: account::name_of(q, batch.created_by)?,
         booked: booked(q, id)?,
         files: files_of(q, id)?,
+        notice: notice::queries::of_batch(q, id)?,
         entries,
         batch,
     })
@@ -504,6 +501,7 @@ async fn show_batch(
             .collect(),
         typed_reason: typed.get("reason").to_owned(),
         batch: facts.batch,
+        notice: facts.notice,
         department: facts.department,
         budget: facts.budget,
         created_by: facts.created_by,
@@ -550,16 +548,20 @@ fn booked_links(facts: &Facts) -> Vec<(&'static str, Fen, String)> {
 
 fn stages(facts: &Facts) -> Vec<Stage> {
     let current = facts.batch.state;
-    let note = |state: BatchState| match state {
-        BatchState::Proposed => crate::store::day_in_china(facts.batch.created_at).to_string(),
-        BatchState::Paying => facts.files.first().map_or_else(String::new, |file| {
-            crate::store::day_in_china(file.created_at).to_string()
-        }),
-        _ => String::new(),
+    let notice = facts.notice.as_ref();
+    let day = |state: BatchState| match state {
+        BatchState::Proposed => Some(day_in_china(facts.batch.created_at)),
+        BatchState::Noticed => notice.map(|notice| notice.starts_on),
+        BatchState::Final => notice.and_then(|notice| notice.ended_at).map(day_in_china),
+        BatchState::Paying => facts
+            .files
+            .first()
+            .map(|file| day_in_china(file.created_at)),
+        BatchState::Done => None,
     };
     let stage = |state: &BatchState| Stage {
-        name: state.zh(),
-        note: note(*state),
+        name: state.zh().to_owned(),
+        day: day(*state),
         state: match state.cmp(&current) {
             std::cmp::Ordering::Less => "done",
             std::cmp::Ordering::Equal if current == BatchState::Done => "done",

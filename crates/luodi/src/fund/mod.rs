@@ -27,23 +27,25 @@ mod settle;
 mod waiting;
 
 mod overview;
+mod paid;
 
 #[cfg(test)]
 mod tests;
 
 pub use batch::{
-    MOST_ENTRIES, batch_for_notice, create_batch, finalise, finalise_entry, hold_entry,
-    mark_noticed, release_hold, remove_entry,
+    MOST_ENTRIES, PublishedLine, PublishedList, batch_for_notice, create_batch, finalise,
+    finalise_entry, hold_entry, mark_noticed, release_hold, remove_entry,
 };
 pub use batch_queries::{
     BatchFilter, BatchRow, EntryRow, ListedBatch, Sum, count_batches, find_batch,
 };
 pub use budget::{NewBudget, adjust_budget, create_budget};
 pub use journal::{Journal, Rows, keep_journal, post};
+pub use paid::{PaidFilter, PaidRow, count_paid, list_paid, paid_href, paid_in_year};
 pub use payment::{Readiness, create_payment_file, open_payment_file, readiness};
 pub use payment_queries::{
-    CaseMoney, CasePayment, FileFilter, FileRow, PaymentRow, ReplyRow, find_file, last_file_of,
-    of_case, paid_in_year, received_by, returned_parties,
+    CaseMoney, CasePayment, FileFilter, FileRow, PaymentRow, ReplyRow, Returned, find_file,
+    last_file_of, of_case, received_by, returned_parties, returned_to,
 };
 pub use queries::{
     BudgetFilter, BudgetRow, Figures, PostingFilter, PostingRow, budgets_for, count_budgets,
@@ -65,6 +67,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(batch_pages::routes());
     routes.extend(payment_pages::routes());
     routes.extend(overview::routes());
+    routes.extend(paid::routes());
     routes
 }
 

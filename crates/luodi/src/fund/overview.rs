@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use vocab::region::Level;
 use vocab::{Fen, RegionCode};
 
-use super::payment_queries::paid_in_year;
+use super::paid::{paid_href, paid_in_year};
 use super::queries::{BudgetFilter, Figures, sum_budgets};
 use crate::access::{Actor, Role, Rule};
 use crate::account;
@@ -93,6 +93,7 @@ struct OverviewPage {
     total: CaseFigures,
     budgets: Figures,
     paid: Sum,
+    paid_href: String,
     states: Vec<StateRow>,
     rows: Vec<RegionRow>,
     chart_height: usize,
@@ -143,6 +144,7 @@ async fn show(State(app): State<App>, visit: Visit) -> Answer {
         page: Page::new(&app, &visit, "概览"),
         region,
         year: today.year(),
+        paid_href: paid_href(region, today.year()),
         states: facts.total.by_state.iter().map(state_row).collect(),
         chart_height: rows.len() * HIGH,
         rows,

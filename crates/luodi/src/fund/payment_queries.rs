@@ -7,7 +7,7 @@ use vocab::{Fen, RegionCode};
 use super::batch_queries::Sum;
 use super::queries::{Condition, part};
 use super::state::{BatchState, EntryState, FileState, PaymentState};
-use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see};
+use crate::access::{Actor, Scope, ScopeColumns, may_see};
 use crate::ids::{
     AccountId, BatchEntryId, BatchId, BudgetLineId, CaseId, DepartmentId, PartyId, PaymentFileId,
     PaymentId,
@@ -280,6 +280,15 @@ pub struct CaseMoney {
     pub payments: Vec<CasePayment>,
 }
 
+impl CaseMoney {
+    /// Why the bank returned the money that still waits to be paid; empty where it did not say.
+    pub fn returned(&self) -> Option<&str> {
+        let last = self.payments.last()?;
+        let waits = self.state == EntryState::Payable && last.state == PaymentState::Returned;
+        waits.then(|| last.reason.as_deref().unwrap_or_default())
+    }
+}
+
 /// A payment of a case.
 #[derive(Clone, Debug)]
 pub struct CasePayment {
@@ -366,6 +375,47 @@ pub fn returned_parties(q: &dyn Query, batch: BatchId) -> Result<Vec<PartyId>> {
     )?)
 }
 
+/// A case of a party whose money the bank returned, and which waits for another account.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    /// The case.
+    pub case: CaseId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// Why the bank returned it; empty where it did not say.
+    pub reason: String,
+}
+
+/// What the bank returned to a party and what is still to be paid, the oldest first; once for each
+/// case, with the last reason. The caller has checked that the party may be seen.
+///
+/// # Errors
+/// A fault of the store.
+pub fn returned_to(q: &dyn Query, party: PartyId) -> Result<Vec<Returned>> {
+    Ok(q.rows(
+        "SELECT e.case_id, e.case_number, e.title, p.reason FROM batch_entry e \
+         JOIN payment p ON p.batch_entry_id = e.id \
+         WHERE e.party_id = ?1 AND e.state = ?2 AND p.state = ?3 AND NOT EXISTS \
+         (SELECT 1 FROM payment later WHERE later.batch_entry_id = e.id AND later.id > p.id) \
+         ORDER BY e.case_number",
+        params![
+            party,
+            EntryState::Payable.code(),
+            PaymentState::Returned.code()
+        ],
+        |row| {
+            Ok(Returned {
+                case: row.get(0)?,
+                number: row.get(1)?,
+                title: row.get(2)?,
+                reason: row.get::<Option<String>>(3)?.unwrap_or_default(),
+            })
+        },
+    )?)
+}
+
 /// How often and how much a party was paid. The caller has checked that the party may be seen.
 ///
 /// # Errors
@@ -376,32 +426,5 @@ pub fn received_by(q: &dyn Query, party: PartyId) -> Result<(u64, Fen)> {
          WHERE party_id = ?1 AND state = 'paid'",
         params![party],
         |row| Ok((row.get(0)?, row.get(1)?)),
-    )?)
-}
-
-/// How many payments reached their beneficiaries in a year, in a region and what lies in it, and
-/// their sum. Public.
-///
-/// # Errors
-/// A fault of the store.
-pub fn paid_in_year(q: &dyn Query, region: RegionCode, year: i16) -> Result<Sum> {
-    let (low, high) = code_range(region);
-    Ok(q.row(
-        "SELECT COUNT(*), CAST(COALESCE(SUM(p.amount_fen), 0) AS BIGINT) FROM payment p \
-         JOIN payment_file f ON f.id = p.file_id JOIN batch b ON b.id = f.batch_id \
-         WHERE p.state = 'paid' AND p.settled_on >= ?1 AND p.settled_on <= ?2 \
-         AND b.region_code >= ?3 AND b.region_code <= ?4",
-        params![
-            format!("{year:04}-01-01"),
-            format!("{year:04}-12-31"),
-            low,
-            high
-        ],
-        |row| {
-            Ok(Sum {
-                count: row.get(0)?,
-                amount: row.get(1)?,
-            })
-        },
     )?)
 }

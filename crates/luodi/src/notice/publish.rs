@@ -11,7 +11,7 @@ use super::{Channel, END_JOB, NoticeState};
 use crate::access::{Actor, Role, Scope, may_see};
 use crate::account;
 use crate::casework;
-use crate::fund::{self, BatchRow, EntryRow};
+use crate::fund::{self, BatchRow, EntryRow, PublishedLine, PublishedList};
 use crate::ids::{BatchId, NoticeEntryId, NoticeId};
 use crate::item;
 use crate::number;
@@ -75,15 +75,27 @@ pub fn publish(tx: &Tx<'_>, actor: &Actor, new: &Publication) -> Result<Publishe
         let message = "这个批次没有拟补对象，不能公示。请先在批次中列入已审批的办件。";
         return Err(Refusal::conflict("batch-empty", message).into());
     }
-    fund::mark_noticed(tx, actor, new.batch, new.version)?;
     let number = next_number(tx, &batch)?;
-    let id = insert(tx, actor, &batch, new, &number)?;
+    let id = NoticeId(tx.new_id());
+    let lines = entries.iter().map(|entry| {
+        Ok(PublishedLine {
+            entry: entry.id,
+            name: shown_name(&entry.party_kind, &entry.party_name),
+            summary: summary(tx, actor, entry)?,
+        })
+    });
+    let published = PublishedList {
+        notice: id,
+        number: number.clone(),
+        lines: lines.collect::<Result<_>>()?,
+    };
+    fund::mark_noticed(tx, actor, new.batch, new.version, &published)?;
+    insert(tx, actor, &batch, new, &published)?;
     let mut rows = vec![("notice", id.0)];
-    for (position, entry) in (1i64..).zip(&entries) {
-        let summary = summary(tx, actor, entry)?;
+    for (position, (entry, line)) in (1i64..).zip(entries.iter().zip(&published.lines)) {
         rows.push((
             "notice_entry",
-            insert_entry(tx, id, position, entry, &summary)?.0,
+            insert_entry(tx, id, position, entry, line)?.0,
         ));
         let note = format!("公示 {number}");
         casework::enter_notice(tx, actor, entry.case, &note)?;
@@ -204,9 +216,8 @@ fn insert(
     actor: &Actor,
     batch: &BatchRow,
     new: &Publication,
-    number: &str,
-) -> Result<NoticeId> {
-    let id = NoticeId(tx.new_id());
+    published: &PublishedList,
+) -> Result<()> {
     let channel = json!(Channel {
         address: new.channel.address.trim().to_owned(),
         phone: new.channel.phone.trim().to_owned(),
@@ -217,8 +228,8 @@ fn insert(
          starts_on, ends_on, state, published_by, published_at, demo, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 1)",
         params![
-            id,
-            number,
+            published.notice,
+            &published.number,
             new.batch,
             batch.region,
             batch.department,
@@ -233,7 +244,7 @@ fn insert(
             batch.demo
         ],
     )?;
-    Ok(id)
+    Ok(())
 }
 
 fn insert_entry(
@@ -241,7 +252,7 @@ fn insert_entry(
     notice: NoticeId,
     position: i64,
     entry: &EntryRow,
-    summary: &str,
+    line: &PublishedLine,
 ) -> Result<NoticeEntryId> {
     let id = NoticeEntryId(tx.new_id());
     tx.execute(
@@ -254,8 +265,8 @@ fn insert_entry(
             entry.id,
             entry.case,
             entry.party,
-            shown_name(&entry.party_kind, &entry.party_name),
-            summary,
+            &line.name,
+            &line.summary,
             entry.amount
         ],
     )?;

@@ -98,7 +98,7 @@ impl Home {
             paid_this_year: (paid.count > 0).then(|| Paid {
                 amount: paid.amount,
                 payments: paid.count,
-                href: "/notices".to_owned(),
+                href: fund::paid_href(region, today.year()),
             }),
         })
     }

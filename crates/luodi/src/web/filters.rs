@@ -51,6 +51,12 @@ pub fn time(at: &Timestamp, _: &dyn Values) -> Shown {
     Ok(civil(*at).strftime("%Y-%m-%d %H:%M").to_string())
 }
 
+/// The day of an instant in Asia/Shanghai: `2026-11-23`.
+#[askama::filter_fn]
+pub fn time_day(at: &Timestamp, _: &dyn Values) -> Shown {
+    Ok(civil(*at).date().to_string())
+}
+
 /// An instant with month and day: `11-23 09:12`.
 #[askama::filter_fn]
 pub fn time_short(at: &Timestamp, _: &dyn Values) -> Shown {

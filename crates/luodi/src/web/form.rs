@@ -2,6 +2,8 @@
 //!
 //! It lacks the fields themselves: each page's template writes them with the macros of `ui/form.html`.
 
+use jiff::civil::Date;
+
 use super::{App, Posted, WebError};
 use crate::refusal::{Error, FieldError, Kind, Refusal};
 use crate::store::Query;
@@ -108,6 +110,17 @@ pub struct Chip {
     pub count: Option<u64>,
     /// In force now.
     pub current: bool,
+}
+
+/// A stage of a way, as `ui::path` draws it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What it is called.
+    pub name: String,
+    /// The day on which it was reached or left.
+    pub day: Option<Date>,
+    /// `done`, `now` or `todo`.
+    pub state: &'static str,
 }
 
 /// Work that waits for somebody outside the list he looks at, such as batches to publish.

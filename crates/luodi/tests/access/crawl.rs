@@ -20,6 +20,7 @@ const PUBLIC: &[&str] = &[
     "/login",
     "/logout",
     "/objections/follow",
+    "/paid",
 ];
 
 /// Every page reached from `from`, by its address: text of pages, tables of workbooks, bytes of

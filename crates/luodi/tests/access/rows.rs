@@ -199,11 +199,25 @@ async fn counts_are_those_of_the_own_rows() {
         .await;
     let rows = exported.matches("<row ").count() as i64;
     assert_eq!(rows, parties + 1, "with the headings");
-    let exported = workbook(&visitor.get("/cases/export.xlsx").await.bytes);
-    let cases = city
-        .number("SELECT COUNT(*) FROM casework WHERE region_code = '330324'")
-        .await;
-    assert_eq!(exported.matches("<row ").count() as i64, cases + 1);
+    for (list, cases) in [
+        (
+            "?ended=all",
+            "SELECT COUNT(*) FROM casework WHERE region_code = '330324'",
+        ),
+        (
+            "",
+            "SELECT COUNT(*) FROM casework WHERE region_code = '330324' AND ended_at IS NULL",
+        ),
+    ] {
+        let file = visitor.get(&format!("/cases/export.xlsx{list}")).await;
+        let count = city.number(cases).await;
+        let exported = workbook(&file.bytes);
+        assert_eq!(
+            exported.matches("<row ").count() as i64,
+            count + 1,
+            "{list}"
+        );
+    }
     let page = visitor.get("/parties").await;
     assert!(
         page.text().contains(&format!("{parties}")),

@@ -107,3 +107,62 @@ async fn the_window_applies_for_a_party_it_does_not_lose() {
     let refused = window.get(&format!("/parties/{foreign}/apply")).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn the_list_of_cases_opens_with_those_that_run() {
+    let city = TestCity::open();
+    let mut handler = city.log_in("handler1-yj").await;
+    let open = handler.get("/cases").await;
+    let chip = |page: &Answer, label: &str| -> (String, u64) {
+        let chips = page.between("<ul class=\"chips\"", "</ul>");
+        let chip = chips
+            .split("<li>")
+            .find(|chip| chip.contains(&format!(">{label} <")))
+            .unwrap_or_else(|| panic!("{label}: {chips}"));
+        let href = chip.split_once("href=\"").unwrap().1;
+        let count = chip.split_once("class=\"count num\">").unwrap().1;
+        (
+            href.split_once('"').unwrap().0.replace("&#38;", "&"),
+            count.split_once('<').unwrap().0.parse().unwrap(),
+        )
+    };
+    for label in ["在办", "已办结", "全部"] {
+        let (href, count) = chip(&open, label);
+        assert!(count > 0, "{label}");
+        let list = handler.get(&href).await;
+        assert_eq!(listed(&list), count, "{label}: {href}");
+    }
+    assert_eq!(listed(&open), chip(&open, "在办").1);
+    // A search looks through all of them, and a chip keeps what was searched for.
+    let ended = city
+        .texts(
+            "SELECT number FROM casework WHERE region_code = '330324' AND state = 'paid' LIMIT 1",
+        )
+        .await;
+    let found = handler.get(&format!("/cases?q={}", ended[0])).await;
+    assert_eq!(listed(&found), 1);
+    assert_eq!(chip(&found, "已办结").1, 1);
+    let (href, count) = chip(&found, "已兑付");
+    assert_eq!(listed(&handler.get(&href).await), count, "{href}");
+}
+
+#[tokio::test]
+async fn an_applicant_finds_and_exports_his_own_cases() {
+    let city = TestCity::open();
+    let own = "(SELECT party_id FROM account WHERE login = 'enterprise-yj')";
+    let numbers = city
+        .texts(&format!(
+            "SELECT number FROM casework WHERE party_id = {own}"
+        ))
+        .await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let all = enterprise.get("/my").await;
+    assert_eq!(listed(&all), numbers.len() as u64);
+    let one = enterprise.get(&format!("/my?q={}", numbers[0])).await;
+    assert_eq!(listed(&one), 1);
+    let none = enterprise.get("/my?q=330382-2026-999999").await;
+    assert!(none.says("没有符合条件的办件"), "{}", none.text());
+    let file = enterprise.get("/my/export.xlsx").await;
+    assert_eq!(file.status, StatusCode::OK);
+    assert!(file.bytes.starts_with(b"PK"));
+}

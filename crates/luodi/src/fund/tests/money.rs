@@ -6,7 +6,7 @@ use vocab::{BankAccountNumber, BankCode};
 
 use super::*;
 use crate::casework;
-use crate::ids::{BatchEntryId, BatchId, CaseId, ItemId, PartyId, PaymentFileId};
+use crate::ids::{BatchEntryId, BatchId, CaseId, ItemId, NoticeId, PartyId, PaymentFileId};
 use crate::item::{self, Package};
 use crate::params;
 use crate::party::bank_account::{self, NewBankAccount};
@@ -261,8 +261,14 @@ impl Story {
             ["batch"] => self.create(),
             ["notice"] => {
                 let batch = self.found();
-                self.city
-                    .write(move |tx| mark_noticed(tx, &reviewer, batch.id, batch.version))
+                let published = PublishedList {
+                    notice: NoticeId(uuid::Uuid::from_u128(1)),
+                    number: "永发改公示〔2026〕1号".to_owned(),
+                    lines: Vec::new(),
+                };
+                self.city.write(move |tx| {
+                    mark_noticed(tx, &reviewer, batch.id, batch.version, &published)
+                })
             }
             ["hold", name] => {
                 let entry = self.entry(name);
