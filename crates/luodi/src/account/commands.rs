@@ -1,4 +1,4 @@
-//! What changes accounts, roles and departments, each with its audit event.
+//! What changes accounts and roles, each with its audit event.
 //!
 //! It lacks hashing, which is done before a command begins, and sessions at log-in and log-out.
 
@@ -18,49 +18,6 @@ use super::{ADMINISTRATORS, AccountState, check_roles, password};
 
 /// A one-time password is good for so long.
 const ONE_TIME: SignedDuration = SignedDuration::from_hours(72);
-
-/// A department to be entered.
-#[derive(Clone, Debug)]
-pub struct NewDepartment {
-    /// Short code, unique in the city; stands in numbers of papers.
-    pub code: String,
-    /// Its name.
-    pub name: String,
-    /// The county or city it works for.
-    pub region: RegionCode,
-}
-
-/// Enters a department.
-///
-/// # Errors
-/// Refuses another than the system administrator of the region, an empty field, a taken code.
-pub fn create_department(tx: &Tx<'_>, actor: &Actor, new: &NewDepartment) -> Result<DepartmentId> {
-    administrator(actor, Role::SystemAdmin, new.region)?;
-    let mut wrong = Refusals::default();
-    require(&mut wrong, "code", &new.code, 20, "部门代码");
-    require(&mut wrong, "name", &new.name, 60, "部门名称");
-    wrong.in_order(&["code", "name"])?;
-    let taken = "SELECT 1 FROM department WHERE code = ?1";
-    if tx
-        .row_opt(taken, params![&new.code], |r| r.get::<i64>(0))?
-        .is_some()
-    {
-        return Err(Refusal::field("code", "taken", "这个部门代码已被使用，请换一个。").into());
-    }
-    let id = DepartmentId(tx.new_id());
-    tx.execute(
-        "INSERT INTO department (id, code, name, region_code) VALUES (?1, ?2, ?3, ?4)",
-        params![id, &new.code, &new.name, new.region],
-    )?;
-    tx.event(Event {
-        actor: actor.to_ref(),
-        command: "department.create",
-        subject: ("department", id.0),
-        detail: json!({ "code": new.code, "name": new.name, "region": new.region.to_string() }),
-        rows: vec![("department", id.0)],
-    });
-    Ok(id)
-}
 
 /// An account to be opened.
 #[derive(Clone, Debug)]
@@ -491,7 +448,7 @@ fn target(tx: &Tx<'_>, actor: &Actor, role: Role, id: AccountId) -> Result<Targe
 }
 
 /// Whether the actor is this kind of administrator, of a region that holds `region`.
-fn administrator(actor: &Actor, role: Role, region: RegionCode) -> Result<()> {
+pub(super) fn administrator(actor: &Actor, role: Role, region: RegionCode) -> Result<()> {
     if !matches!(actor.kind, ActorKind::Account(_)) {
         return Ok(());
     }
@@ -538,7 +495,7 @@ fn codes(roles: Roles) -> Vec<&'static str> {
     roles.iter().map(Role::code).collect()
 }
 
-fn require(wrong: &mut Refusals, name: &str, value: &str, longest: usize, label: &str) {
+pub(super) fn require(wrong: &mut Refusals, name: &str, value: &str, longest: usize, label: &str) {
     let length = value.trim().chars().count();
     if length == 0 {
         wrong.add(name, "required", format!("请填写{label}。"));

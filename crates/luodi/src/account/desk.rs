@@ -121,7 +121,16 @@ fn department_choices(departments: &[Department], current: &str) -> Vec<Choice> 
         .collect()
 }
 
-fn region_name(code: RegionCode) -> String {
+/// A region and those directly within it.
+pub(super) fn choices_of_regions(region: RegionCode, current: &str) -> Vec<Choice> {
+    let within = vocab::region::children(region).iter();
+    std::iter::once(region)
+        .chain(within.map(|child| child.code))
+        .map(|code| Choice::new(code.to_string(), region_name(code), current))
+        .collect()
+}
+
+pub(super) fn region_name(code: RegionCode) -> String {
     vocab::region::find(code).map_or_else(|| code.to_string(), |region| region.name.to_owned())
 }
 
@@ -156,11 +165,15 @@ async fn download(
     export::xlsx("账号", &headers, &cells)
 }
 
+pub(super) fn crumb(href: &str, label: &str) -> Crumb {
+    Crumb {
+        href: href.to_owned(),
+        label: label.to_owned(),
+    }
+}
+
 fn crumbs() -> Vec<Crumb> {
-    vec![Crumb {
-        href: "/accounts".to_owned(),
-        label: "账号".to_owned(),
-    }]
+    vec![crumb("/accounts", "账号")]
 }
 
 #[derive(Template)]
@@ -192,14 +205,6 @@ async fn show_new(
         .store
         .read(move |q| queries::departments(q, region))
         .await?;
-    let regions = std::iter::once(region)
-        .chain(
-            vocab::region::children(region)
-                .iter()
-                .map(|child| child.code),
-        )
-        .map(|code| Choice::new(code.to_string(), region_name(code), typed.get("region")))
-        .collect();
     let page = NewPage {
         page: Page::new(app, visit, "开立账号"),
         crumbs: crumbs(),
@@ -207,7 +212,7 @@ async fn show_new(
         typed_login: typed.get("login").to_owned(),
         typed_name: typed.get("name").to_owned(),
         departments: department_choices(&departments, typed.get("department")),
-        regions,
+        regions: choices_of_regions(region, typed.get("region")),
     };
     visit.show_with(status, &page)
 }

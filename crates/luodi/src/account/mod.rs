@@ -4,6 +4,7 @@
 //! applicants act for, which are `party`.
 
 mod commands;
+mod department;
 mod desk;
 mod log_in;
 mod own;
@@ -15,13 +16,14 @@ mod session;
 mod tests;
 
 pub use commands::{
-    Administrator, NewAccount, NewDepartment, admin_init, change_password, create_account,
-    create_department, grant_roles, prepare_administrators, reset_at_console, reset_password,
-    set_state,
+    Administrator, NewAccount, admin_init, change_password, create_account, grant_roles,
+    prepare_administrators, reset_at_console, reset_password, set_state,
 };
+pub use department::{NewDepartment, amend_department, create_department};
 pub use queries::{
     AccountFilter, AccountRow, DemoAccount, Department, begun, colleague, colleagues, count,
-    demo_accounts, department, departments, find_login, has_demo, list, name_of, show,
+    demo_accounts, department, department_by_code, departments, find_login, has_demo, list,
+    name_of, show,
 };
 pub use session::Sessions;
 
@@ -158,5 +160,6 @@ pub fn routes() -> Vec<Route> {
     let mut routes = log_in::routes();
     routes.extend(own::routes());
     routes.extend(desk::routes());
+    routes.extend(department::routes());
     routes
 }

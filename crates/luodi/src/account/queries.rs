@@ -26,12 +26,16 @@ pub(super) fn roles_of(q: &dyn Query, id: AccountId) -> Result<Roles> {
 pub struct Department {
     /// Its id.
     pub id: DepartmentId,
-    /// Short code; stands in numbers of papers.
+    /// Short code.
     pub code: String,
     /// Its name.
     pub name: String,
     /// The county or city it works for.
     pub region: RegionCode,
+    /// What stands in the numbers of its papers (机关代字): 永发改.
+    pub paper_word: String,
+    /// Version.
+    pub version: i64,
 }
 
 fn read_department(r: &Row<'_>) -> Result<Department, StoreError> {
@@ -40,6 +44,8 @@ fn read_department(r: &Row<'_>) -> Result<Department, StoreError> {
         code: r.get(1)?,
         name: r.get(2)?,
         region: r.get(3)?,
+        paper_word: r.get::<Option<String>>(4)?.unwrap_or_default(),
+        version: r.get(5)?,
     })
 }
 
@@ -48,8 +54,19 @@ fn read_department(r: &Row<'_>) -> Result<Department, StoreError> {
 /// # Errors
 /// The store's own.
 pub fn department(q: &dyn Query, id: DepartmentId) -> Result<Option<Department>> {
-    let sql = "SELECT id, code, name, region_code FROM department WHERE id = ?1";
+    let sql =
+        "SELECT id, code, name, region_code, paper_word, version FROM department WHERE id = ?1";
     Ok(q.row_opt(sql, params![id], read_department)?)
+}
+
+/// The department with this code.
+///
+/// # Errors
+/// The store's own.
+pub fn department_by_code(q: &dyn Query, code: &str) -> Result<Option<Department>> {
+    let sql =
+        "SELECT id, code, name, region_code, paper_word, version FROM department WHERE code = ?1";
+    Ok(q.row_opt(sql, params![code.trim()], read_department)?)
 }
 
 /// The departments of a region and of what lies within it, by region and code.
@@ -57,7 +74,7 @@ pub fn department(q: &dyn Query, id: DepartmentId) -> Result<Option<Department>>
 /// # Errors
 /// The store's own.
 pub fn departments(q: &dyn Query, within: RegionCode) -> Result<Vec<Department>> {
-    let sql = "SELECT id, code, name, region_code FROM department ORDER BY region_code, code";
+    let sql = "SELECT id, code, name, region_code, paper_word, version FROM department ORDER BY region_code, code";
     let mut all = q.rows(sql, params![], read_department)?;
     all.retain(|department| vocab::region::is_within(department.region, within));
     Ok(all)

@@ -70,6 +70,7 @@ impl City {
             code: code.into(),
             name: format!("{code}局"),
             region: region(of),
+            paper_word: "鹿科".into(),
         };
         self.write(move |tx| create_department(tx, &console(), &new))
             .unwrap()
@@ -494,6 +495,7 @@ fn a_new_account_is_checked() {
         code: "LCKJ".into(),
         name: "又一个".into(),
         region: region("330302"),
+        paper_word: "又一".into(),
     };
     assert_eq!(
         code(city.write(move |tx| create_department(tx, &console(), &twice))),

@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 
 use crate::store::{Options, Store, StoreError};
@@ -110,7 +110,9 @@ impl What {
         match self {
             Self::Serve { .. } | Self::Demo { .. } | Self::Import { .. } => true,
             Self::Admin { what } => matches!(what, AdminWhat::Init { .. }),
-            Self::Item { what } => !matches!(what, ItemWhat::Export { .. }),
+            Self::Item { what } => {
+                matches!(what, ItemWhat::Check { .. } | ItemWhat::Publish { .. })
+            }
             Self::Export { .. } | Self::Ledger { .. } | Self::Work => false,
         }
     }
@@ -173,6 +175,17 @@ pub enum ItemWhat {
         /// The folder with item.toml.
         folder: PathBuf,
     },
+    /// Opens a published item to applications in a region; again: sets the days and the newest
+    /// version anew.
+    Offer(Offer),
+    /// Ends applications for an item in a region; running cases go on.
+    Close {
+        /// Code of the item.
+        name: String,
+        /// Region code (GB/T 2260).
+        #[arg(long)]
+        region: String,
+    },
     /// Writes a published package into a folder.
     Export {
         /// Code of the item.
@@ -180,6 +193,25 @@ pub enum ItemWhat {
         /// The folder, made where it is missing.
         folder: PathBuf,
     },
+}
+
+/// `luodi item offer …`
+#[derive(Clone, Debug, Args)]
+pub struct Offer {
+    /// Code of the item.
+    pub name: String,
+    /// Region code (GB/T 2260).
+    #[arg(long)]
+    pub region: String,
+    /// Code of the department that handles it.
+    #[arg(long)]
+    pub department: String,
+    /// First day of applications.
+    #[arg(long)]
+    pub opens: Option<Date>,
+    /// Last day of applications.
+    #[arg(long)]
+    pub closes: Option<Date>,
 }
 
 /// `luodi ledger …`

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use vocab::RegionCode;
 
-use super::{AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, LedgerWhat, Said, What};
+use super::{AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, LedgerWhat, Offer, Said, What};
 use crate::access::Actor;
 use crate::city::City;
 use crate::refusal::{Error, Refusal};
@@ -79,6 +79,12 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
         What::Item {
             what: ItemWhat::Export { name, folder },
         } => item::export_folder(store, name, folder).map(|()| written(cli, folder)),
+        What::Item {
+            what: ItemWhat::Offer(what),
+        } => offer(store, clock, &actor, what),
+        What::Item {
+            what: ItemWhat::Close { name, region },
+        } => close(store, clock, &actor, (name, region)),
         What::Ledger {
             what: LedgerWhat::Verify,
         } => verify(cli, store),
@@ -134,8 +140,7 @@ fn admin_init(
     name: &str,
     region: &str,
 ) -> Result<Said, Error> {
-    let region = RegionCode::parse(region)
-        .map_err(|error| Refusal::field("region", error.code(), error.message_zh()))?;
+    let region = parse_region(region)?;
     let made = account::prepare_administrators()
         .map_err(|error| StoreError::Value(format!("password: {error}")))?;
     let new = City {
@@ -254,6 +259,51 @@ fn export(cli: &Cli, store: &Store, format: &str, out: Option<&Path>) -> Result<
         Ok(()) => Ok(written(cli, out)),
         Err(error) => Ok(Said::failed(format!("{}：{error}", out.display()))),
     }
+}
+
+/// Opens an item to applications in a region.
+fn offer(store: &Store, clock: &Clock, actor: &Actor, offer: &Offer) -> Result<Said, Error> {
+    let region = parse_region(&offer.region)?;
+    let (actor, offer) = (actor.clone(), offer.clone());
+    store.write_blocking(Command::new("item.offer", clock.now()), move |tx| {
+        let code = &offer.department;
+        let Some(department) = account::department_by_code(tx, code)? else {
+            let message = format!("没有代码为「{code}」的部门，请先由系统管理员在「部门」中登记。");
+            return Err(Refusal::field("department", "department-unknown", message).into());
+        };
+        let days = (offer.opens, offer.closes);
+        item::offer(
+            tx,
+            &actor,
+            &offer.name,
+            region,
+            department.id,
+            days.0,
+            days.1,
+        )?;
+        Ok::<_, Error>(())
+    })?;
+    Ok(Said::default())
+}
+
+/// Ends applications for an item in a region.
+fn close(
+    store: &Store,
+    clock: &Clock,
+    actor: &Actor,
+    (name, region): (&str, &str),
+) -> Result<Said, Error> {
+    let region = parse_region(region)?;
+    let (actor, name) = (actor.clone(), name.to_owned());
+    store.write_blocking(Command::new("item.close", clock.now()), move |tx| {
+        item::close_in(tx, &actor, &name, region)
+    })?;
+    Ok(Said::default())
+}
+
+fn parse_region(region: &str) -> Result<RegionCode, Refusal> {
+    RegionCode::parse(region)
+        .map_err(|error| Refusal::field("region", error.code(), error.message_zh()))
 }
 
 /// Where something was written.

@@ -15,6 +15,8 @@ pub(super) struct County {
     pub(super) region: &'static str,
     /// How log-in names of its people end.
     pub(super) short: &'static str,
+    /// What stands for it in the numbers of papers.
+    pub(super) sign: &'static str,
     /// Its name without 县 or 市.
     pub(super) name: &'static str,
     /// Its full name.
@@ -26,12 +28,14 @@ pub(super) const COUNTIES: [County; 2] = [
     County {
         region: "330324",
         short: "yj",
+        sign: "永",
         name: "永嘉",
         full: "永嘉县",
     },
     County {
         region: "330382",
         short: "yq",
+        sign: "乐",
         name: "乐清",
         full: "乐清市",
     },

@@ -219,7 +219,7 @@ impl Town {
     fn department(
         &self,
         at: Timestamp,
-        code: &str,
+        (code, paper_word): (&str, &str),
         name: String,
         region: RegionCode,
     ) -> Result<DepartmentId> {
@@ -228,6 +228,7 @@ impl Town {
             code: code.to_owned(),
             name,
             region,
+            paper_word: paper_word.to_owned(),
         };
         self.command("department.create", at, move |tx| {
             account::create_department(tx, &console, &new)
@@ -257,7 +258,7 @@ impl Town {
     fn city_staff(&mut self, hash: &str, at: Timestamp) -> Result<()> {
         let region = self.app.site.region;
         let name = "温州市投资促进局".to_owned();
-        let department = self.department(at, "WZTC", name.clone(), region)?;
+        let department = self.department(at, ("WZTC", "温投促"), name.clone(), region)?;
         let people = [
             (Role::Editor, "editor", "编辑（示范）"),
             (Role::Leader, "leader", "市领导（示范）"),
@@ -296,13 +297,19 @@ impl Town {
         let money = format!("{}财政局", county.full);
         let department = self.department(
             at,
-            &format!("{}FG", county.short.to_uppercase()),
+            (
+                &format!("{}FG", county.short.to_uppercase()),
+                &format!("{}发改", county.sign),
+            ),
             reform.clone(),
             region,
         )?;
         let finance = self.department(
             at,
-            &format!("{}CZ", county.short.to_uppercase()),
+            (
+                &format!("{}CZ", county.short.to_uppercase()),
+                &format!("{}财", county.sign),
+            ),
             money.clone(),
             region,
         )?;

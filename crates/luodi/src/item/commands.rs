@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 use vocab::RegionCode;
+use vocab::region::is_within;
 
 use super::check::Prepared;
 use super::queries::{find_item, newest, remember};
 use crate::access::{Actor, ActorKind, Role};
+use crate::account;
 use crate::ids::{DepartmentId, ItemId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
@@ -112,6 +114,11 @@ pub fn offer(
         let message = format!("截止日期 {closes} 早于开始日期 {opens}，请更正。");
         return Err(Refusal::field("closes_on", "order", message).into());
     }
+    let of = account::department(tx, department)?.map(|department| department.region);
+    if !of.is_some_and(|of| is_within(region, of)) {
+        let message = "这个部门不在该区域，也不是它的上级，请核对部门和区域。";
+        return Err(Refusal::field("department", "department-region", message).into());
+    }
     let Some(hash) = newest(tx, code)? else {
         return Err(Refusal::not_found(format!("没有已发布的事项“{code}”，请先发布。")).into());
     };
@@ -164,6 +171,23 @@ pub fn adopt(tx: &Tx, actor: &Actor, code: &str, hash: &str) -> Result<u64> {
         item_event(tx, actor, "item.adopt", detail, offers.clone(), first);
     }
     Ok(offers.len() as u64)
+}
+
+/// Ends what is offered of an item in a region.
+///
+/// # Errors
+/// As [`close`].
+pub fn close_in(tx: &Tx, actor: &Actor, code: &str, region: RegionCode) -> Result<()> {
+    let sql =
+        "SELECT id, version FROM item WHERE code = ?1 AND region_code = ?2 AND state = 'open'";
+    let found = tx.row_opt(sql, params![code, region], |row| {
+        Ok((row.get::<ItemId>(0)?, row.get::<i64>(1)?))
+    })?;
+    let Some((id, version)) = found else {
+        let message = format!("事项“{code}”没有在这个区域开放申报，不需要停止。");
+        return Err(Refusal::not_found(message).into());
+    };
+    close(tx, actor, id, version)
 }
 
 /// Ends an offer (停止申报): no new applications; running cases go on.

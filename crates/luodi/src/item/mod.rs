@@ -21,7 +21,7 @@ mod spec;
 mod tests;
 
 pub use check::{Prepared, check, prepare};
-pub use commands::{Published, adopt, close, offer, publish};
+pub use commands::{Published, adopt, close, close_in, offer, publish};
 pub use diagram::{Drawing, drawing};
 pub use files::Files;
 pub use finding::{Finding, Findings, Severity};

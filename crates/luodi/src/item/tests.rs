@@ -56,6 +56,7 @@ impl City {
             code: "YJFG".into(),
             name: "永嘉县发改局".into(),
             region: region("330324"),
+            paper_word: "永发改".into(),
         };
         let command = Command::new("test", now());
         let department =

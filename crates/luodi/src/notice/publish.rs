@@ -208,7 +208,7 @@ fn next_number(tx: &Tx<'_>, batch: &BatchRow) -> Result<String> {
     let department = account::department(tx, batch.department)?.ok_or_else(missing)?;
     let year = tx.today().year();
     let next = number::next(tx, &format!("notice {} {year}", batch.department))?;
-    Ok(format!("{}公示〔{year}〕{next}号", department.code))
+    Ok(format!("{}公示〔{year}〕{next}号", department.paper_word))
 }
 
 fn insert(

@@ -233,6 +233,7 @@ fn fixture(tx: &Tx<'_>) -> Result<Made> {
             code: code.into(),
             name: format!("{code}局"),
             region: region(of),
+            paper_word: code.into(),
         };
         create_department(tx, &console, &new)
     };

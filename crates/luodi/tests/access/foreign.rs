@@ -42,6 +42,10 @@ const SHAPES: &[Shape] = &[
         ids: "SELECT c.id, a.id FROM casework c JOIN attachment a ON a.subject_id = c.id WHERE c.region_code = '{region}'",
     },
     Shape {
+        path: "/departments/{id}",
+        ids: "SELECT id, id FROM department WHERE region_code = '{region}'",
+    },
+    Shape {
         path: "/drafts/{draft}",
         ids: "SELECT d.id, d.id FROM draft d JOIN party p ON p.id = d.party_id WHERE d.state = 'open' AND p.region_code = '{region}'",
     },

@@ -1,5 +1,6 @@
 //! The binary as an operator meets it: exit codes, refusals, forwarding, and its end.
 
+mod city;
 mod serve;
 
 use std::path::{Path, PathBuf};

@@ -126,3 +126,140 @@ async fn a_budget_line() {
     ];
     refuses("finance1-yj", "/budgets/new", &fields, &wrong).await;
 }
+
+#[tokio::test]
+async fn an_account_of_staff() {
+    let fields = [
+        ("login", "Ab"),
+        ("name", ""),
+        ("region", ""),
+        ("department", "none"),
+    ];
+    let wrong = [
+        ("login", "login-shape"),
+        ("name", "required"),
+        ("region", "required"),
+        ("department", "id"),
+    ];
+    refuses("system", "/accounts/new", &fields, &wrong).await;
+}
+
+#[tokio::test]
+async fn a_department() {
+    let fields = [
+        ("code", "YJFG"),
+        ("name", ""),
+        ("region", "330324"),
+        ("paper_word", "乐发改"),
+    ];
+    let wrong = [
+        ("code", "taken"),
+        ("name", "required"),
+        ("paper_word", "taken"),
+    ];
+    refuses("system", "/departments/new", &fields, &wrong).await;
+}
+
+#[tokio::test]
+async fn a_batch() {
+    let city = TestCity::open();
+    let mut reviewer = city.log_in("reviewer-yj").await;
+    let form = reviewer.get("/batches/new").await;
+    let (item, period) = (form.hidden("item"), form.hidden("period"));
+    let before = city.state().await;
+    let post = |period: String| {
+        let (item, form) = (item.clone(), &form);
+        let mut reviewer = reviewer.clone();
+        async move {
+            let fields = [("item", item.as_str()), ("period", &period), ("line", "")];
+            reviewer.post_from(form, "/batches/new", &fields).await
+        }
+    };
+    let answer = post(period).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.refused(), [("line", "required")]);
+    // A colleague was faster: what waited is no longer shown, but what is wrong is.
+    let answer = post("2020Q1".to_owned()).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let summary = answer.between("id=\"errors\"", "</ul>");
+    assert!(
+        summary.contains("这一期没有等待列入批次的办件") && summary.contains("请选择列支"),
+        "{summary}"
+    );
+    assert_eq!(city.state().await, before);
+}
+
+#[tokio::test]
+async fn a_notice() {
+    let city = TestCity::open();
+    let mut reviewer = city.log_in("reviewer-yj").await;
+    let choice = reviewer.get("/batches/new").await;
+    let section = choice.html.split_once("id=\"waiting-").unwrap().1;
+    let line = section.split("<option value=\"").nth(2).unwrap();
+    let line = line.split_once('"').unwrap().0.to_owned();
+    let (item, period) = (choice.hidden("item"), choice.hidden("period"));
+    let fields = [
+        ("action", "create_batch"),
+        ("item", &item),
+        ("period", &period),
+        ("line", &line),
+    ];
+    let made = reviewer.post_from(&choice, "/batches/new", &fields).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text());
+    let path = format!("{}/notice", made.location);
+    let form = reviewer.get(&path).await;
+    let version = form.hidden("version");
+    let before = city.state().await;
+    let fields = [
+        ("version", version.as_str()),
+        ("title", ""),
+        ("ends_on", "2026-11-24"),
+        ("basis", ""),
+        ("address", ""),
+        ("phone", "abc"),
+        ("mail", "nobody"),
+    ];
+    let answer = reviewer.post_from(&form, &path, &fields).await;
+    expect(
+        &answer,
+        &[
+            ("title", "required"),
+            ("ends_on", "notice-period"),
+            ("basis", "required"),
+            ("address", "required"),
+            ("phone", "phone-character"),
+            ("mail", "mail"),
+        ],
+    );
+    assert_eq!(city.state().await, before);
+}
+
+#[tokio::test]
+async fn an_objection() {
+    let city = TestCity::open();
+    let notice = city.id("SELECT id FROM notice WHERE state = 'open'").await;
+    let line = city
+        .id("SELECT l.id FROM notice_entry l JOIN notice n ON n.id = l.notice_id WHERE n.state = 'open'")
+        .await;
+    let path = format!("/notices/{notice}/objections/new");
+    let mut stranger = city.stranger();
+    let form = stranger.get(&format!("{path}?entry={line}")).await;
+    let before = city.state().await;
+    let fields = [
+        ("entry", line.as_str()),
+        ("kind", "organisation"),
+        ("name", ""),
+        ("phone", "12ab"),
+        ("statement", ""),
+    ];
+    let answer = stranger.upload_from(&form, &path, &fields, &[]).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let fields: Vec<&str> = answer.refused().iter().map(|(field, _)| *field).collect();
+    assert_eq!(
+        fields,
+        ["name", "phone", "statement", "document"],
+        "{}",
+        answer.text()
+    );
+    assert_eq!(city.state().await, before);
+}

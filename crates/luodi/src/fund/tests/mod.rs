@@ -70,6 +70,7 @@ impl City {
             code: "YJ-FG".into(),
             name: "永嘉县发展和改革局".into(),
             region: region("330324"),
+            paper_word: "永发改".into(),
         };
         let console = Actor::console("test", region("330300"));
         let department = store
