@@ -39,6 +39,8 @@ const TYPES: &[(&str, &str, &[&str])] = &[
 
 /// The most files one thing may have.
 const FILES_PER_SUBJECT: usize = 60;
+/// The most files one thing may ever have had, those replaced or taken out among them.
+const EVER_PER_SUBJECT: usize = 240;
 
 /// A file that is safe on disk and not yet named by a row.
 #[derive(Clone, Debug)]
@@ -278,6 +280,35 @@ pub fn add(
         }
     }
     Ok(changed)
+}
+
+/// How many more files a thing takes: to be asked before their content is written.
+///
+/// # Errors
+/// A fault of the store.
+pub fn room(q: &dyn Query, subject: Uuid) -> Result<usize, StoreError> {
+    let (present, ever) = q.row(
+        "SELECT COUNT(*), COUNT(replaced_at) FROM attachment WHERE subject_id = ?1",
+        params![subject],
+        |row| {
+            let (ever, replaced) = (row.get::<u64>(0)?, row.get::<u64>(1)?);
+            Ok((ever.saturating_sub(replaced), ever))
+        },
+    )?;
+    let left = |most: usize, used: u64| most.saturating_sub(usize::try_from(used).unwrap_or(most));
+    Ok(left(FILES_PER_SUBJECT, present).min(left(EVER_PER_SUBJECT, ever)))
+}
+
+/// What to say where there is no room.
+#[must_use]
+pub fn no_room(field: &str) -> FieldError {
+    FieldError {
+        field: field.to_owned(),
+        rule: "file-count".into(),
+        message: format!(
+            "最多上传 {FILES_PER_SUBJECT} 个文件（连同换下的不超过 {EVER_PER_SUBJECT} 个），请合并后再上传。"
+        ),
+    }
 }
 
 /// Takes a file out of its subject's list; row and content stay.

@@ -162,7 +162,7 @@ async fn download(
             ]
         })
         .collect();
-    export::xlsx("账号", &headers, &cells)
+    export::logged(&app, &visit, "账号", &headers, &cells).await
 }
 
 pub(super) fn crumb(href: &str, label: &str) -> Crumb {

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
+use uuid::Uuid;
 use vocab::Fen;
 
 use super::draft::{self, Draft, DraftBody};
@@ -204,8 +205,9 @@ async fn save(
     if form.act(posted.get("action"), &mut typed) {
         return apply_page(&app, &visit, &desk, &typed, &[]);
     }
+    let draft = desk.draft.as_ref().map(|draft| draft.id.0);
     let (kept, mut errors) =
-        keep_files(&app, &visit, form, desk.party.id, posted.uploads()).await?;
+        keep_files(&app, &visit, form, (desk.party.id, draft), posted.uploads()).await?;
     let old = desk
         .draft
         .as_ref()
@@ -251,12 +253,13 @@ pub(super) fn add_errors(errors: &mut Vec<FieldError>, found: Vec<FieldError>) {
     }
 }
 
-/// Makes uploaded files safe on disk; those that are refused are said, the others stay.
+/// Makes uploaded files of a draft or case (`subject`, where it is there already) safe on disk; those
+/// that are refused are said, the others stay. Where there is no room for all, none is written.
 pub(super) async fn keep_files(
     app: &App,
     visit: &Visit,
     form: &Form,
-    owner: PartyId,
+    (owner, subject): (PartyId, Option<Uuid>),
     uploads: &[Upload],
 ) -> Result<(Vec<Kept>, Vec<FieldError>), WebError> {
     let mut work = Vec::new();
@@ -266,6 +269,13 @@ pub(super) async fn keep_files(
             continue;
         };
         work.push((upload.clone(), types.clone(), !multiple));
+    }
+    let subject = subject.unwrap_or_default();
+    let room = app.store.read(move |q| attachment::room(&**q, subject));
+    if let Some((first, ..)) = work.first()
+        && room.await? < work.len()
+    {
+        return Ok((Vec::new(), vec![attachment::no_room(&first.field)]));
     }
     let (store, now) = (app.store.clone(), visit.now);
     let kept = tokio::task::spawn_blocking(move || {

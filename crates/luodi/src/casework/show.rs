@@ -420,7 +420,8 @@ async fn take_files(
     let Some(form) = form.filter(|_| !posted.uploads().is_empty()) else {
         return Ok((facts, Vec::new()));
     };
-    let (kept, errors) = keep_files(app, visit, form, facts.case.party, posted.uploads()).await?;
+    let owner = (facts.case.party, Some(facts.case.id.0));
+    let (kept, errors) = keep_files(app, visit, form, owner, posted.uploads()).await?;
     attach(app, visit, facts.case.id, kept).await?;
     let facts = load(app, visit, facts.case.id).await?;
     Ok((facts, errors))
@@ -607,8 +608,8 @@ async fn send_correction(
         return correct_page(&app, &visit, &before, &typed, &answer, &[]);
     }
     let (task, version) = (correction_task(&before)?.id, posted.version("version")?);
-    let (kept, mut errors) =
-        keep_files(&app, &visit, form, before.case.party, posted.uploads()).await?;
+    let owner = (before.case.party, Some(id.0));
+    let (kept, mut errors) = keep_files(&app, &visit, form, owner, posted.uploads()).await?;
     attach(&app, &visit, id, kept).await?;
     let facts = load(&app, &visit, id).await?;
     let values = match form.read(&fields, &slots(&facts), visit.today()) {

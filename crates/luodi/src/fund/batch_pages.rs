@@ -26,7 +26,7 @@ use crate::item;
 use crate::notice::{self, queries::Notice};
 use crate::refusal::{Error, Refusal, Refusals, Result};
 use crate::store::{Command, Query, day_in_china};
-use crate::web::export::{Cell, xlsx};
+use crate::web::export::{Cell, logged, xlsx};
 use crate::web::filters;
 use crate::web::form::{Chip, Choice, Errors, Stage, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
@@ -681,5 +681,5 @@ async fn export_list(State(app): State<App>, visit: Visit, Path(id): Path<BatchI
             ]
         })
         .collect();
-    xlsx(&batch.title, &headers, &cells)
+    logged(&app, &visit, &batch.title, &headers, &cells).await
 }

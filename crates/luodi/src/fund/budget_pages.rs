@@ -21,7 +21,7 @@ use crate::account::{self, Department};
 use crate::ids::{BudgetLineId, DepartmentId};
 use crate::refusal::{Error, Refusals};
 use crate::store::{Command, Query};
-use crate::web::export::{Cell, xlsx};
+use crate::web::export::{Cell, logged, xlsx};
 use crate::web::filters;
 use crate::web::form::{Chip, Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
@@ -570,5 +570,12 @@ async fn export_postings(
             ]
         })
         .collect();
-    xlsx(&format!("{} 明细账", budget.name), &headers, &cells)
+    logged(
+        &app,
+        &visit,
+        &format!("{} 明细账", budget.name),
+        &headers,
+        &cells,
+    )
+    .await
 }

@@ -22,7 +22,7 @@ use crate::account;
 use crate::ids::PaymentFileId;
 use crate::refusal::{Error, Refusal};
 use crate::store::Command;
-use crate::web::export::{Cell, download, xlsx};
+use crate::web::export::{Cell, download, logged};
 use crate::web::filters;
 use crate::web::form::{Chip, Errors};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
@@ -284,5 +284,5 @@ async fn export(State(app): State<App>, visit: Visit, Path(id): Path<PaymentFile
             ]
         })
         .collect();
-    xlsx(&file.number, &headers, &cells)
+    logged(&app, &visit, &file.number, &headers, &cells).await
 }

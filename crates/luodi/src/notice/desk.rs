@@ -157,7 +157,7 @@ async fn download(
         "答复日期",
     ];
     let cells: Vec<Vec<Cell>> = rows.into_iter().map(export_row).collect();
-    export::xlsx("异议", &headers, &cells)
+    export::logged(&app, &visit, "异议", &headers, &cells).await
 }
 
 fn export_row(row: ListedObjection) -> Vec<Cell> {

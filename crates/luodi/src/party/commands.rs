@@ -372,15 +372,3 @@ pub(super) fn look_up(
     });
     Ok(found)
 }
-
-/// Records that a list of parties left as a file.
-pub(super) fn note_export(tx: &Tx<'_>, actor: &Actor, rows: usize) -> Result<()> {
-    tx.event(Event {
-        actor: actor.to_ref(),
-        command: "party.export",
-        subject: ("account", actor.account_id().0),
-        detail: json!({ "rows": rows }),
-        rows: Vec::new(),
-    });
-    Ok(())
-}

@@ -155,16 +155,9 @@ async fn download(
     UrlQuery(query): UrlQuery<Asked>,
 ) -> Answer {
     let (actor, filter) = (visit.actor()?.clone(), filter_of(&query));
-    let asking = actor.clone();
     let rows = app
         .store
-        .read(move |q| queries::list(q, &asking, &filter, EXPORT_ROWS, 0))
-        .await?;
-    let count = rows.len();
-    app.store
-        .write(Command::new("party.export", visit.now), move |tx| {
-            commands::note_export(tx, &actor, count)
-        })
+        .read(move |q| queries::list(q, &actor, &filter, EXPORT_ROWS, 0))
         .await?;
     let headers = [
         "类型",
@@ -193,7 +186,7 @@ async fn download(
             ]
         })
         .collect();
-    export::xlsx("主体", &headers, &cells)
+    export::logged(&app, &visit, "主体", &headers, &cells).await
 }
 
 /// Finds a person by identity number. A form that is posted, so that the number stands in no

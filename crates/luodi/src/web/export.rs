@@ -4,9 +4,11 @@
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use rust_xlsxwriter::{Format, Workbook};
+use serde_json::json;
 use vocab::Fen;
 
-use super::{WebError, percent};
+use super::{App, Visit, WebError, percent};
+use crate::store::{Command, Event, StoreError};
 
 /// One cell of an exported list.
 #[derive(Clone, Debug)]
@@ -49,6 +51,37 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     fn from(value: Option<T>) -> Self {
         value.map_or(Cell::Empty, Into::into)
     }
+}
+
+/// A workbook that names people or parties: the log keeps who took which list, and how many rows,
+/// before it leaves.
+///
+/// # Errors
+/// As [`xlsx`], and where the log cannot be written.
+pub async fn logged(
+    app: &App,
+    visit: &Visit,
+    name: &str,
+    headers: &[&str],
+    rows: &[Vec<Cell>],
+) -> Result<Response, WebError> {
+    let (actor, detail) = (
+        visit.actor()?.clone(),
+        json!({ "list": name, "rows": rows.len() }),
+    );
+    let command = Command::new("list.export", visit.now);
+    let noted = app.store.write(command, move |tx| {
+        tx.event(Event {
+            actor: actor.to_ref(),
+            command: "list.export",
+            subject: ("account", actor.account_id().0),
+            detail: detail.clone(),
+            rows: Vec::new(),
+        });
+        Ok::<_, StoreError>(())
+    });
+    noted.await?;
+    xlsx(name, headers, rows)
 }
 
 /// A workbook of one sheet with a header row.

@@ -219,3 +219,77 @@ async fn looking_is_logged_with_its_reason() {
         assert_eq!(find(&again.html, &values), None, "{page}");
     }
 }
+
+/// Whoever takes a list of people or enterprises away is in the log, with the number of rows.
+#[tokio::test]
+async fn lists_that_leave_are_logged() {
+    let city = TestCity::open();
+    let batch = city
+        .id("SELECT id FROM batch WHERE region_code = '330324' LIMIT 1")
+        .await;
+    let file = city
+        .id("SELECT f.id FROM payment_file f JOIN batch b ON b.id = f.batch_id WHERE b.region_code = '330324' LIMIT 1")
+        .await;
+    let lists = [
+        ("finance1-yj", "/cases/export.xlsx?ended=all".to_owned()),
+        ("handler1-yj", "/parties.xlsx".to_owned()),
+        ("finance1-yj", "/bank-accounts.xlsx".to_owned()),
+        ("finance1-yj", format!("/batches/{batch}/list.xlsx")),
+        ("finance1-yj", format!("/payments/{file}/lines.xlsx")),
+        ("reviewer-yj", "/objections/export.xlsx".to_owned()),
+        ("system", "/accounts.xlsx".to_owned()),
+    ];
+    let count = "SELECT COUNT(*) FROM audit_event WHERE command = 'list.export'";
+    for (at, (user, path)) in (1i64..).zip(&lists) {
+        let mut visitor = city.log_in(user).await;
+        let list = visitor.get(path).await;
+        assert_eq!(list.status, StatusCode::OK, "{path}");
+        assert!(list.bytes.starts_with(b"PK"), "{path}");
+        assert_eq!(city.number(count).await, at, "{path}");
+    }
+    // One's own cases and what is public leave no trace.
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    for path in ["/my/export.xlsx", "/paid/table.xlsx", "/items.xlsx"] {
+        assert_eq!(enterprise.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(city.number(count).await, lists.len() as i64);
+}
+
+/// What there is no room for is refused before any of it is written.
+#[tokio::test]
+async fn too_many_papers_leave_nothing_behind() {
+    let city = TestCity::open();
+    let find = "FROM task t JOIN casework c ON c.id = t.case_id \
+         WHERE t.state = 'open' AND t.node = 'inspect' AND c.region_code = '330382' ORDER BY t.id";
+    let case = city.id(&format!("SELECT c.id {find}")).await;
+    let task = city.id(&format!("SELECT t.id {find}")).await;
+    let mut officer = city.log_in("handler1-yq").await;
+    let page = officer.get(&format!("/cases/{case}")).await;
+    let files = || walk(&city.folder().join("attachments"));
+    let (before, kept) = (city.state().await, files());
+    let pictures: Vec<Vec<u8>> = (0..61u8)
+        .map(|number| [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &[number]].concat())
+        .collect();
+    let uploads: Vec<(&str, &str, &[u8])> = pictures
+        .iter()
+        .map(|bytes| ("photos", "roof.png", bytes.as_slice()))
+        .collect();
+    let path = format!("/cases/{case}/tasks/{task}");
+    let fields = [("version", "1"), ("action", "pass")];
+    let answer = officer.upload_from(&page, &path, &fields, &uploads).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.says("最多上传 60 个文件"), "{}", answer.text());
+    assert_eq!(files(), kept);
+    assert_eq!(city.state().await, before);
+}
+
+/// How many files lie under a folder.
+fn walk(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    entries
+        .map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => walk(&entry.path()),
+            false => 1,
+        })
+        .sum()
+}

@@ -164,6 +164,12 @@ fn faults_of_form_and_process_are_found() {
         &["policy-input"],
     );
     check_fault(
+        "forms/inspection.json",
+        "\"key\": \"findings\",",
+        "\"key\": \"findings\", \"properties\": { \"luodi.class\": \"phone\" },",
+        &["task-form-personal"],
+    );
+    check_fault(
         "process.bpmn",
         "outcome = \"pass\"",
         "outcome = \"passed\"",

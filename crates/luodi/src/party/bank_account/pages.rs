@@ -336,7 +336,7 @@ async fn download(
             ]
         })
         .collect();
-    export::xlsx("收款账户", &headers, &cells)
+    export::logged(&app, &visit, "收款账户", &headers, &cells).await
 }
 
 #[derive(Template)]
