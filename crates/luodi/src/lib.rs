@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod api;
 pub mod article;
 pub mod attachment;
 pub mod casework;

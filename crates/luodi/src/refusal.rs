@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 /// One field that breaks one rule.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// The key of the field as posted; dots lead into groups.
     pub field: String,

@@ -23,6 +23,7 @@ pub fn routes() -> Vec<Route> {
         crate::fund::routes,
         crate::notice::routes,
         crate::log::routes,
+        crate::api::routes,
     ];
     for domain in domains {
         routes.extend(domain());

@@ -11,6 +11,7 @@
 mod support;
 
 mod access;
+mod api;
 mod articles;
 mod cases;
 mod cli;

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Role, Rule};
-use crate::refusal::Refusal;
+use crate::refusal::{Kind, Refusal};
 use crate::router;
 use crate::store::Command;
 use crate::web::form::Errors;
@@ -187,61 +187,57 @@ fn group(accounts: Vec<DemoAccount>, page: &Page) -> Vec<DemoGroup> {
 
 async fn enter(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
     let form = LogIn::read(&posted);
-    if !app.attempts.admit(LOG_IN, &visit.address, visit.now) {
-        let refusal = Refusal::field(
-            "password",
-            "address-rate",
-            "这个网络的登录尝试太多，请过一分钟再试。",
-        );
-        return show_refused(&app, &visit, StatusCode::TOO_MANY_REQUESTS, form, &refusal).await;
-    }
-    // One address guesses one account's password; it does not shut out the owner elsewhere.
-    let guesser = app.attempts.pair(&form.login, &visit.address);
-    if !app.attempts.admit(OF_ACCOUNT, &guesser, visit.now) {
-        let refusal = Refusal::field(
-            "password",
-            "account-rate",
-            "这个账号从您这里连续输错了多次密码，现在每分钟只能再试一次。请稍等，或联系系统管理员重置密码。",
-        );
-        return show_refused(&app, &visit, StatusCode::TOO_MANY_REQUESTS, form, &refusal).await;
-    }
-    match try_password(&app, &visit, &form).await {
-        Ok((candidate, secrets)) => {
-            app.attempts.give_back(LOG_IN, &visit.address, visit.now);
-            app.attempts.forget(OF_ACCOUNT, &guesser);
-            entered(&app, &visit, form, &candidate, &secrets).await
-        }
+    match open_session(&app, &visit, &form.login, &form.password).await {
+        Ok((candidate, secrets)) => entered(&app, &visit, form, &candidate, &secrets).await,
         Err(error) => {
             let refusal = error.into_refusal()?;
-            show_refused(
-                &app,
-                &visit,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                form,
-                &refusal,
-            )
-            .await
+            let status = match refusal.kind {
+                Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            show(&app, &visit, status, form, Errors::from(&refusal)).await
         }
     }
 }
 
-async fn show_refused(
+/// Opens a session for a log-in name and its password, as often as the rates allow.
+///
+/// # Errors
+/// Refused where the rate is used up or the password is wrong.
+pub(super) async fn open_session(
     app: &App,
     visit: &Visit,
-    status: StatusCode,
-    form: LogIn,
-    refusal: &Refusal,
-) -> Answer {
-    show(app, visit, status, form, Errors::from(refusal)).await
+    login: &str,
+    password: &str,
+) -> Result<(Candidate, Secrets), WebError> {
+    let too_many = |rule: &'static str, message: &str| Refusal {
+        kind: Kind::TooMany,
+        ..Refusal::field("password", rule, message)
+    };
+    if !app.attempts.admit(LOG_IN, &visit.address, visit.now) {
+        let message = "这个网络的登录尝试太多，请过一分钟再试。";
+        return Err(too_many("address-rate", message).into());
+    }
+    // One address guesses one account's password; it does not shut out the owner elsewhere.
+    let guesser = app.attempts.pair(login, &visit.address);
+    if !app.attempts.admit(OF_ACCOUNT, &guesser, visit.now) {
+        let message = "这个账号从您这里连续输错了多次密码，现在每分钟只能再试一次。请稍等，或联系系统管理员重置密码。";
+        return Err(too_many("account-rate", message).into());
+    }
+    let opened = try_password(app, visit, login, password).await?;
+    app.attempts.give_back(LOG_IN, &visit.address, visit.now);
+    app.attempts.forget(OF_ACCOUNT, &guesser);
+    Ok(opened)
 }
 
 /// Tries the password and opens a session; takes as long for an unknown log-in name as for a known.
 async fn try_password(
     app: &App,
     visit: &Visit,
-    form: &LogIn,
+    login: &str,
+    password: &str,
 ) -> Result<(Candidate, Secrets), WebError> {
-    let login = form.login.clone();
+    let login = login.to_owned();
     let found = app
         .store
         .read(move |q| session::candidate(q, &login))
@@ -249,11 +245,7 @@ async fn try_password(
     let hash = found
         .as_ref()
         .map_or(password::NOBODY, |candidate| &candidate.password_hash);
-    let typed: String = form
-        .password
-        .chars()
-        .take(password::LONGEST_BYTES)
-        .collect();
+    let typed: String = password.chars().take(password::LONGEST_BYTES).collect();
     let fits = password::fits_in_turn(typed, hash.to_owned()).await?;
     let Some(candidate) = found else {
         tracing::info!(address = %visit.address, "log-in refused: no such account");
@@ -340,7 +332,7 @@ async fn leave(State(app): State<App>, visit: Visit, posted: Result<Posted, WebE
 }
 
 /// The session's cookie: out of reach of scripts, not sent by forms of other sites.
-fn with_session(
+pub(super) fn with_session(
     mut response: Response,
     token: &str,
     max_age_seconds: Option<u32>,

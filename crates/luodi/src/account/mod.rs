@@ -3,6 +3,7 @@
 //! It lacks the meaning of roles and row-level permission, which are `access`, and the parties that
 //! applicants act for, which are `party`.
 
+pub mod api;
 mod commands;
 mod department;
 mod desk;
@@ -159,6 +160,7 @@ pub fn check_roles(
 pub fn routes() -> Vec<Route> {
     let mut routes = log_in::routes();
     routes.extend(own::routes());
+    routes.extend(api::routes());
     routes.extend(desk::routes());
     routes.extend(department::routes());
     routes

@@ -6,6 +6,7 @@
 //!
 //! It lacks contributions by the public, ranking in search, and pictures.
 
+pub mod api;
 mod commands;
 mod demo;
 mod desk;
@@ -42,6 +43,7 @@ use crate::web::Route;
 pub fn routes() -> Vec<Route> {
     let mut routes = pages::routes();
     routes.extend(desk::routes());
+    routes.extend(api::routes());
     routes
 }
 

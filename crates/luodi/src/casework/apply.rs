@@ -13,10 +13,10 @@ use super::submit::{Submission, submit};
 use crate::access::{Actor, Role, Rule};
 use crate::attachment::{self, Attachment, Kept};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
-use crate::ids::{AttachmentId, DraftId, ItemId, PartyId};
+use crate::ids::{AttachmentId, BankAccountId, DraftId, ItemId, PartyId};
 use crate::item::{self, OpenItem, Package};
 use crate::party::{Party, bank_account};
-use crate::refusal::{FieldError, Refusal, Result};
+use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Command, Query};
 use crate::web::{Answer, App, Page, Posted, Route, Upload, Visit, WebError, filters, get, post};
 
@@ -244,6 +244,107 @@ async fn save(
     apply_page(&app, &visit, &desk, &typed, &errors)
 }
 
+/// An application as a program sends it.
+pub(super) struct Application {
+    /// What is applied for.
+    pub(super) item: ItemId,
+    /// For whom, where the window applies.
+    pub(super) party: String,
+    /// The form's fields.
+    pub(super) fields: Vec<(String, String)>,
+    /// The account the money should go to.
+    pub(super) bank_account: Option<BankAccountId>,
+}
+
+/// Submits an application in one go: papers safe on disk, a draft with them, the draft submitted.
+/// What is at fault is refused with its fields; the draft stays for another try.
+pub(super) async fn apply(
+    app: &App,
+    visit: &Visit,
+    sent: Application,
+    posted: &Posted,
+) -> Result<super::Completed, WebError> {
+    let actor = visit.actor()?.clone();
+    if let Some(done) = known_answer(app, visit, posted).await? {
+        return Ok(done);
+    }
+    let desk = load_desk(app, visit, sent.item, &sent.party).await?;
+    let form = &desk.package.form;
+    let draft = desk.draft.as_ref().map(|draft| draft.id.0);
+    let owner = (desk.party.id, draft);
+    let (kept, mut wrong) = keep_files(app, visit, form, owner, posted.uploads()).await?;
+    let body = DraftBody {
+        fields: sent.fields,
+        bank_account: sent.bank_account,
+    };
+    let (item, party, writer) = (sent.item, desk.party.id, actor.clone());
+    let fields = body.fields.clone();
+    let save = app
+        .store
+        .write(Command::new("draft.save", visit.now), move |tx| {
+            draft::save(tx, &writer, item, party, &body, &kept)
+        });
+    let id = save.await?;
+    let desk = load_desk(app, visit, item, &party.to_string()).await?;
+    let read = form_values(&desk, fields, visit);
+    let values = match read {
+        Ok(values) if wrong.is_empty() => values,
+        read => {
+            add_errors(&mut wrong, read.err().unwrap_or_default());
+            return Err(Refusal::fields(wrong).into());
+        }
+    };
+    let submission = Submission {
+        item,
+        party,
+        channel: channel(&actor),
+        values,
+        bank_account: sent.bank_account,
+        draft: Some(id),
+    };
+    let command = Command::new("case.submit", visit.now).once(posted.key());
+    let done = app
+        .store
+        .write_once(command, move |tx| submit(tx, &actor, &submission));
+    Ok(done.await?.value)
+}
+
+fn form_values(
+    desk: &Desk,
+    fields: Vec<(String, String)>,
+    visit: &Visit,
+) -> Result<Values, Vec<FieldError>> {
+    let fields = desk.fields(fields);
+    desk.package
+        .form
+        .read(&fields, &desk.slots(), visit.today())
+}
+
+fn channel(actor: &Actor) -> &'static str {
+    if actor.party.is_some() {
+        "online"
+    } else {
+        "window"
+    }
+}
+
+/// What was answered under this form's key before, if it had an effect.
+async fn known_answer(
+    app: &App,
+    visit: &Visit,
+    posted: &Posted,
+) -> Result<Option<super::Completed>, WebError> {
+    let command = Command::new("case.submit", visit.now).once(posted.key());
+    let again = app.store.write_once(command, move |_| {
+        Err::<super::Completed, _>(Error::from(Refusal::not_found("没有这次提交。")))
+    });
+    match again.await {
+        Ok(done) => Ok(Some(done.value)),
+        Err(Error::Refused(_)) => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
 /// Adds what else is wrong: a file that was refused is not said to be missing as well.
 pub(super) fn add_errors(errors: &mut Vec<FieldError>, found: Vec<FieldError>) {
     for error in found {
@@ -287,7 +388,7 @@ pub(super) async fn keep_files(
                     file.single = single;
                     kept.push(file);
                 }
-                Err(crate::refusal::Error::Refused(refusal)) => errors.extend(refusal.fields),
+                Err(Error::Refused(refusal)) => errors.extend(refusal.fields),
                 Err(other) => return Err(other),
             }
         }
@@ -321,7 +422,7 @@ async fn load_review(app: &App, visit: &Visit, id: DraftId) -> Result<Review, We
         let draft = draft::find(&**q, &actor, id)?;
         let desk = open_desk(&**q, &actor, draft.item, draft.party, today)?;
         let accounts = bank_account::usable_of(&**q, draft.party)?;
-        Ok::<_, crate::refusal::Error>(Review {
+        Ok::<_, Error>(Review {
             desk,
             draft,
             accounts,
@@ -374,26 +475,17 @@ async fn submit_draft(
     let review = match load_review(&app, &visit, id).await {
         Ok(review) => review,
         // A second click after the effect finds no draft: the stored answer says what became of it.
-        Err(error) => return replay(&app, &visit, &posted, id, error).await,
+        Err(error) => return replay(&app, &visit, &posted, error).await,
     };
     let desk = &review.desk;
-    let fields = desk.fields(review.draft.body.fields.clone());
-    let values = match desk
-        .package
-        .form
-        .read(&fields, &desk.slots(), visit.today())
-    {
+    let values = match form_values(desk, review.draft.body.fields.clone(), &visit) {
         Ok(values) => values,
         Err(errors) => return review_page(&app, &visit, &review, &errors),
     };
     let submission = Submission {
         item: desk.offered.id,
         party: desk.party.id,
-        channel: if actor.party.is_some() {
-            "online"
-        } else {
-            "window"
-        },
+        channel: channel(&actor),
         values,
         bank_account: posted.get("bank_account").parse().ok(),
         draft: Some(id),
@@ -418,18 +510,11 @@ async fn submit_draft(
     }
 }
 
-/// Asks the store for the answer remembered under this form's key; the draft itself is gone.
-async fn replay(app: &App, visit: &Visit, posted: &Posted, id: DraftId, error: WebError) -> Answer {
-    let actor = visit.actor()?.clone();
-    let command = Command::new("case.submit", visit.now).once(posted.key());
-    let again = app.store.write_once(command, move |tx| {
-        draft::find(tx, &actor, id)?;
-        Err::<super::Completed, _>(Refusal::not_found("没有这份草稿。").into())
-    });
-    match again.await {
-        Ok(done) => Ok(visit.redirect(&format!("/cases/{}", done.value.case), &done.value.message)),
-        Err(crate::refusal::Error::Refused(_)) => Err(error),
-        Err(fault) => Err(fault.into()),
+/// The answer remembered under this form's key; the draft itself is gone.
+async fn replay(app: &App, visit: &Visit, posted: &Posted, error: WebError) -> Answer {
+    match known_answer(app, visit, posted).await? {
+        Some(done) => Ok(visit.redirect(&format!("/cases/{}", done.case), &done.message)),
+        None => Err(error),
     }
 }
 
@@ -443,7 +528,7 @@ async fn take_out(
     let command = Command::new("draft.take_out_file", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {
         let draft = draft::take_out(tx, &actor, id, file)?;
-        Ok::<_, crate::refusal::Error>((draft.item, draft.party))
+        Ok::<_, Error>((draft.item, draft.party))
     });
     let (item, party) = done.await?.value;
     Ok(visit.redirect(
@@ -460,7 +545,7 @@ async fn download(
     let actor = visit.actor()?.clone();
     let found = app.store.read(move |q| {
         let draft = draft::find(&**q, &actor, id)?;
-        Ok::<_, crate::refusal::Error>(attachment::of_subject(&**q, draft.id.0)?)
+        Ok::<_, Error>(attachment::of_subject(&**q, draft.id.0)?)
     });
     let files = found.await?;
     let file = files

@@ -5,6 +5,7 @@
 //! domain carries out the effects of `process::step` in the command's transaction. It lacks money
 //! (see `fund`) and publication (see `notice`): their commands end the tasks of role `batch`.
 
+pub mod api;
 mod apply;
 mod changes;
 mod clock;
@@ -51,5 +52,6 @@ pub fn routes() -> Vec<Route> {
     routes.extend(show::routes());
     routes.extend(work::routes());
     routes.extend(my::routes());
+    routes.extend(api::routes());
     routes
 }

@@ -13,7 +13,7 @@ use vocab::Fen;
 use super::apply::{add_errors, keep_files, send_file};
 use super::changes::{Change, Correction, corrections};
 use super::clock::{ClockView, case_clock};
-use super::commands::{Completion, complete_task, missing, withdraw};
+use super::commands::{Completed, Completion, complete_task, missing, withdraw};
 use super::correction::{answer_by, answer_correction};
 use super::path::{Happened, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
@@ -74,11 +74,11 @@ pub(super) struct Facts {
     pub(super) case: CaseRow,
     pub(super) package: Arc<Package>,
     party: Party,
-    values: Values,
+    pub(super) values: Values,
     pub(super) tasks: Vec<TaskRow>,
-    clock: Option<ClockView>,
+    pub(super) clock: Option<ClockView>,
     remarks: Vec<Remark>,
-    files: Vec<Attachment>,
+    pub(super) files: Vec<Attachment>,
     /// Papers that others took the place of.
     replaced: Vec<Attachment>,
     /// The amount by what the applicant says, until the department has examined it.
@@ -110,7 +110,7 @@ fn estimate(package: &Package, case: &CaseRow, values: &Values, tasks: &[TaskRow
     Some(policy.assess(&context).ok()?.amount)
 }
 
-async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
+pub(super) async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, WebError> {
     let actor = visit.actor()?.clone();
     let today = visit.today();
     let loaded = app.store.read(move |q| {
@@ -402,6 +402,34 @@ async fn complete(
             .with_kept(kept(&posted))
             .with_visit(&visit)),
     }
+}
+
+/// Completes a task as a form says; whatever is at fault is refused with its fields.
+pub(super) async fn complete_now(
+    app: &App,
+    visit: &Visit,
+    case: CaseId,
+    task: TaskId,
+    posted: &Posted,
+) -> Result<Completed, WebError> {
+    let actor = visit.actor()?.clone();
+    let facts = load(app, visit, case).await?;
+    if spec_of(&facts, task).is_none() {
+        return Err(WebError::not_found());
+    }
+    let (facts, mut wrong) = take_files(app, visit, facts, task, posted).await?;
+    let completion = match read_completion(&facts, task, posted, visit) {
+        Ok(completion) if wrong.is_empty() => completion,
+        read => {
+            wrong.extend(read.err().unwrap_or_default());
+            return Err(Refusal::fields(wrong).into());
+        }
+    };
+    let command = Command::new("case.complete_task", visit.now).once(posted.key());
+    let done = app
+        .store
+        .write_once(command, move |tx| complete_task(tx, &actor, &completion));
+    Ok(done.await?.value)
 }
 
 /// Attaches the files of a task's form, such as photographs of an inspection; those that are

@@ -71,6 +71,15 @@ impl ListQuery {
         query
     }
 
+    /// Of the tasks that wait for the visitor's roles.
+    pub(super) fn of_worklist(self) -> Self {
+        Self {
+            mine: "1".into(),
+            ended: "no".into(),
+            ..self
+        }
+    }
+
     /// The address of the same list with another state.
     fn with(&self, path: &str, (name, value): (&str, &str)) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -190,11 +199,7 @@ pub async fn worklist(
     waiting: Vec<Waiting>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let asked = ListQuery {
-        mine: "1".into(),
-        ended: "no".into(),
-        ..asked
-    };
+    let asked = asked.of_worklist();
     let filter = asked.filter(&actor, visit.today());
     let found = find(app, &actor, filter, asked.page).await?;
     let list = List {

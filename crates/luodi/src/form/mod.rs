@@ -6,6 +6,7 @@
 
 mod check;
 mod feel;
+mod flatten;
 mod model;
 mod parse;
 mod personal;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use check::{CodeRule, DateRule};
 pub use feel::{feel_value, number_value};
+pub use flatten::flatten;
 pub use model::{Choice, Class, Demand, Field, FieldKind, Form, Section, TextCheck};
 pub use parse::{Finding, Parsed, Severity, parse};
 pub use personal::looks_personal;

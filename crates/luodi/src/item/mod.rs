@@ -4,6 +4,7 @@
 //! Owns the tables `item`, `item_version` and `policy_version`. It lacks cases: what a package
 //! means for a case is asked of [`Package`], carried out by `casework`.
 
+pub mod api;
 mod check;
 mod commands;
 mod diagram;

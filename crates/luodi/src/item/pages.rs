@@ -13,11 +13,13 @@ pub use list::{ListedItem, open_now};
 
 /// The routes of this domain.
 pub fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         get("/items", Rule::Public, list::list),
         get("/items.xlsx", Rule::Public, list::download),
         get("/items/{id}", Rule::Public, guide::show),
-    ]
+    ];
+    routes.extend(super::api::routes());
+    routes
 }
 
 /// Calendar days before the last day from which the light is red.

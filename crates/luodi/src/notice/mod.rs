@@ -6,6 +6,7 @@
 //! which it suspends for the days of the notice.
 
 mod answer;
+pub mod api;
 mod desk;
 mod desk_queries;
 mod ending;
@@ -157,5 +158,6 @@ pub fn routes() -> Vec<Route> {
     routes.extend(publish_page::routes());
     routes.extend(object_pages::routes());
     routes.extend(desk::routes());
+    routes.extend(api::routes());
     routes
 }

@@ -4,6 +4,9 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::filters;
 use super::{Page, Visit};
 use crate::refusal::{Error, FieldError, Kind, Refusal};
@@ -47,6 +50,23 @@ impl WebError {
             "您的账号没有办理这件事的权限。需要时请联系本单位的系统管理员。",
         )
         .into()
+    }
+
+    /// A program asks without a session.
+    pub(super) fn no_session() -> Self {
+        let message = "请先登录：POST /api/session。登录过期时也请重新登录。";
+        Self::Done(Box::new(
+            Told {
+                status: StatusCode::UNAUTHORIZED,
+                code: "session",
+                heading: "请登录",
+                message: message.to_owned(),
+                fields: Vec::new(),
+                kept: Vec::new(),
+                see: String::new(),
+            }
+            .json(),
+        ))
     }
 
     /// Another site sent the form.
@@ -190,6 +210,7 @@ impl From<askama::Error> for WebError {
 #[derive(Clone, Debug)]
 struct Told {
     status: StatusCode,
+    code: &'static str,
     heading: &'static str,
     message: String,
     fields: Vec<FieldError>,
@@ -198,6 +219,17 @@ struct Told {
 }
 
 impl Told {
+    /// For programs.
+    fn json(self) -> Response {
+        let body = Problem {
+            code: self.code.to_owned(),
+            message: self.message,
+            fields: self.fields,
+            see: self.see,
+        };
+        (self.status, axum::Json(body)).into_response()
+    }
+
     fn page(&self, visit: Option<&Visit>) -> Response {
         let template = ErrorPage {
             page: Page::bare(self.heading, visit),
@@ -210,13 +242,32 @@ impl Told {
         page(self.status, &template)
     }
 
-    /// The page in nobody's frame, or already in its visitor's.
+    /// The page, which carries what it tells so that the guard can tell it otherwise.
     fn answer(self, visit: Option<&Visit>) -> Response {
         let mut response = self.page(visit);
-        if visit.is_none() {
-            response.extensions_mut().insert(self);
-        }
+        response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// Why a request of a program was not carried out.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable code.
+    pub code: String,
+    /// What happened and what to do next, in Chinese.
+    pub message: String,
+    /// The fields at fault, in the order of the form.
+    pub fields: Vec<FieldError>,
+    /// Where what was done before can be seen; empty where there is none.
+    pub see: String,
+}
+
+/// Tells a program why it was refused.
+pub(super) fn told_in_json(mut response: Response) -> Response {
+    match response.extensions_mut().remove::<Told>() {
+        Some(told) => told.json(),
+        None => response,
     }
 }
 
@@ -277,6 +328,7 @@ impl IntoResponse for WebError {
                 let (status, heading) = status(refusal.kind);
                 let told = Told {
                     status,
+                    code: refusal.code,
                     heading,
                     message: refusal.message,
                     fields: refusal.fields,
@@ -307,6 +359,7 @@ impl IntoResponse for WebError {
                 };
                 let told = Told {
                     status,
+                    code: if read_only { "read-only" } else { "fault" },
                     heading: "出了问题",
                     message,
                     fields: Vec::new(),

@@ -24,7 +24,7 @@ mod visit;
 pub use assets::{asset, healthz, readyz};
 pub use attempts::{Attempts, Rate};
 pub use clock::{Clock, civil};
-pub use error::WebError;
+pub use error::{Problem, WebError};
 pub use lang::Lang;
 pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
 pub use posted::{FILE_BYTES, Posted, Upload};

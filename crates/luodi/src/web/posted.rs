@@ -4,10 +4,13 @@
 use axum::body::Bytes;
 use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::route::is_api;
 use super::{App, Visit, WebError};
 use crate::refusal::Refusal;
 use crate::store::IdempotencyKey;
@@ -21,6 +24,8 @@ const MULTIPART_BYTES: usize = 64 << 20;
 /// The largest request that is read to its end, so that a form that is too large can be answered
 /// with its text; what goes beyond the limits above is read and dropped.
 pub(super) const REQUEST_BYTES: usize = 256 << 20;
+/// The field that holds the JSON a program sent.
+const JSON: &str = "json";
 /// The most fields and files of a form.
 const PARTS: usize = 2_000;
 
@@ -113,6 +118,28 @@ impl Posted {
         }
     }
 
+    /// The JSON a program sent, as the body or as the part `json` beside files.
+    ///
+    /// # Errors
+    /// Refused where it is not what is expected, saying where.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        let text = self.get(JSON);
+        serde_json::from_str(text).map_err(|error| {
+            let message = format!("请求内容不是要求的 JSON：{error}。字段见 /api/openapi.json。");
+            Refusal::field(JSON, "json", message)
+        })
+    }
+
+    /// The same files and key with these fields, as a page would have posted them.
+    #[must_use]
+    pub fn with_fields(self, fields: Vec<(String, String)>) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (name, clean(&value)))
+            .collect();
+        Self { fields, ..self }
+    }
+
     /// A form made by a test or taken up again.
     pub fn from_fields(fields: Vec<(String, String)>) -> Self {
         Self {
@@ -136,9 +163,14 @@ impl FromRequest<App> for Posted {
         let Some(visit) = visit else {
             return Err(Refusal::forbidden("no-rule", "这个地址没有登记权限规则。").into());
         };
+        let sent = is_api(&visit.path).then(|| Sent::of(request.headers()));
         let mut posted = read(app, request, true)
             .await
             .map_err(|error| error.with_visit(&visit))?;
+        if let Some(sent) = sent {
+            posted.fields.push(("csrf".to_owned(), sent.token));
+            posted.fields.push(("idempotency_key".to_owned(), sent.key));
+        }
         posted
             .check_token(&visit)
             .map_err(|error| error.with_visit(&visit))?;
@@ -157,6 +189,25 @@ impl FromRequest<App> for Posted {
         };
         posted.path = visit.path_only().to_owned();
         Ok(posted)
+    }
+}
+
+/// What a program sends in headers where a page has hidden fields.
+struct Sent {
+    token: String,
+    key: String,
+}
+
+impl Sent {
+    fn of(headers: &HeaderMap) -> Self {
+        let value = |name: &str| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        Self {
+            token: value("x-csrf-token"),
+            key: value("idempotency-key"),
+        }
     }
 }
 
@@ -193,10 +244,16 @@ async fn read(app: &App, request: Request, files: bool) -> Result<Posted, WebErr
             .map_err(|error| Refusal::invalid("form", format!("表单无法读取：{error}。")))?;
         return read_multipart(multipart, files).await;
     }
+    let json = kind.is_some_and(|kind| kind.starts_with("application/json"));
     let bytes = axum::body::to_bytes(request.into_body(), FORM_BYTES)
         .await
         .map_err(|_| Refusal::invalid("form-size", "表单超过 2 MB，请缩短文字后再提交。"))?;
     let mut posted = Posted::default();
+    if json {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        posted.fields.push((JSON.to_owned(), text));
+        return Ok(posted);
+    }
     for (name, value) in form_urlencoded::parse(&bytes).take(PARTS) {
         posted.fields.push((name.into_owned(), clean(&value)));
     }

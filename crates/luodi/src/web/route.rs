@@ -9,7 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
 
-use super::error::framed;
+use super::error::{framed, told_in_json};
 use super::sender::{Sender, sender};
 use super::{App, Visit, WebError};
 use crate::access::Rule;
@@ -66,7 +66,22 @@ pub fn mount(app: &App, routes: Vec<Route>) -> Router {
         .with_state(app.clone())
 }
 
+/// Whether programs ask at this address, who read JSON.
+pub(super) fn is_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
 async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: Next) -> Response {
+    let api = is_api(request.uri().path());
+    let response = admitted(app, rule, request, next).await;
+    if api {
+        told_in_json(response)
+    } else {
+        response
+    }
+}
+
+async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Response {
     let sender = sender(request.headers());
     match Visit::open(&app, request).await {
         Ok((visit, mut request)) => {
@@ -75,7 +90,11 @@ async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: N
             } else if rule.admits(visit.actor.as_ref()) {
                 request.extensions_mut().insert(visit.clone());
                 let response = readable(next.run(request).await, &visit);
-                let response = framed(response, &visit);
+                // An API's refusal is told in JSON further out.
+                let response = match is_api(&visit.path) {
+                    true => response,
+                    false => framed(response, &visit),
+                };
                 visit.finish(response)
             } else {
                 refuse(&app, visit, request, sender).await
@@ -103,6 +122,9 @@ async fn refuse(app: &App, visit: Visit, request: Request, sender: Sender) -> Re
     if visit.actor.is_some() {
         return WebError::forbidden().with_visit(&visit).into_response();
     }
+    if is_api(&visit.path) {
+        return WebError::no_session().into_response();
+    }
     if request.method() == Method::POST && sender == Sender::Here {
         return match super::posted::keep(app, &visit, request).await {
             // Finished like any answer: the form to log in again needs the stranger's cookie.
@@ -118,6 +140,9 @@ async fn refuse(app: &App, visit: Visit, request: Request, sender: Sender) -> Re
 }
 
 async fn not_found(State(app): State<App>, request: Request) -> Response {
+    if is_api(request.uri().path()) {
+        return told_in_json(WebError::not_found().into_response());
+    }
     match Visit::open(&app, request).await {
         Ok((visit, _)) => WebError::not_found().with_visit(&visit).into_response(),
         Err(error) => error.into_response(),

@@ -22,6 +22,10 @@ const SHAPES: &[Shape] = &[
         ids: "SELECT id, id FROM account WHERE region_code = '{region}'",
     },
     Shape {
+        path: "/api/cases/{case}",
+        ids: "SELECT c.id, t.id FROM casework c JOIN task t ON t.case_id = c.id WHERE c.region_code = '{region}' ORDER BY t.state DESC",
+    },
+    Shape {
         path: "/bank-accounts/{id}",
         ids: "SELECT b.id, b.id FROM bank_account b JOIN party p ON p.id = b.party_id WHERE p.region_code = '{region}'",
     },
@@ -76,7 +80,11 @@ const SHAPES: &[Shape] = &[
 ];
 
 /// Addresses whose ids are no rows of a county: public ones, and those every editor shares.
-const SHARED: &[&str] = &["/items/{item}/apply", "/desk/articles/{id}"];
+const SHARED: &[&str] = &[
+    "/api/items/{item}/apply",
+    "/items/{item}/apply",
+    "/desk/articles/{id}",
+];
 
 /// The questions that fit an address: its own, else that of the longest beginning.
 fn shape(path: &str) -> Option<&'static Shape> {

@@ -301,30 +301,34 @@ impl Visitor<'_> {
         fields: &[(&str, &str)],
         files: &[(&str, &str, &[u8])],
     ) -> Answer {
-        const BOUNDARY: &str = "luodi-test-boundary";
-        let mut body = Vec::new();
-        for (name, value) in fields {
-            body.extend_from_slice(
-                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                    .as_bytes(),
-            );
-        }
-        for (field, name, content) in files {
-            body.extend_from_slice(
-                format!(
-                    "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; \
-                     filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
-                )
-                .as_bytes(),
-            );
-            body.extend_from_slice(content);
-            body.extend_from_slice(b"\r\n");
-        }
-        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let (kind, body) = multipart(fields, files);
         let request = self
             .request("POST", path)
             .header("sec-fetch-site", "same-origin")
+            .header(CONTENT_TYPE, kind)
+            .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
+    }
+
+    /// Asks as a program does: JSON, with token and key in headers; with files as a multipart.
+    pub async fn call(
+        &mut self,
+        path: &str,
+        (token, key): (&str, &str),
+        json: &serde_json::Value,
+        files: &[(&str, &str, &[u8])],
+    ) -> Answer {
+        let text = json.to_string();
+        let (kind, body) = if files.is_empty() {
+            ("application/json".to_owned(), text.into_bytes())
+        } else {
+            multipart(&[("json", &text)], files)
+        };
+        let request = self
+            .request("POST", path)
+            .header("x-csrf-token", token)
+            .header("idempotency-key", key)
             .header(CONTENT_TYPE, kind)
             .body(Body::from(body))
             .unwrap();
@@ -344,4 +348,31 @@ impl Visitor<'_> {
             .unwrap();
         self.send(request).await
     }
+}
+
+/// Content type and body of a form with files.
+fn multipart(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "luodi-test-boundary";
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        body.extend_from_slice(
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .as_bytes(),
+        );
+    }
+    for (field, name, content) in files {
+        body.extend_from_slice(
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; \
+                     filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
