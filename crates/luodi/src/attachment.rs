@@ -364,16 +364,45 @@ pub fn ever_of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, 
     )
 }
 
-/// Hands every file of a subject over to another, e.g. from a draft to its case.
+/// Hands the files of a subject over to another, e.g. from a draft to its case. What was taken out
+/// before stays where it was, and is nobody else's business.
 ///
 /// # Errors
 /// A fault of the store.
 pub fn hand_over(tx: &Tx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE attachment SET subject_id = ?2, subject_kind = 'case' WHERE subject_id = ?1",
+        "UPDATE attachment SET subject_id = ?2, subject_kind = 'case' \
+         WHERE subject_id = ?1 AND replaced_at IS NULL",
         params![from, to],
     )?;
     Ok(())
+}
+
+/// Moves the files that wait at `from` to `to` and gives every row this changed; in a slot of one
+/// file, as `single` says, they take the place of what is there.
+///
+/// # Errors
+/// A fault of the store.
+pub fn replace_with(
+    tx: &Tx,
+    from: Uuid,
+    to: Uuid,
+    single: &dyn Fn(&str) -> bool,
+) -> Result<Vec<AttachmentId>> {
+    let present = of_subject(tx, to)?;
+    let coming = of_subject(tx, from)?;
+    let mut changed = Vec::new();
+    for file in &coming {
+        for old in present.iter().filter(|old| old.slot == file.slot) {
+            if single(&file.slot) && !changed.contains(&old.id) {
+                take_out(tx, to, old.id)?;
+                changed.push(old.id);
+            }
+        }
+        changed.push(file.id);
+    }
+    hand_over(tx, from, to)?;
+    Ok(changed)
 }
 
 /// Refuses where a required slot (name of the field, name shown) of a draft has no file.

@@ -31,7 +31,7 @@ pub use date::weekday_zh;
 pub use decimal::DecimalError;
 pub use fold::fold_width;
 pub use limit::{Cause, Light, Limit, Standing, Suspension};
-pub use mask::{mask_address, mask_person_name};
+pub use mask::{mask_address, mask_numbers, mask_person_name};
 pub use money::Fen;
 pub use quarter::{Quarter, QuarterError};
 pub use region::{RegionCode, RegionCodeError};

@@ -265,7 +265,7 @@ pub(super) async fn apply(
     posted: &Posted,
 ) -> Result<super::Completed, WebError> {
     let actor = visit.actor()?.clone();
-    if let Some(done) = known_answer(app, visit, posted).await? {
+    if let Some(done) = known_answer(app, visit, "case.submit", posted).await? {
         return Ok(done);
     }
     let desk = load_desk(app, visit, sent.item, &sent.party).await?;
@@ -329,12 +329,13 @@ fn channel(actor: &Actor) -> &'static str {
 }
 
 /// What was answered under this form's key before, if it had an effect.
-async fn known_answer(
+pub(super) async fn known_answer(
     app: &App,
     visit: &Visit,
+    command: &'static str,
     posted: &Posted,
 ) -> Result<Option<super::Completed>, WebError> {
-    let command = Command::new("case.submit", visit.now).once(posted.key());
+    let command = Command::new(command, visit.now).once(posted.key());
     let again = app.store.write_once(command, move |_| {
         Err::<super::Completed, _>(Error::from(Refusal::not_found("没有这次提交。")))
     });
@@ -512,7 +513,7 @@ async fn submit_draft(
 
 /// The answer remembered under this form's key; the draft itself is gone.
 async fn replay(app: &App, visit: &Visit, posted: &Posted, error: WebError) -> Answer {
-    match known_answer(app, visit, posted).await? {
+    match known_answer(app, visit, "case.submit", posted).await? {
         Some(done) => Ok(visit.redirect(&format!("/cases/{}", done.case), &done.message)),
         None => Err(error),
     }

@@ -112,12 +112,14 @@ impl Correction {
     }
 
     /// The papers that came with the answer.
-    pub(super) fn papers<'a>(&self, files: &'a [Attachment]) -> Vec<&'a Attachment> {
+    pub(super) fn papers<'a>(
+        &self,
+        files: impl Iterator<Item = &'a Attachment>,
+    ) -> Vec<&'a Attachment> {
         let Some(answered_at) = self.answered_at else {
             return Vec::new();
         };
         let came = files
-            .iter()
             .filter(|file| file.uploaded_at > self.asked_at && file.uploaded_at <= answered_at);
         came.collect()
     }

@@ -15,7 +15,7 @@ use super::suspension::{end_suspension, start_suspension};
 use crate::access::{Actor, Role, may_see};
 use crate::attachment;
 use crate::form::Values;
-use crate::ids::{CaseId, TaskId};
+use crate::ids::{AttachmentId, CaseId, TaskId};
 use crate::item::{self, Package};
 use crate::params;
 use crate::party;
@@ -151,6 +151,9 @@ pub fn answer_correction(
         return Err(Refusal::field("answer", "max-length", message).into());
     }
     let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
+    // The papers that came with the answer wait at its task until it is right as a whole.
+    let papers =
+        attachment::replace_with(tx, task.id.0, case.id.0, &|slot| package.is_single(slot))?;
     attachment::require_slots_of(tx, case.id.0, &package.required_slots(values))?;
     let claimed = package.claim_key(&facts::open_form(tx, &package.form, &case)?);
     if claimed != package.claim_key(values) {
@@ -170,7 +173,7 @@ pub fn answer_correction(
         params![case.id, form, package.title(values), package.period(values)],
     )?;
     keep_values(tx, &package, &case, values, true)?;
-    close_correction(tx, actor, &case, answer)?;
+    close_correction(tx, actor, &case, answer, &papers)?;
     let completion = Completion {
         case: case.id,
         task: task.id,
@@ -184,7 +187,13 @@ pub fn answer_correction(
     finish(tx, actor, &package, case, &task, &completion, outcome)
 }
 
-fn close_correction(tx: &Tx, actor: &Actor, case: &CaseRow, answer: &str) -> Result<()> {
+fn close_correction(
+    tx: &Tx,
+    actor: &Actor,
+    case: &CaseRow,
+    answer: &str,
+    papers: &[AttachmentId],
+) -> Result<()> {
     let open = tx.rows(
         "SELECT id, kind FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
         params![case.id],
@@ -201,14 +210,10 @@ fn close_correction(tx: &Tx, actor: &Actor, case: &CaseRow, answer: &str) -> Res
                 params![case.id, tx.today()],
             )?;
         }
-        event_rows(
-            tx,
-            actor,
-            "case.answer_correction",
-            case.id,
-            json!({}),
-            vec![("correction", id)],
-        )?;
+        let mut rows = vec![("correction", id)];
+        rows.extend(papers.iter().map(|paper| ("attachment", paper.0)));
+        let detail = json!({ "papers": papers.len() });
+        event_rows(tx, actor, "case.answer_correction", case.id, detail, rows)?;
     }
     end_suspension(tx, actor, case.id, Cause::Correction, tx.today())
 }

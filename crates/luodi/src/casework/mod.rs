@@ -10,6 +10,7 @@ mod apply;
 mod changes;
 mod clock;
 mod commands;
+mod correct_pages;
 mod correction;
 mod draft;
 mod duty;
@@ -36,8 +37,8 @@ pub use duty::{Duty, check_duty, record_duty};
 pub use figures::{CaseFigures, Counted, figures};
 pub use jobs::work_timer;
 pub use queries::{
-    CaseRow, ListedCase, ProposedCase, TaskRow, approved, count_all, entered, find_case, of_party,
-    open_task, proposed_cases,
+    CaseRow, ListedCase, ProposedCase, TaskRow, approved, count_all, entered, find_case,
+    is_running, of_party, open_task, proposed_cases,
 };
 pub use submit::{Submission, submit, submit_with};
 pub use suspension::{await_answer, enter_notice, resume, suspend};
@@ -50,6 +51,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = apply::routes();
     routes.extend(on_behalf::routes());
     routes.extend(show::routes());
+    routes.extend(correct_pages::routes());
     routes.extend(work::routes());
     routes.extend(my::routes());
     routes.extend(api::routes());

@@ -468,6 +468,16 @@ pub(super) fn count_by_state(
     })
 }
 
+/// Whether cases of an offered item have not ended.
+///
+/// # Errors
+/// A fault of the store.
+pub fn is_running(q: &dyn Query, item: ItemId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM casework WHERE item_id = ?1 AND ended_at IS NULL LIMIT 1";
+    let found: Option<i64> = q.row_opt(sql, params![item], |row| row.get(0))?;
+    Ok(found.is_some())
+}
+
 /// How many approved cases the actor may see are not in a public notice yet, and how many of these
 /// are over their limit.
 ///

@@ -8,19 +8,20 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::civil::Date;
 use serde_json::json;
+use uuid::Uuid;
 use vocab::Fen;
 
-use super::apply::{add_errors, keep_files, send_file};
+use super::apply::{keep_files, send_file};
 use super::changes::{Change, Correction, corrections};
 use super::clock::{ClockView, case_clock};
 use super::commands::{Completed, Completion, complete_task, missing, withdraw};
-use super::correction::{answer_by, answer_correction};
+use super::correction::answer_by;
 use super::path::{Happened, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
-use super::work::CASE_STAFF;
+use super::work::{CASE_STAFF, CASE_WORKERS};
 use super::{facts, state};
-use crate::access::{Actor, Role, Rule};
+use crate::access::{Actor, Role, Rule, may_act};
 use crate::account;
 use crate::attachment::{self, Attachment};
 use crate::form::{self, Errors, How, Values, ViewSection};
@@ -44,19 +45,13 @@ pub(super) fn routes() -> Vec<Route> {
             Rule::Staff(CASE_STAFF),
             complete,
         ),
-        get(
-            "/cases/{case}/correct",
-            Rule::ApplicantOrStaff(&[Role::WindowClerk]),
-            correct,
-        ),
-        post(
-            "/cases/{case}/correct",
-            Rule::ApplicantOrStaff(&[Role::WindowClerk]),
-            send_correction,
-        ),
         post("/cases/{case}/withdraw", Rule::Applicant, withdraw_case),
-        post("/cases/{case}/reveal", Rule::Staff(CASE_STAFF), reveal),
-        get("/cases/{case}/files/{file}", WHO, download),
+        post("/cases/{case}/reveal", Rule::Staff(CASE_WORKERS), reveal),
+        get(
+            "/cases/{case}/files/{file}",
+            Rule::ApplicantOrStaff(CASE_WORKERS),
+            download,
+        ),
     ]
 }
 
@@ -73,7 +68,7 @@ struct Inspection {
 pub(super) struct Facts {
     pub(super) case: CaseRow,
     pub(super) package: Arc<Package>,
-    party: Party,
+    pub(super) party: Party,
     pub(super) values: Values,
     pub(super) tasks: Vec<TaskRow>,
     pub(super) clock: Option<ClockView>,
@@ -83,7 +78,7 @@ pub(super) struct Facts {
     replaced: Vec<Attachment>,
     /// The amount by what the applicant says, until the department has examined it.
     estimate: Option<Fen>,
-    corrections: Vec<Correction>,
+    pub(super) corrections: Vec<Correction>,
     inspections: Vec<Inspection>,
     colleagues: Vec<(AccountId, String)>,
 }
@@ -95,7 +90,7 @@ impl Facts {
     }
 
     /// The last day to answer the correction that is open now.
-    fn correct_by(&self) -> Option<Date> {
+    pub(super) fn correct_by(&self) -> Option<Date> {
         let mut tasks = self.tasks.iter();
         let open = tasks.find(|t| t.state == "open" && t.role == Role::Applicant.code())?;
         answer_by(&self.package, open)
@@ -204,10 +199,11 @@ struct Typed {
 }
 
 /// Whether the task waits for this officer's role.
-fn is_theirs(task: &TaskRow, actor: &Actor) -> bool {
+fn is_theirs(facts: &Facts, task: &TaskRow, actor: &Actor) -> bool {
+    let department = Some(facts.case.department);
     task.state == "open"
         && task.role != Role::Applicant.code()
-        && Role::from_code(&task.role).is_some_and(|role| actor.has(role))
+        && Role::from_code(&task.role).is_some_and(|role| may_act(actor, role, department))
 }
 
 fn desk(
@@ -217,13 +213,21 @@ fn desk(
     errors: &[FieldError],
     today: Date,
 ) -> Result<Option<Desk>, WebError> {
-    let open = facts.tasks.iter().find(|task| is_theirs(task, actor));
+    let open = facts
+        .tasks
+        .iter()
+        .find(|task| is_theirs(facts, task, actor));
     let Some(task) = open else { return Ok(None) };
     let Some(spec) = facts.package.item.tasks.get(&task.node) else {
         return Ok(None);
     };
     let form = match facts.package.task_form(&task.node) {
-        Some(form) => form.render(&typed.values, errors, &shown_files(facts), today)?,
+        Some(form) => form.render(
+            &typed.values,
+            errors,
+            &shown_files(facts.case.id, facts.files.iter()),
+            today,
+        )?,
         None => String::new(),
     };
     Ok(Some(Desk {
@@ -261,6 +265,8 @@ struct ShowPage<'a> {
     why: Vec<WhyRow>,
     sections: Vec<ViewSection>,
     revealed: bool,
+    /// Papers and personal values are part of the visitor's work, or his own.
+    works: bool,
     may_withdraw: bool,
     to_correct: bool,
     desk: Option<Desk>,
@@ -290,9 +296,13 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
     let own = actor.party == Some(facts.case.party);
     let how = if own { How::Plain } else { shown.how };
     let (case, party) = (facts.case.id, facts.case.party);
+    let reader = actor.clone();
     let read = app.store.read(move |q| {
         let q: &dyn Query = &**q;
-        Ok::<_, Error>((fund::of_case(q, case)?, fund::received_by(q, party)?))
+        Ok::<_, Error>((
+            fund::of_case(q, case)?,
+            fund::received_by(q, &reader, party)?,
+        ))
     });
     let (money, past) = read.await?;
     let batched = facts.tasks.iter().any(|task| task.role == "batch");
@@ -314,6 +324,7 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
             .unwrap_or_default(),
         sections: facts.package.form.view(&facts.values, how),
         revealed: !own && how == How::Plain,
+        works: own || actor.roles.any(CASE_WORKERS),
         may_withdraw: own && facts.case.ended_at.is_none() && !batched,
         to_correct: facts
             .tasks
@@ -329,7 +340,7 @@ async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> An
             .map(|one| ShownCorrection {
                 one,
                 changes: one.changes(&facts.package, how),
-                papers: one.papers(&facts.files),
+                papers: one.papers(facts.files.iter().chain(&facts.replaced)),
             })
             .collect(),
         correct_by: facts.correct_by(),
@@ -443,14 +454,14 @@ async fn take_files(
 ) -> Result<(Facts, Vec<FieldError>), WebError> {
     let actor = visit.actor()?;
     let form = spec_of(&facts, task)
-        .filter(|(row, _)| is_theirs(row, actor))
+        .filter(|(row, _)| is_theirs(&facts, row, actor))
         .and_then(|(row, _)| facts.package.task_form(&row.node));
     let Some(form) = form.filter(|_| !posted.uploads().is_empty()) else {
         return Ok((facts, Vec::new()));
     };
     let owner = (facts.case.party, Some(facts.case.id.0));
     let (kept, errors) = keep_files(app, visit, form, owner, posted.uploads()).await?;
-    attach(app, visit, facts.case.id, kept).await?;
+    attach(app, visit, facts.case.id, ("case", facts.case.id.0), kept).await?;
     let facts = load(app, visit, facts.case.id).await?;
     Ok((facts, errors))
 }
@@ -525,12 +536,12 @@ fn slots(facts: &Facts) -> Vec<&str> {
     facts.files.iter().map(|file| file.slot.as_str()).collect()
 }
 
-/// The files of the case as a form shows them.
-fn shown_files(facts: &Facts) -> Vec<form::Attachment> {
-    let case = facts.case.id;
-    facts
-        .files
-        .iter()
+/// Files of a case as a form shows them.
+pub(super) fn shown_files<'a>(
+    case: CaseId,
+    files: impl Iterator<Item = &'a Attachment>,
+) -> Vec<form::Attachment> {
+    files
         .map(|file| form::Attachment {
             slot: file.slot.clone(),
             file_name: file.file_name.clone(),
@@ -540,132 +551,12 @@ fn shown_files(facts: &Facts) -> Vec<form::Attachment> {
         .collect()
 }
 
-#[derive(Template)]
-#[template(path = "casework/correct.html")]
-struct CorrectPage<'a> {
-    page: Page,
-    facts: &'a Facts,
-    task: &'a TaskRow,
-    asked: Vec<&'a Correction>,
-    correct_by: Option<Date>,
-    fields: String,
-    answer: String,
-    errors: Errors<'a>,
-}
-
-fn correction_task(facts: &Facts) -> Result<&TaskRow, WebError> {
-    facts
-        .tasks
-        .iter()
-        .find(|task| task.state == "open" && task.role == Role::Applicant.code())
-        .ok_or_else(|| {
-            Refusal::conflict(
-                "not-correcting",
-                "这个办件目前不需要补正。请返回办件页查看最新进度。",
-            )
-            .into()
-        })
-}
-
-fn correct_page(
-    app: &App,
-    visit: &Visit,
-    facts: &Facts,
-    values: &Values,
-    answer: &str,
-    errors: &[FieldError],
-) -> Answer {
-    let template = CorrectPage {
-        page: Page::new(app, visit, "补正"),
-        task: correction_task(facts)?,
-        asked: facts
-            .corrections
-            .iter()
-            .filter(|one| one.answered_at.is_none())
-            .collect(),
-        correct_by: facts.correct_by(),
-        fields: facts
-            .package
-            .form
-            .render(values, errors, &shown_files(facts), visit.today())?,
-        answer: answer.to_owned(),
-        errors: Errors(errors),
-        facts,
-    };
-    let status = if errors.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    visit.show_with(status, &template)
-}
-
-async fn correct(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> Answer {
-    let facts = load(&app, &visit, id).await?;
-    let mut values = facts.values.clone();
-    if visit.actor()?.party != Some(facts.case.party) {
-        // The window types personal values from the paper in hand; it is not shown the stored ones.
-        for field in facts
-            .package
-            .form
-            .fields()
-            .filter(|field| field.class.is_some())
-        {
-            values.remove(&field.key);
-        }
-    }
-    correct_page(&app, &visit, &facts, &values, "", &[])
-}
-
-async fn send_correction(
-    State(app): State<App>,
-    visit: Visit,
-    Path(id): Path<CaseId>,
-    posted: Posted,
-) -> Answer {
-    let actor = visit.actor()?.clone();
-    let before = load(&app, &visit, id).await?;
-    let form = &before.package.form;
-    let mut fields = posted.fields().to_vec();
-    form.prefill(&mut fields, |source| {
-        super::apply::prefill(&before.party, source)
-    });
-    let mut typed = form.typed(&fields);
-    let answer = posted.get("answer").to_owned();
-    if form.act(posted.get("action"), &mut typed) {
-        return correct_page(&app, &visit, &before, &typed, &answer, &[]);
-    }
-    let (task, version) = (correction_task(&before)?.id, posted.version("version")?);
-    let owner = (before.case.party, Some(id.0));
-    let (kept, mut errors) = keep_files(&app, &visit, form, owner, posted.uploads()).await?;
-    attach(&app, &visit, id, kept).await?;
-    let facts = load(&app, &visit, id).await?;
-    let values = match form.read(&fields, &slots(&facts), visit.today()) {
-        Ok(values) if errors.is_empty() => values,
-        read => {
-            add_errors(&mut errors, read.err().unwrap_or_default());
-            return correct_page(&app, &visit, &facts, &typed, &answer, &errors);
-        }
-    };
-    let command = Command::new("case.answer_correction", visit.now).once(posted.key());
-    let said = answer.clone();
-    let done = app.store.write_once(command, move |tx| {
-        answer_correction(tx, &actor, task, version, &values, &said)
-    });
-    match done.await {
-        Ok(_) => Ok(visit.redirect(&format!("/cases/{id}"), "补正材料已提交，办理继续。")),
-        Err(Error::Refused(refusal)) if !refusal.fields.is_empty() => {
-            correct_page(&app, &visit, &facts, &typed, &answer, &refusal.fields)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Attaches kept files to a case whose applicant corrects it.
-async fn attach(
+/// Attaches kept files to a case, or to the task of it where they wait.
+pub(super) async fn attach(
     app: &App,
     visit: &Visit,
     case: CaseId,
+    to: (&'static str, Uuid),
     kept: Vec<attachment::Kept>,
 ) -> Result<(), WebError> {
     if kept.is_empty() {
@@ -677,7 +568,7 @@ async fn attach(
         find_case(tx, &actor, case)?;
         let mut rows = Vec::new();
         for file in &kept {
-            let changed = attachment::add(tx, &actor.name, ("case", case.0), file)?;
+            let changed = attachment::add(tx, &actor.name, to, file)?;
             rows.extend(changed.iter().map(|file| ("attachment", file.0)));
         }
         tx.event(Event {
@@ -764,9 +655,14 @@ async fn download(
         .store
         .write(Command::new("case.open_file", visit.now), move |tx| {
             let case = find_case(tx, &actor, id)?;
-            let found = attachment::ever_of_subject(tx, case.id.0)?
-                .into_iter()
-                .find(|one| one.id == file);
+            let mut files = attachment::ever_of_subject(tx, case.id.0)?;
+            // What waits for an answer is shown to who writes it.
+            if actor.party == Some(case.party) || actor.has(Role::WindowClerk) {
+                for task in tasks_of(tx, case.id)?.iter().filter(|t| t.state == "open") {
+                    files.extend(attachment::of_subject(tx, task.id.0)?);
+                }
+            }
+            let found = files.into_iter().find(|one| one.id == file);
             if found.is_some() && actor.is_staff() {
                 tx.event(Event {
                     actor: actor.to_ref(),

@@ -27,6 +27,16 @@ pub(super) const CASE_STAFF: &[Role] = &[
     Role::AuditAdmin,
 ];
 
+/// Staff whose work needs the papers and the personal values of a case: leaders see figures, and the
+/// audit administrator sees the log.
+pub(super) const CASE_WORKERS: &[Role] = &[
+    Role::WindowClerk,
+    Role::CaseHandler,
+    Role::Reviewer,
+    Role::Approver,
+    Role::Finance,
+];
+
 pub(super) const ROWS: u32 = 30;
 /// The most rows of one export.
 pub(super) const EXPORT_ROWS: u32 = 50_000;

@@ -21,7 +21,7 @@ use crate::store::{Query, Row, StoreError};
 use crate::web::export::{self, Cell};
 use crate::web::filters;
 use crate::web::form::{Chip, Choice};
-use crate::web::{Answer, App, Page, Pager, Route, Visit, get, percent};
+use crate::web::{Answer, App, Page, Pager, Route, Visit, WebError, get, percent};
 
 /// Rows of a page.
 const ROWS: u32 = 30;
@@ -288,10 +288,13 @@ const HEADERS: [&str; 7] = [
 async fn table(app: &App, visit: &Visit, query: &Asked) -> Result<(String, Vec<Vec<Cell>>)> {
     let filter = filter_of(app, visit, query);
     let name = format!("兑付清单 {}", filter.year);
-    let read = app
-        .store
-        .read(move |q| list_paid(&**q, &filter, EXPORT_ROWS, 0));
-    let rows = read.await?.into_iter().map(|row| {
+    let read = app.store.read(move |q| {
+        let total = count_paid(&**q, &filter)?.count;
+        Ok::<_, Error>((total, list_paid(&**q, &filter, EXPORT_ROWS, 0)?))
+    });
+    let (total, rows) = read.await?;
+    let cut = total.saturating_sub(u64::from(EXPORT_ROWS));
+    let rows = rows.into_iter().map(|row| {
         vec![
             row.settled_on.to_string().into(),
             row.name.into(),
@@ -302,7 +305,12 @@ async fn table(app: &App, visit: &Visit, query: &Asked) -> Result<(String, Vec<V
             row.amount.into(),
         ]
     });
-    Ok((name, rows.collect()))
+    let mut rows: Vec<Vec<Cell>> = rows.collect();
+    if cut > 0 {
+        let note = format!("另有 {cut} 笔没有列出，请按区域或名称缩小范围后再导出。");
+        rows.push(vec![note.into()]);
+    }
+    Ok((name, rows))
 }
 
 async fn table_csv(
@@ -322,7 +330,9 @@ async fn table_xlsx(
     UrlQuery(query): UrlQuery<Asked>,
 ) -> Answer {
     let (name, rows) = table(&app, &visit, &query).await?;
-    let mut answer = export::xlsx(&name, &HEADERS, &rows)?;
+    // Strangers may ask for it: not on the threads that answer pages.
+    let made = tokio::task::spawn_blocking(move || export::xlsx(&name, &HEADERS, &rows));
+    let mut answer = made.await.map_err(WebError::fault)??;
     hide_from_search(&mut answer);
     Ok(answer)
 }

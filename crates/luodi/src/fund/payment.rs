@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use ledger::Movement;
 use serde_json::json;
-use vocab::Fen;
+use vocab::{Fen, fold_width};
 
 use super::batch::{change_entry, settle_state};
 use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch};
@@ -61,6 +61,12 @@ pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readi
         None => Readiness::Blocked("没有已核准的收款账户"),
         // The same question the payment file asks, so that one party never stops a whole batch.
         Some(account) => match bank_account::for_payment(q, account.id) {
+            // The money goes to whom the public notice named, whatever the party is called by now.
+            Ok(paid_to) if fold_width(&paid_to.holder_name) != fold_width(&entry.party_name) => {
+                Readiness::Blocked(
+                    "收款账户的户名与公示名单上的名称不一致：请核实更名，更名前不拨付",
+                )
+            }
             Ok(_) => Readiness::Ready(account.id),
             Err(Error::Refused(_)) => Readiness::Blocked("收款账户的户名与主体现在的名称不一致"),
             Err(fault) => return Err(fault),

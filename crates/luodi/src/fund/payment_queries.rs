@@ -416,15 +416,24 @@ pub fn returned_to(q: &dyn Query, party: PartyId) -> Result<Vec<Returned>> {
     )?)
 }
 
-/// How often and how much a party was paid. The caller has checked that the party may be seen.
+/// How often and how much a party was paid by those whose batches the actor may see; an applicant
+/// sees all of his own. The caller has checked that the party may be seen.
 ///
 /// # Errors
 /// A fault of the store.
-pub fn received_by(q: &dyn Query, party: PartyId) -> Result<(u64, Fen)> {
-    Ok(q.row(
-        "SELECT COUNT(*), CAST(COALESCE(SUM(amount_fen), 0) AS BIGINT) FROM batch_entry \
-         WHERE party_id = ?1 AND state = 'paid'",
-        params![party],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?)
+pub fn received_by(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<(u64, Fen)> {
+    let mut condition = match actor.party {
+        Some(_) => Condition {
+            sql: "1 = 1".to_owned(),
+            values: Vec::new(),
+        },
+        None => Condition::visible(actor, SCOPE),
+    };
+    condition.and("e.party_id = ??", party);
+    let sql = format!(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(e.amount_fen), 0) AS BIGINT) FROM batch_entry e \
+         JOIN batch b ON b.id = e.batch_id WHERE e.state = 'paid' AND {}",
+        condition.sql
+    );
+    Ok(q.row(&sql, condition.values, |row| Ok((row.get(0)?, row.get(1)?)))?)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
-use vocab::{Fen, fold_width};
+use vocab::{Fen, fold_width, mask_numbers};
 
 use super::file::hex;
 use crate::refusal::{FieldError, Refusal};
@@ -315,7 +315,10 @@ fn read_line(at: usize, line: &str) -> Result<ReplyLine, Fault> {
     let answer = match result.as_str() {
         "成功" => Answer::Paid,
         "退回" if reason.is_empty() => return Err(Fault::NoReason),
-        "退回" => Answer::Returned(reason.chars().take(LONGEST_REASON).collect()),
+        "退回" => {
+            let reason: String = reason.chars().take(LONGEST_REASON).collect();
+            Answer::Returned(mask_numbers(&reason))
+        }
         _ => return Err(Fault::UnknownResult(short(result))),
     };
     let on = read_day(day).ok_or_else(|| Fault::ImpossibleDate(short(day)))?;
@@ -418,6 +421,11 @@ mod tests {
         check(
             "文件编号,A,,\n\n１,成功,,2026/11/25\n",
             &["1 成功 2026-11-25"],
+        );
+        // An account number in the bank's words goes no further.
+        check(
+            "文件编号,A\n1,退回,账号6228480402564890018户名不符,2026-11-25\n",
+            &["1 退回(账号****0018户名不符) 2026-11-25"],
         );
     }
 

@@ -11,9 +11,10 @@ use vocab::RegionCode;
 use vocab::region::is_within;
 
 use super::check::Prepared;
-use super::queries::{find_item, newest, remember};
+use super::queries::{find_item, load, newest, remember};
 use crate::access::{Actor, ActorKind, Role};
 use crate::account;
+use crate::casework;
 use crate::ids::{DepartmentId, ItemId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
@@ -122,12 +123,23 @@ pub fn offer(
     let Some(hash) = newest(tx, code)? else {
         return Err(Refusal::not_found(format!("没有已发布的事项“{code}”，请先发布。")).into());
     };
+    // Asked for by its name, it is the same item.
+    let package = load(tx, &hash)?;
+    let code = package.item.code.as_str();
     let known = tx.row_opt(
-        "SELECT id FROM item WHERE code = ?1 AND region_code = ?2",
+        "SELECT id, department_id FROM item WHERE code = ?1 AND region_code = ?2",
         params![code, region],
-        |row| row.get::<ItemId>(0),
+        |row| Ok((row.get::<ItemId>(0)?, row.get::<DepartmentId>(1)?)),
     )?;
-    let id = known.unwrap_or_else(|| ItemId(tx.new_id()));
+    if let Some((id, holder)) = known
+        && holder != department
+        && casework::is_running(tx, id)?
+    {
+        let message =
+            "这个事项还有在办的办件，由原来的部门办理；全部办结后才能改由另一个部门受理。";
+        return Err(Refusal::field("department", "cases-running", message).into());
+    }
+    let id = known.map_or_else(|| ItemId(tx.new_id()), |(id, _)| id);
     if known.is_some() {
         tx.execute(
             "UPDATE item SET department_id = ?2, hash = ?3, state = 'open', opens_on = ?4, \
@@ -142,7 +154,8 @@ pub fn offer(
         )?;
     }
     let detail = json!({
-        "code": code, "region": region.to_string(), "hash": &hash, "opens_on": opens_on, "closes_on": closes_on,
+        "code": code, "region": region.to_string(), "department": department, "hash": &hash,
+        "opens_on": opens_on, "closes_on": closes_on,
     });
     item_event(tx, actor, "item.offer", detail, vec![id], id);
     Ok(id)
@@ -178,9 +191,13 @@ pub fn adopt(tx: &Tx, actor: &Actor, code: &str, hash: &str) -> Result<u64> {
 /// # Errors
 /// As [`close`].
 pub fn close_in(tx: &Tx, actor: &Actor, code: &str, region: RegionCode) -> Result<()> {
+    let own = match newest(tx, code)? {
+        Some(hash) => load(tx, &hash)?.item.code.clone(),
+        None => code.to_owned(),
+    };
     let sql =
         "SELECT id, version FROM item WHERE code = ?1 AND region_code = ?2 AND state = 'open'";
-    let found = tx.row_opt(sql, params![code, region], |row| {
+    let found = tx.row_opt(sql, params![own, region], |row| {
         Ok((row.get::<ItemId>(0)?, row.get::<i64>(1)?))
     })?;
     let Some((id, version)) = found else {

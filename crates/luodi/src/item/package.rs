@@ -136,6 +136,18 @@ impl Package {
         stages
     }
 
+    /// Whether a slot of the form holds one file.
+    pub fn is_single(&self, slot: &str) -> bool {
+        let kind = self.form.field(slot).map(|field| &field.kind);
+        matches!(
+            kind,
+            Some(FieldKind::File {
+                multiple: false,
+                ..
+            })
+        )
+    }
+
     /// The name of the material that stands in a slot; empty where the item does not name it.
     pub fn material(&self, slot: &str) -> &str {
         let materials = &self.item.materials;

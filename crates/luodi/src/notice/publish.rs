@@ -202,13 +202,23 @@ pub(super) fn check(new: &Publication, today: Date, mut wrong: Refusals) -> Resu
     wrong.in_order(FORM)
 }
 
-/// 永发改公示〔2026〕3号: no gaps within department and year.
+/// 永发改公示〔2026〕3号: no gaps within the department's word and year. A word that was another
+/// department's goes on where that one stopped.
 fn next_number(tx: &Tx<'_>, batch: &BatchRow) -> Result<String> {
     let missing = || StoreError::NotFound(format!("department {}", batch.department));
     let department = account::department(tx, batch.department)?.ok_or_else(missing)?;
     let year = tx.today().year();
-    let next = number::next(tx, &format!("notice {} {year}", batch.department))?;
-    Ok(format!("{}公示〔{year}〕{next}号", department.paper_word))
+    let word = &department.paper_word;
+    loop {
+        let next = number::next(tx, &format!("notice {word} {year}"))?;
+        let paper = format!("{word}公示〔{year}〕{next}号");
+        // Numbers given before the series went by the word are passed over.
+        let sql = "SELECT 1 FROM notice WHERE number = ?1";
+        let taken: Option<i64> = tx.row_opt(sql, params![&paper], |row| row.get(0))?;
+        if taken.is_none() {
+            return Ok(paper);
+        }
+    }
 }
 
 fn insert(

@@ -251,7 +251,10 @@ pub fn amend(
         actor: actor.to_ref(),
         command: "party.amend",
         subject: ("party", id.0),
-        detail: json!({ "renamed": party.name != name, "personal": changed }),
+        detail: json!({
+            "renamed": (party.name != name).then(|| json!({ "before": party.name, "after": name })),
+            "personal": changed,
+        }),
         rows: vec![("party", id.0)],
     });
     Ok(())

@@ -13,6 +13,7 @@ use super::error::{framed, told_in_json};
 use super::sender::{Sender, sender};
 use super::{App, Visit, WebError};
 use crate::access::Rule;
+use crate::refusal::Refusal;
 
 /// One door of the house.
 pub struct Route {
@@ -83,6 +84,15 @@ async fn guard(State((app, rule)): State<(App, Rule)>, request: Request, next: N
 
 async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Response {
     let sender = sender(request.headers());
+    // No text that is kept holds NUL, so none is asked for.
+    if request
+        .uri()
+        .query()
+        .is_some_and(|query| query.contains("%00"))
+    {
+        let message = "地址中有无法识别的字符，请从页面上重新查找。";
+        return WebError::from(Refusal::invalid("nul", message)).into_response();
+    }
     match Visit::open(&app, request).await {
         Ok((visit, mut request)) => {
             if request.method() == Method::POST && sender == Sender::Elsewhere {

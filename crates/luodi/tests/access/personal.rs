@@ -293,3 +293,26 @@ fn walk(folder: &std::path::Path) -> usize {
         })
         .sum()
 }
+
+/// Leaders see figures and the audit administrator the log: neither opens papers or unmasks.
+#[tokio::test]
+async fn who_only_looks_on_opens_no_papers() {
+    let city = TestCity::open();
+    let find =
+        "FROM casework c JOIN attachment a ON a.subject_id = c.id WHERE c.region_code = '330324'";
+    let case = city.id(&format!("SELECT c.id {find}")).await;
+    let file = city.id(&format!("SELECT a.id {find}")).await;
+    for user in ["leader", "audit"] {
+        let mut visitor = city.log_in(user).await;
+        let page = visitor.get(&format!("/cases/{case}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{user}");
+        assert!(!page.says("/reveal") && !page.says("/files/"), "{user}");
+        let paper = visitor.get(&format!("/cases/{case}/files/{file}")).await;
+        assert_eq!(paper.status, StatusCode::FORBIDDEN, "{user}");
+    }
+    let mut stranger = city.stranger();
+    for path in ["/paid?q=%00", "/notices?q=%00", "/articles?q=%00"] {
+        let answer = stranger.get(path).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+    }
+}

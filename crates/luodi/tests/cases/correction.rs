@@ -126,3 +126,68 @@ async fn an_answer_is_seen_as_what_it_changed() {
     let opened = window.get(&old).await;
     assert_eq!(opened.bytes, PDF);
 }
+
+/// What is refused changes nothing: the paper in the case is still the one that was examined, and
+/// the one uploaded waits beside the form.
+#[tokio::test]
+async fn a_refused_answer_leaves_the_papers_alone() {
+    let city = TestCity::open();
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let case = submitted(&city, &mut enterprise).await;
+    let mut window = city.log_in("window-yj").await;
+    let asked = ask(&mut window, &case, "请核对备案容量。", Some("wrong")).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text());
+    city.clock.set(morning() + SignedDuration::from_mins(5));
+    let path = format!("{case}/correct");
+    let form = enterprise.get(&path).await;
+    let version = form.hidden("version");
+    let papers_of = "SELECT file_name FROM attachment WHERE subject_kind = 'case' \
+         AND slot = 'filing_notice' AND replaced_at IS NULL AND file_name LIKE 'filing%'";
+    let before = city.texts(papers_of).await;
+    let mut whole = PDF.to_vec();
+    whole.extend_from_slice(b"% another\n");
+    let papers: &[(&str, &str, &[u8])] = &[("filing_notice", "other.pdf", &whole)];
+    let mut fields = changed("filed_kw", "-5");
+    fields.extend([("action", "submit"), ("version", version.as_str())]);
+    let refused = enterprise.upload_from(&form, &path, &fields, papers).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.says("other.pdf"), "the upload waits at the form");
+    assert_eq!(city.texts(papers_of).await, before);
+    let shown = window.get(&case).await;
+    assert!(!shown.says("other.pdf") && shown.says("filing.pdf"));
+
+    // Mended, it goes in with the paper that waited; a second click gives the same answer.
+    let mut fields = changed("filed_kw", "99");
+    fields.extend([("action", "submit"), ("version", version.as_str())]);
+    for _ in 0..2 {
+        let sent = enterprise.upload_from(&refused, &path, &fields, &[]).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+        assert_eq!(sent.location, case);
+    }
+    let shown = window.get(&case).await;
+    assert!(shown.says("other.pdf"), "{}", shown.text());
+}
+
+/// What was taken out before the application was submitted is not shown to anybody.
+#[tokio::test]
+async fn a_paper_taken_out_of_a_draft_stays_out() {
+    let city = TestCity::open();
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let path = form_of(&city).await;
+    let form = enterprise.get(&path).await;
+    let mut secret = PDF.to_vec();
+    secret.extend_from_slice(b"% private\n");
+    let papers: &[(&str, &str, &[u8])] = &[("licence", "private.pdf", &secret)];
+    let save = [("action", "save")];
+    let saved = enterprise.upload_from(&form, &path, &save, papers).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
+    let file = city
+        .id("SELECT id FROM attachment WHERE file_name = 'private.pdf'")
+        .await;
+    let case = submitted(&city, &mut enterprise).await;
+    let mut window = city.log_in("window-yj").await;
+    let shown = window.get(&case).await;
+    assert!(!shown.says("private.pdf"), "{}", shown.text());
+    let opened = window.get(&format!("{case}/files/{file}")).await;
+    assert_eq!(opened.status, StatusCode::NOT_FOUND);
+}

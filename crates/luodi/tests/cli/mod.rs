@@ -181,6 +181,26 @@ fn the_console_resets_an_administrator() {
     assert!(why.contains("登录页"), "{why}");
 }
 
+/// An item that runs stays with its department, and has one offer in a region under whatever name
+/// it is asked for.
+#[test]
+fn an_offer_is_one_and_stays_where_its_cases_are() {
+    let city = Luodi::demo();
+    let offer = |name: &'static str, department: &'static str| {
+        let args = ["item", "offer", name, "--region", "330324"];
+        [&args[..], &["--department", department]].concat()
+    };
+    let why = city.exits(1, &offer("pv-subsidy", "YJCZ"));
+    assert!(why.contains("在办的办件"), "{why}");
+    city.exits(0, &offer("分布式光伏发电补贴", "YJFG"));
+    city.exits(
+        0,
+        &["item", "close", "分布式光伏发电补贴", "--region", "330324"],
+    );
+    let why = city.exits(1, &["item", "close", "pv-subsidy", "--region", "330324"]);
+    assert!(why.contains("没有在这个区域开放"), "{why}");
+}
+
 #[test]
 fn exit_codes_say_what_became_of_it() {
     let city = Luodi::empty();

@@ -72,3 +72,41 @@ async fn two_officers_at_once_pay_once() {
             .is_ok()
     );
 }
+
+/// The money goes to whom the public notice named: a beneficiary renamed afterwards is not paid.
+#[tokio::test]
+async fn a_name_that_was_never_published_is_not_paid() {
+    let city = TestCity::open();
+    let path = final_batch(&city).await;
+    let mut finance = city.log_in("finance1-yj").await;
+    let button = "name=\"action\" value=\"create_payment_file\">";
+    let page = finance.get(&path).await;
+    let before = page.between(button, "</button>");
+    let party = city
+        .id(
+            "SELECT e.party_id FROM batch_entry e JOIN batch b ON b.id = e.batch_id \
+             WHERE b.region_code = '330324' AND e.state = 'payable' ORDER BY e.position",
+        )
+        .await;
+    let key = uuid::Uuid::try_parse(&party).unwrap();
+    for sql in [
+        "UPDATE party SET name = '李四光' WHERE id = ?1",
+        "UPDATE bank_account SET holder_name = '李四光' WHERE party_id = ?1",
+    ] {
+        city.force(sql, vec![key.into()]).await;
+    }
+    let page = finance.get(&path).await;
+    assert_ne!(page.between(button, "</button>"), before);
+    assert!(page.says("户名与公示名单上的名称不一致"), "{}", page.text());
+    let version = page.hidden("version");
+    let fields = [
+        ("version", version.as_str()),
+        ("action", "create_payment_file"),
+    ];
+    let made = finance.post_from(&page, &path, &fields).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text());
+    let paid = format!(
+        "SELECT e.state FROM batch_entry e WHERE e.party_id = X'{party}' AND e.state = 'in-payment'"
+    );
+    assert!(city.texts(&paid).await.is_empty());
+}

@@ -405,7 +405,9 @@ fn what_other_domains_see_of_the_money() {
         ("已付", yuan("300.00"))
     );
     assert_eq!(
-        story.city.read(|q| received_by(q, entry.party)),
+        story
+            .city
+            .read(|q| received_by(q, &story.city.finance, entry.party)),
         (1, yuan("300.00"))
     );
     let paid = story.city.read(|q| paid_in_year(q, region("330300"), 2026));

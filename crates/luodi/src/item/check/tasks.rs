@@ -54,6 +54,38 @@ pub(super) fn check(
     check_effects(item, findings);
     unused_forms(item, forms, findings);
     no_personal_data(forms, findings);
+    batch_tasks(item, findings);
+}
+
+/// The tasks that a batch ends are found by these names, with these outcomes.
+const BATCH_TASKS: [(&str, &[&str]); 2] = [("notice", &["final", "removed"]), ("pay", &["paid"])];
+
+/// What goes into a batch can only come out of it where the batch finds its tasks.
+fn batch_tasks(item: &Item, findings: &mut Findings) {
+    let mut of_batch = item.tasks.iter().filter(|(_, task)| task.role == BATCH);
+    if of_batch.clone().next().is_none() {
+        return;
+    }
+    if let Some((other, _)) =
+        of_batch.find(|(id, _)| BATCH_TASKS.iter().all(|(name, _)| id != name))
+    {
+        let message =
+            "由批次办结的任务只能叫 notice（公示）和 pay（拨付），否则批次找不到它，款项无法拨付。";
+        findings.error(ITEM, &format!("tasks.{other}"), "batch-task", message);
+    }
+    for (name, outcomes) in BATCH_TASKS {
+        let task = item.tasks.get(name).filter(|task| task.role == BATCH);
+        let has = |value: &&str| {
+            task.is_some_and(|task| task.outcomes.iter().any(|one| one.value == **value))
+        };
+        if !outcomes.iter().all(|value| has(&value)) {
+            let message = format!(
+                "由批次办结的事项须有任务 {name}（role = \"batch\"），结论有 {}。",
+                outcomes.join("、")
+            );
+            findings.error(ITEM, &format!("tasks.{name}"), "batch-task", message);
+        }
+    }
 }
 
 fn table_of(kind: NodeKind) -> &'static str {

@@ -120,6 +120,11 @@ const ITEM_FAULTS: &[Fault] = &[
         &["service-kind"],
     ),
     (
+        "{ value = \"paid\", label",
+        "{ value = \"payed\", label",
+        &["batch-task"],
+    ),
+    (
         "policy = \"pv-subsidy\"",
         "policy = \"pv\"",
         &["policy-name"],
