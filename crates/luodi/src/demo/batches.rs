@@ -40,7 +40,14 @@ impl Play<'_> {
     pub(super) fn batch(&mut self, at: Timestamp, county: usize, earlier: bool) -> Result<()> {
         let period = self.period(earlier)?;
         let actor = self.town.staff(county, Role::Reviewer, 0)?;
-        let (item, line) = (self.town.item(county)?, self.town.budget(county)?);
+        let (item, line) = (self.town.item(county)?, self.town.budget(county, at)?);
+        // Early in a quarter nothing may be approved yet.
+        let listed = self
+            .town
+            .read(|q| fund::unlisted(q, &actor, day_in_china(at)))?;
+        if listed.is_none() {
+            return Ok(());
+        }
         let batch = self.town.command("batch.create", at, move |tx| {
             fund::create_batch(tx, &actor, item, &period, line)
         })?;

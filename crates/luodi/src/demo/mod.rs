@@ -11,6 +11,7 @@ mod town;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::ToSpan;
 use jiff::civil::Date;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -88,6 +89,9 @@ pub fn fill(store: &Store, clock: &Clock, seed: u64, today: Option<Date>) -> Res
     report(store)
 }
 
+/// Days after the end of a quarter from which on the demonstration tells of its applications.
+const TIME_FOR_CASES: i64 = 45;
+
 struct Fill<'a> {
     store: &'a Store,
     seed: u64,
@@ -103,8 +107,8 @@ impl Fill<'_> {
 
     fn run(&self) -> Result<()> {
         let region = RegionCode::parse("330300").map_err(|e| StoreError::Value(e.to_string()))?;
-        let latest = Quarter::of(self.today).previous();
-        let begin = noon(latest.previous().previous().first_day())?;
+        let latest = latest_with_cases(self.today);
+        let begin = noon(latest.previous().first_day())?;
         let clock = Clock::fixed(begin);
         let site = Site {
             city: "温州市".to_owned(),
@@ -122,8 +126,9 @@ impl Fill<'_> {
         };
         let mut town = Town::new(app, clock, self.rng(1))?;
         town.build(&mut self.rng(2), begin)?;
-        let plans = plan::cases(&mut self.rng(3), latest);
-        Play::new(&town, self.rng(4), plans, evening(self.today)?).run()?;
+        let plans = plan::cases(&mut self.rng(3), latest, self.today);
+        Play::new(&town, self.rng(4), plans, self.today, dawn(self.today)?).run()?;
+        town.adopt_budgets(dawn(self.today)?)?;
         self.articles(&town)?;
         // Last, so that a demonstration that was stopped half-way is not taken for a whole one.
         let city = City {
@@ -134,7 +139,7 @@ impl Fill<'_> {
             demo_today: Some(self.today),
         };
         let console = Actor::console("demo", region);
-        town.command("city.found", evening(self.today)?, move |tx| {
+        town.command("city.found", dawn(self.today)?, move |tx| {
             city::found(tx, &console, &city)
         })
     }
@@ -154,13 +159,23 @@ impl Fill<'_> {
     }
 }
 
+/// The latest quarter whose applications have had time to stand everywhere on their way.
+fn latest_with_cases(today: Date) -> Quarter {
+    let mut quarter = Quarter::of(today).previous();
+    let begun = |quarter: Quarter| quarter.last_day().checked_add(TIME_FOR_CASES.days());
+    while begun(quarter).is_ok_and(|day| day > today) {
+        quarter = quarter.previous();
+    }
+    quarter
+}
+
 fn noon(day: Date) -> Result<Timestamp> {
     at(day, 12)
 }
 
-/// The demonstration ends in the evening of its day.
-fn evening(day: Date) -> Result<Timestamp> {
-    at(day, 18)
+/// The demonstration ends before its day begins: what it tells is over, and the day's work is open.
+fn dawn(day: Date) -> Result<Timestamp> {
+    at(day, 0)
 }
 
 fn at(day: Date, hour: i8) -> Result<Timestamp> {

@@ -1,9 +1,11 @@
 //! What happens to each application of the demonstration: who applies, for what, and every step
 //! until it ends or today comes.
 
+use jiff::ToSpan;
+use jiff::civil::Date;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
-use vocab::Quarter;
+use vocab::{Calendar, Quarter};
 
 /// A step of a case, done by whoever the item says.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +43,8 @@ pub(super) struct CasePlan {
     pub(super) enterprise: bool,
     /// The quarter applied for.
     pub(super) quarter: Quarter,
-    /// Days after the quarter's end on which it is submitted.
-    pub(super) submitted_after_days: i32,
+    /// The day from which on it is submitted, on the first working day.
+    pub(super) submitted_on: Date,
     /// Filed capacity in hundredths of a kW.
     pub(super) filed_kw_hundredths: i64,
     /// Generation of the quarter in tenths of a kWh.
@@ -121,13 +123,18 @@ fn way(rng: &mut ChaCha20Rng, kind: usize) -> Vec<(u32, Step)> {
             ];
             steps.splice(last..last, again);
         }
+        8 => {
+            steps.truncate(0);
+            steps.push((1, Step::AskCorrection("incomplete", UNCLEAR)));
+        }
         _ => {}
     }
     steps
 }
 
-/// The applications: a finished quarter and the one before it in full, the latest one on its way.
-pub(super) fn cases(rng: &mut ChaCha20Rng, latest: Quarter) -> Vec<CasePlan> {
+/// The applications: the quarter before in full, and the latest one on its way, so that on the
+/// demonstration's day there is work on every desk.
+pub(super) fn cases(rng: &mut ChaCha20Rng, latest: Quarter, today: Date) -> Vec<CasePlan> {
     let before = latest.previous();
     let mut plans = Vec::new();
     // The quarter before: everything is over.
@@ -136,29 +143,73 @@ pub(super) fn cases(rng: &mut ChaCha20Rng, latest: Quarter) -> Vec<CasePlan> {
             .get(number % 16)
             .copied()
             .unwrap_or(0);
-        plans.push(plan(rng, before, number, 8 + (number as i32 % 12), kind));
+        // The last one never answers what it is asked.
+        let kind = if number == 25 { 8 } else { kind };
+        let on = days_after(before.last_day(), 8 + (number as i64 % 12));
+        plans.push(plan(rng, before, number, on, kind));
     }
-    // The latest quarter: early ones are in the public notice, late ones stand everywhere.
+    // Nobody claims a quarter before it is over.
+    let first = days_after(latest.last_day(), 2);
     for number in 0..34 {
-        let kind = [0, 1, 0, 0, 2, 0, 3, 0, 7, 0, 0, 4]
-            .get(number % 12)
-            .copied()
-            .unwrap_or(0);
-        let after = if number < 18 {
-            3 + (number as i32 % 8)
-        } else {
-            24 + (number as i32 - 18) * 2
-        };
-        plans.push(plan(rng, latest, number, after, kind));
+        let (kind, ago, steps) = of_latest(number);
+        let on = working_days_before(today, ago).max(first);
+        let mut plan = plan(rng, latest, number, on, kind);
+        plan.steps.truncate(steps);
+        plans.push(plan);
     }
     plans
+}
+
+/// Of an application of the latest quarter: its kind, how many working days ago it came, and how
+/// many of its steps are done at most.
+fn of_latest(number: usize) -> (usize, u32, usize) {
+    let kind = [0, 1, 0, 0, 2, 0, 3, 0, 7, 0, 0, 4]
+        .get(number % 12)
+        .copied()
+        .unwrap_or(0);
+    let turn = number as u32;
+    match number {
+        // In the list that is in public notice, or paid from.
+        0..18 => (kind, 28 - turn % 8, usize::MAX),
+        // Approved, and in no list yet.
+        18..24 => (0, 13 - turn % 3, usize::MAX),
+        // One for each desk of each county: decision, inspection, examination, acceptance.
+        24..26 => (0, 12, 3),
+        26..28 => (0, 8, 2),
+        28..30 => (0, 5, 1),
+        30..32 => (0, 2, 0),
+        // Measured more than filed, and a correction at the window: the applicant's turn.
+        32 => (3, 9, 3),
+        _ => (2, 5, 1),
+    }
+}
+
+fn days_after(day: Date, days: i64) -> Date {
+    day.checked_add(days.days()).unwrap_or(day)
+}
+
+/// The working day so many working days before a day.
+pub(super) fn working_days_before(day: Date, working_days: u32) -> Date {
+    let calendar = Calendar::official();
+    let mut left = working_days;
+    let mut at = day;
+    while left > 0 {
+        let Ok(earlier) = at.yesterday() else {
+            return at;
+        };
+        at = earlier;
+        if calendar.is_working_day(at).0 {
+            left -= 1;
+        }
+    }
+    at
 }
 
 fn plan(
     rng: &mut ChaCha20Rng,
     quarter: Quarter,
     number: usize,
-    after: i32,
+    submitted_on: Date,
     kind: usize,
 ) -> CasePlan {
     let enterprise = number % 5 < 3;
@@ -174,7 +225,7 @@ fn plan(
         turn: number,
         enterprise,
         quarter,
-        submitted_after_days: after,
+        submitted_on,
         filed_kw_hundredths: filed,
         generated_kwh_tenths: filed * per_kw / 10,
         old_basis: number.is_multiple_of(3),

@@ -12,7 +12,7 @@ use vocab::Calendar;
 
 use super::batches::Known;
 use super::paper;
-use super::plan::{CasePlan, Step};
+use super::plan::{CasePlan, Step, working_days_before};
 use super::town::{Town, missing};
 use crate::access::Role;
 use crate::attachment;
@@ -52,6 +52,7 @@ pub(super) struct Play<'a> {
     cases: Vec<Option<CaseId>>,
     pub(super) known: [[Known; 2]; 2],
     queue: BinaryHeap<Reverse<(Timestamp, Act)>>,
+    today: Date,
     until: Timestamp,
 }
 
@@ -60,6 +61,7 @@ impl<'a> Play<'a> {
         town: &'a Town,
         rng: ChaCha20Rng,
         plans: Vec<CasePlan>,
+        today: Date,
         until: Timestamp,
     ) -> Self {
         let cases = vec![None; plans.len()];
@@ -71,6 +73,7 @@ impl<'a> Play<'a> {
             cases,
             known: Default::default(),
             queue,
+            today,
             until,
         }
     }
@@ -93,10 +96,7 @@ impl<'a> Play<'a> {
             .plans
             .iter()
             .enumerate()
-            .filter_map(|(number, plan)| {
-                let days = jiff::Span::new().try_days(plan.submitted_after_days).ok()?;
-                Some((number, plan.quarter.last_day().checked_add(days).ok()?))
-            })
+            .map(|(number, plan)| (number, plan.submitted_on))
             .collect();
         for (number, day) in submissions {
             let day = next_working_day(day);
@@ -110,10 +110,11 @@ impl<'a> Play<'a> {
                 after(latest.previous().last_day(), 46),
                 Act::Batch(county, true),
             );
-            self.put(
-                after(latest.last_day(), 26 + 2 * county as u32),
-                Act::Batch(county, false),
-            );
+            // On the demonstration's day one county's notice is over and waits for its money, the
+            // other's runs.
+            let ago = 9 - 5 * county as u32;
+            let day = working_days_before(self.today, ago).max(after(latest.last_day(), 5));
+            self.put(day, Act::Batch(county, false));
         }
     }
 
@@ -243,10 +244,9 @@ impl<'a> Play<'a> {
             "identity_card",
         ];
         let package = self.town.package()?;
-        let today = crate::store::day_in_china(self.until);
         package
             .form
-            .read(&posted, &slots, today)
+            .read(&posted, &slots, self.today)
             .map_err(|errors| Refusal::fields(errors).into())
     }
 
@@ -377,10 +377,12 @@ impl<'a> Play<'a> {
             let measured = decimal(plan.filed_kw_hundredths * i64::from(*per_cent) / 100, 2);
             values.set("inspected_on", crate::store::day_in_china(at).to_string());
             values.set("measured_kw", measured);
-            values.set(
-                "findings",
-                "组件、逆变器和并网柜与备案材料一致，现场拍照留存（示范）。",
-            );
+            let findings = if *per_cent > 100 {
+                "现场组件多于备案数量，实测容量超过备案容量，已拍照留存（示范）。"
+            } else {
+                "组件、逆变器和并网柜与备案材料一致，现场拍照留存（示范）。"
+            };
+            values.set("findings", findings);
         }
         let completion = Completion {
             case,

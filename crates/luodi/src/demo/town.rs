@@ -50,7 +50,6 @@ struct Office {
     staff: BTreeMap<Role, Vec<Actor>>,
     applicants: Vec<Applicant>,
     item: Option<ItemId>,
-    budget: Option<BudgetLineId>,
 }
 
 /// The city.
@@ -60,6 +59,8 @@ pub(super) struct Town {
     runtime: tokio::runtime::Runtime,
     seeds: Mutex<ChaCha20Rng>,
     offices: Vec<Office>,
+    /// Budget lines by county and year.
+    budgets: Mutex<BTreeMap<(usize, i16), BudgetLineId>>,
     package: Option<Arc<Package>>,
     editor: Option<Actor>,
 }
@@ -77,6 +78,7 @@ impl Town {
             runtime,
             seeds: Mutex::new(seeds),
             offices: Vec::new(),
+            budgets: Mutex::default(),
             package: None,
             editor: None,
         })
@@ -146,8 +148,34 @@ impl Town {
         self.office(county)?.item.ok_or_else(|| missing("item"))
     }
 
-    pub(super) fn budget(&self, county: usize) -> Result<BudgetLineId> {
-        self.office(county)?.budget.ok_or_else(|| missing("budget"))
+    /// The county's budget line of the year of `at`; made by its finance where there is none yet.
+    pub(super) fn budget(&self, county: usize, at: Timestamp) -> Result<BudgetLineId> {
+        let year = crate::store::day_in_china(at).year();
+        let known = match self.budgets.lock() {
+            Ok(budgets) => budgets.get(&(county, year)).copied(),
+            Err(_) => return Err(missing("budget")),
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let place = COUNTIES.get(county).ok_or_else(|| missing("county"))?;
+        let finance = self.staff(county, Role::Finance, 0)?;
+        let new = NewBudget {
+            year: i64::from(year),
+            department: self.office(county)?.department,
+            name: format!("{}分布式光伏发电补贴（示范）", place.name),
+            function_code: "2111499".to_owned(),
+            economic_code: "31299".to_owned(),
+            project: "可再生能源补助（示范）".to_owned(),
+            document_number: format!("{}财预〔{year}〕{}号（示范）", place.name, 12 + county),
+            amount: Fen(300_000_000 - 50_000_000 * i64::try_from(county).unwrap_or(0)),
+        };
+        let made = self.command("budget.create", at, move |tx| {
+            fund::create_budget(tx, &finance, &new)
+        })?;
+        let mut budgets = self.budgets.lock().map_err(|_| missing("budget"))?;
+        budgets.insert((county, year), made);
+        Ok(made)
     }
 
     /// The n-th of those who hold a role in a county, counted round.
@@ -350,7 +378,6 @@ impl Town {
             staff,
             applicants: Vec::new(),
             item: None,
-            budget: None,
         })
     }
 
@@ -388,26 +415,10 @@ impl Town {
         Ok(())
     }
 
-    fn adopt_budgets(&mut self, at: Timestamp) -> Result<()> {
-        let year = i64::from(crate::store::day_in_china(at).year());
-        for (number, county) in COUNTIES.into_iter().enumerate() {
-            let finance = self.staff(number, Role::Finance, 0)?;
-            let new = NewBudget {
-                year,
-                department: self.office(number)?.department,
-                name: format!("{}分布式光伏发电补贴（示范）", county.name),
-                function_code: "2111499".to_owned(),
-                economic_code: "31299".to_owned(),
-                project: "可再生能源补助（示范）".to_owned(),
-                document_number: format!("{}财预〔{year}〕{}号（示范）", county.name, 12 + number),
-                amount: Fen(300_000_000 - 50_000_000 * i64::try_from(number).unwrap_or(0)),
-            };
-            let id = self.command("budget.create", at, move |tx| {
-                fund::create_budget(tx, &finance, &new)
-            })?;
-            if let Some(office) = self.offices.get_mut(number) {
-                office.budget = Some(id);
-            }
+    /// Every county has its budget of the year.
+    pub(super) fn adopt_budgets(&self, at: Timestamp) -> Result<()> {
+        for county in 0..COUNTIES.len() {
+            self.budget(county, at)?;
         }
         Ok(())
     }
