@@ -21,6 +21,7 @@ const OTHER_DESKS: &[(Role, &str)] = &[
     (Role::SystemAdmin, "/accounts"),
     (Role::SecurityAdmin, "/accounts"),
     (Role::AuditAdmin, "/log"),
+    (Role::Leader, "/overview"),
 ];
 
 /// The route of the desk; everybody on the staff has one, be it empty.

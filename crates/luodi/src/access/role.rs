@@ -67,7 +67,6 @@ impl Role {
         Role::Approver,
         Role::Finance,
         Role::InvestmentOfficer,
-        Role::Leader,
     ];
 }
 

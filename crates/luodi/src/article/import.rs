@@ -26,6 +26,8 @@ pub struct Report {
     pub counts: Counts,
     /// The faults of the file; where there is one, nothing was written.
     pub errors: Vec<LineError>,
+    /// Lines of the foot, which are no article and were not taken in.
+    pub foot_lines: u64,
 }
 
 /// The figures of an import.
@@ -57,6 +59,7 @@ pub fn import(
                 ok: false,
                 counts: Counts::default(),
                 errors,
+                foot_lines: 0,
             });
         }
     };
@@ -75,6 +78,7 @@ pub fn import(
         let command = Command::new("article.import", now);
         created += store.write_blocking(command, move |tx| import_chunk(tx, &actor, &texts))?;
     }
+    let foot_lines = foot_lines(bytes, &blocks);
     let blocks = blocks.len() as u64;
     let counts = Counts {
         blocks,
@@ -85,7 +89,19 @@ pub fn import(
         ok: true,
         counts,
         errors: Vec::new(),
+        foot_lines,
     })
+}
+
+/// How many lines that are not blank stand behind the last block.
+fn foot_lines(bytes: &[u8], blocks: &[Block<'_>]) -> u64 {
+    let start = blocks.last().map_or(0, |last| {
+        let raw = last.raw.as_ptr_range().end as usize;
+        raw.saturating_sub(bytes.as_ptr() as usize)
+    });
+    let foot = bytes.get(start..).unwrap_or_default();
+    let lines = foot.split(|byte| *byte == b'\n');
+    lines.filter(|line| !line.trim_ascii().is_empty()).count() as u64
 }
 
 fn imported(block: &Block<'_>, seen: &mut HashMap<String, u32>, position: i64) -> ImportedText {

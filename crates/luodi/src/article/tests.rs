@@ -112,7 +112,8 @@ fn a_second_import_changes_nothing() {
                 created: 3,
                 unchanged: 0
             },
-            errors: vec![]
+            errors: vec![],
+            foot_lines: 2
         }
     );
     let events = |store: &Store| -> i64 {

@@ -10,7 +10,7 @@ use vocab::Fen;
 
 use super::draft::{self, Draft, DraftBody};
 use super::submit::{Submission, submit};
-use crate::access::{Actor, Role, Rule};
+use crate::access::{Actor, Role, Rule, Scope, may_see};
 use crate::attachment::{self, Attachment, Kept};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
 use crate::ids::{AttachmentId, BankAccountId, DraftId, ItemId, PartyId};
@@ -72,6 +72,15 @@ fn open_desk(
     let offered = item::open_item(q, item, today)?;
     let package = item::load(q, &offered.hash)?;
     let party = draft::may_write(q, actor, party)?;
+    let place = Scope {
+        region: offered.region,
+        department: Some(offered.department),
+        party: Some(party.id),
+    };
+    if !may_see(actor, &place) {
+        let message = "这个事项不在您的工作区域内，请由项目所在地的窗口登记。";
+        return Err(Refusal::forbidden("submit-region", message).into());
+    }
     let draft = draft::find_of(q, actor, item, party.id)?;
     let files = match &draft {
         Some(draft) => attachment::of_subject(q, draft.id.0)?,

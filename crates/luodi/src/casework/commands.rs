@@ -118,7 +118,7 @@ pub(super) fn finish(
     if case.ended_at.is_some() && case.state != "paid" {
         release_claim(tx, case.id)?;
     }
-    ask_as_the_process_says(tx, actor, package, &case)?;
+    let asked = ask_as_the_process_says(tx, actor, package, &case)?;
     clock::refresh(tx, case.id)?;
     let detail = json!({
         "task": &task.node, "outcome": &outcome.value, "state": &case.state,
@@ -134,7 +134,13 @@ pub(super) fn finish(
     tell_applicant(tx, package, &case, task, outcome, &completion.reason)?;
     // Where the case stands is not always what the button said, e.g. after a measurement.
     let stands = state::words(&case.state);
-    let message = format!("{}：{}。当前：{stands}。", task.name, outcome.label);
+    let message = match asked {
+        Some(asked) => format!(
+            "{}已登记，系统按规则转为补正：{asked} 当前：{stands}。",
+            task.name
+        ),
+        None => format!("{}：{}。当前：{stands}。", task.name, outcome.label),
+    };
     Ok(Completed {
         case: case.id,
         number: case.number,

@@ -23,13 +23,13 @@ use crate::refusal::{Refusal, Result};
 use crate::store::{Query, Tx, day_in_china};
 
 /// A correction that the procedure asks for by itself, such as of the filing after an inspection:
-/// a task of the applicant with the item's own words, when no officer has asked.
+/// a task of the applicant with the item's own words, when no officer has asked. Gives the words.
 pub(super) fn ask_as_the_process_says(
     tx: &Tx,
     actor: &Actor,
     package: &Package,
     case: &CaseRow,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let tasks = tasks_of(tx, case.id)?;
     let open = tasks
         .iter()
@@ -38,7 +38,7 @@ pub(super) fn ask_as_the_process_says(
         .and_then(|task| package.task(&task.node))
         .and_then(|spec| spec.asks.as_deref());
     let Some(asks) = asks else {
-        return Ok(());
+        return Ok(None);
     };
     let asked = tx.row_opt(
         "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
@@ -46,7 +46,7 @@ pub(super) fn ask_as_the_process_says(
         |row| row.get::<i64>(0),
     )?;
     if asked.is_some() {
-        return Ok(());
+        return Ok(None);
     }
     ask(tx, actor, case, "wrong", asks)?;
     let title = format!("申报材料需要补正：{}", case.title);
@@ -54,7 +54,8 @@ pub(super) fn ask_as_the_process_says(
         .and_then(|task| answer_by(package, task))
         .map_or_else(String::new, answer_by_zh);
     let body = format!("办件号 {}。{asks}{by}", case.number);
-    party::notify(tx, case.party, Some(case.id), &title, &body)
+    party::notify(tx, case.party, Some(case.id), &title, &body)?;
+    Ok(Some(asks.to_owned()))
 }
 
 /// 补正: the applicant is asked once for everything; the clock stands from today if it runs.

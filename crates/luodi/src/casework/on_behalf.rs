@@ -44,7 +44,8 @@ async fn choose(
     UrlQuery(asked): UrlQuery<Asked>,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let (home, today) = (app.site.region, visit.today());
+    // What lies outside the window's region is for another window.
+    let (home, today) = (actor.region, visit.today());
     let text: String = asked.q.trim().chars().take(60).collect();
     let wanted = fold_width(&text).to_lowercase();
     let (party, mut items) = app

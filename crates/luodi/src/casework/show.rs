@@ -409,9 +409,11 @@ async fn complete(
             };
             render(&app, &visit, &facts, shown).await
         }
-        Err(error) => Err(WebError::from(error)
-            .with_kept(kept(&posted))
-            .with_visit(&visit)),
+        Err(error) => {
+            let see = format!("/cases/{id}");
+            let error = WebError::from(error).with_kept(kept(&facts, task, &posted));
+            Err(error.with_see(&see).with_visit(&visit))
+        }
     }
 }
 
@@ -466,12 +468,17 @@ async fn take_files(
     Ok((facts, errors))
 }
 
-/// What is worth showing again of a posted form: what a person typed.
-fn kept(posted: &Posted) -> Vec<(String, String)> {
-    let typed = posted.fields().iter().filter(|(name, value)| {
-        !value.trim().is_empty() && !matches!(name.as_str(), "version" | "action")
-    });
-    typed.cloned().collect()
+/// What a person typed into the form of a task, under the names it has there.
+fn kept(facts: &Facts, task: TaskId, posted: &Posted) -> Vec<(String, String)> {
+    let form = spec_of(facts, task).and_then(|(row, _)| facts.package.task_form(&row.node));
+    let label = |name: &str| {
+        let field = form.and_then(|form| form.field(name));
+        field.map_or_else(|| name.to_owned(), |field| field.label.clone())
+    };
+    let typed = posted.fields().iter();
+    typed
+        .map(|(name, value)| (label(name), value.clone()))
+        .collect()
 }
 
 fn spec_of(facts: &Facts, task: TaskId) -> Option<(&TaskRow, &TaskSpec)> {

@@ -220,10 +220,14 @@ fn import(
     let faults = report
         .errors
         .iter()
-        .map(|fault| format!("第 {} 行：{}\n", fault.line, fault.message));
+        .map(|fault| format!("{}\n", fault.message));
     let counts = report.counts;
+    let foot = match report.foot_lines {
+        0 => String::new(),
+        lines => format!("；文件末尾 {lines} 行不是文章，没有导入"),
+    };
     let text = format!(
-        "文章 {} 篇，新增 {}，未变 {}\n",
+        "文章 {} 篇，新增 {}，未变 {}{foot}\n",
         counts.blocks, counts.created, counts.unchanged
     );
     Ok(Said {
@@ -248,11 +252,16 @@ fn export(cli: &Cli, store: &Store, format: &str, out: Option<&Path>) -> Result<
     if let Some(fault) = fault {
         return Ok(Said::failed(fault));
     }
+    let err = if bytes.is_empty() {
+        "没有导入过的文章。在系统里写的文章请用 --format json 或 --format markdown 导出。\n"
+    } else {
+        ""
+    };
     let Some(out) = out else {
         return Ok(Said {
             code: 0,
             out: bytes,
-            err: String::new(),
+            err: err.to_owned(),
         });
     };
     match std::fs::write(out, bytes) {

@@ -1,11 +1,13 @@
 //! The bank's reply (银行回单) read: `文件编号,…`, then `行号,结果,原因,日期` and, if the bank gives
-//! it, `金额`. UTF-8, with or without a byte-order mark.
+//! it, `金额`. UTF-8, with or without a byte-order mark, or GB 18030 (GBK).
 //!
 //! Pure: what the lines mean for the payments is decided by `settle`. A reply with any fault is
 //! refused whole.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use encoding_rs::GB18030;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 use vocab::{Fen, fold_width, mask_numbers};
@@ -60,7 +62,7 @@ pub struct Reply {
 /// What is wrong with a line of a reply, or with the reply. The code is stable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not UTF-8, or not a text at all.
+    /// Neither UTF-8 nor GB 18030, or not a text at all.
     NotText,
     /// More bytes or lines than any reply has.
     TooLong,
@@ -133,7 +135,7 @@ impl Fault {
     /// What to do about it, in Chinese.
     pub fn message_zh(&self) -> String {
         match self {
-            Fault::NotText => "回单不是 UTF-8 文本，请向银行索取 UTF-8 编码的 CSV 文件".to_owned(),
+            Fault::NotText => "回单不是 UTF-8 或 GBK 文本，请上传银行给的 CSV 文件".to_owned(),
             Fault::TooLong => format!("回单超过 {MOST_LINES} 行或 1 MB，请核对是不是银行回单"),
             Fault::NoFileNumber => "第一行应为「文件编号,编号」，请核对是不是银行回单".to_owned(),
             Fault::NoLines => "回单中没有任何一笔结果，请向银行核对".to_owned(),
@@ -169,7 +171,8 @@ impl Fault {
     pub fn message_en(&self) -> String {
         match self {
             Fault::NotText => {
-                "the reply is not UTF-8 text: ask the bank for a CSV file in UTF-8".to_owned()
+                "the reply is neither UTF-8 nor GBK text: hand in the CSV file of the bank"
+                    .to_owned()
             }
             Fault::TooLong => {
                 format!("the reply is over {MOST_LINES} lines or 1 MB: check the file")
@@ -242,6 +245,14 @@ pub(super) fn refuse(faults: &[(usize, Fault)]) -> Refusal {
     refusal
 }
 
+/// The text of a reply: UTF-8, or GB 18030, in which banks and Chinese spreadsheets write.
+fn decoded(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(Cow::Borrowed(text)),
+        Err(_) => GB18030.decode_without_bom_handling_and_without_replacement(bytes),
+    }
+}
+
 /// Reads a reply.
 ///
 /// # Errors
@@ -254,8 +265,8 @@ fn read_lines(bytes: &[u8]) -> Result<Reply, Faults> {
     if bytes.len() > MOST_BYTES {
         return Err(vec![(0, Fault::TooLong)]);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| vec![(0, Fault::NotText)])?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = decoded(bytes).ok_or_else(|| vec![(0, Fault::NotText)])?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty());
@@ -460,10 +471,26 @@ mod tests {
         check(&format!("文件编号,A\n{long}"), &["0 reply-too-long"]);
     }
 
+    /// As a bank's system, or Excel in China, writes it.
+    #[test]
+    fn gbk_is_read_like_utf8() {
+        let text =
+            "文件编号,ZF330324-2026-0001\r\n行号,结果,原因,日期\r\n1,退回,户名不符,2026-11-25\r\n";
+        let (gbk, _, lossy) = GB18030.encode(text);
+        assert!(!lossy && std::str::from_utf8(&gbk).is_err());
+        let (one, other) = (read(&gbk).unwrap(), read(text.as_bytes()).unwrap());
+        assert_eq!(
+            (one.file_number, one.lines),
+            (other.file_number, other.lines)
+        );
+    }
+
     #[test]
     fn what_is_no_text_is_refused() {
-        let gbk = [0xce, 0xc4, 0xbc, 0xfe, 0xb1, 0xe0, 0xba, 0xc5];
-        assert_eq!(read_lines(&gbk).unwrap_err(), [(0, Fault::NotText)]);
+        assert_eq!(
+            read_lines(&[0xce, 0xc4, 0xff, 0xff]).unwrap_err(),
+            [(0, Fault::NotText)]
+        );
         let zip = read(b"PK\x03\x04").unwrap_err();
         assert_eq!(zip.fields[0].rule, "reply-no-file-number");
         assert_eq!(zip.message, "回单有 1 处不符，整份没有登记，账目没有变动。");

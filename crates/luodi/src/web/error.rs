@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::filters;
-use super::{Page, Visit};
+use super::{App, Page, Visit};
 use crate::refusal::{Error, FieldError, Kind, Refusal};
 use crate::store::StoreError;
 
@@ -110,6 +110,28 @@ impl WebError {
                 kept: showable(typed),
                 visit,
             },
+            other => other,
+        }
+    }
+
+    /// Says where to look, unless the refusal does so itself.
+    #[must_use]
+    pub fn with_see(self, path: &str) -> Self {
+        match self {
+            Self::Refused {
+                mut refusal,
+                kept,
+                visit,
+            } => {
+                if refusal.see.is_empty() {
+                    path.clone_into(&mut refusal.see);
+                }
+                Self::Refused {
+                    refusal,
+                    kept,
+                    visit,
+                }
+            }
             other => other,
         }
     }
@@ -231,13 +253,32 @@ impl Told {
     }
 
     fn page(&self, visit: Option<&Visit>) -> Response {
+        let work = visit.is_some_and(is_staff);
+        self.within(Page::bare(self.heading, visit), work)
+    }
+
+    /// The page in a frame: of the public pages, or of the work.
+    fn within(&self, frame: Page, work: bool) -> Response {
+        let (heading, message) = (self.heading, self.message.as_str());
+        let (fields, kept, see) = (&self.fields, &self.kept, self.see.as_str());
+        if work {
+            let template = WorkErrorPage {
+                page: frame,
+                heading,
+                message,
+                fields,
+                kept,
+                see,
+            };
+            return page(self.status, &template);
+        }
         let template = ErrorPage {
-            page: Page::bare(self.heading, visit),
-            heading: self.heading,
-            message: &self.message,
-            fields: &self.fields,
-            kept: &self.kept,
-            see: &self.see,
+            page: frame,
+            heading,
+            message,
+            fields,
+            kept,
+            see,
         };
         page(self.status, &template)
     }
@@ -272,16 +313,32 @@ pub(super) fn told_in_json(mut response: Response) -> Response {
 }
 
 /// Shows an error that was told in nobody's frame in the visitor's.
-pub(super) fn framed(mut response: Response, visit: &Visit) -> Response {
+pub(super) fn framed(mut response: Response, app: &App, visit: &Visit) -> Response {
     match response.extensions_mut().remove::<Told>() {
-        Some(told) => told.page(Some(visit)),
+        Some(told) => told.within(Page::new(app, visit, told.heading), is_staff(visit)),
         None => response,
     }
+}
+
+/// Whose pages are those of the work, in Chinese and in its frame.
+fn is_staff(visit: &Visit) -> bool {
+    visit.actor.is_some()
 }
 
 #[derive(Template)]
 #[template(path = "web/error.html")]
 struct ErrorPage<'a> {
+    page: Page,
+    heading: &'a str,
+    message: &'a str,
+    fields: &'a [FieldError],
+    kept: &'a [(String, String)],
+    see: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "web/error_at_work.html")]
+struct WorkErrorPage<'a> {
     page: Page,
     heading: &'a str,
     message: &'a str,

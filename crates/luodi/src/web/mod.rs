@@ -9,6 +9,7 @@ mod error;
 pub mod export;
 pub mod filters;
 pub mod form;
+pub mod kept;
 mod lang;
 mod page;
 mod posted;

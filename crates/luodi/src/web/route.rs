@@ -103,7 +103,7 @@ async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Respons
                 // An API's refusal is told in JSON further out.
                 let response = match is_api(&visit.path) {
                     true => response,
-                    false => framed(response, &visit),
+                    false => framed(response, &app, &visit),
                 };
                 visit.finish(response)
             } else {

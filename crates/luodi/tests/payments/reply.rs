@@ -83,7 +83,7 @@ async fn a_reply_with_a_fault_is_refused_whole() {
         (csv("2,成功\n"), "第 4 行", "reply-cells"),
         (csv("2,\"成功,,2026-11-24\n"), "第 4 行", "reply-quote"),
         (csv("2,成功,,2026-11-24,很多\n"), "第 4 行", "reply-amount"),
-        (gbk, "银行回单", "reply-not-text"),
+        (gbk, "第 1 行", "reply-no-file-number"),
         (
             format!("文件编号,{number}9\n{good}").into_bytes(),
             "第 1 行",

@@ -242,6 +242,7 @@ async fn the_navigation_has_no_dead_ends() {
             "editor" => "/desk/articles",
             "system" | "security" => "/accounts",
             "audit" => "/log",
+            "leader" => "/overview",
             _ => "/work",
         };
         if !matches!(home, "/my" | "/work") {

@@ -78,7 +78,7 @@ fn batch_tasks(item: &Item, findings: &mut Findings) {
         let has = |value: &&str| {
             task.is_some_and(|task| task.outcomes.iter().any(|one| one.value == **value))
         };
-        if !outcomes.iter().all(|value| has(value)) {
+        if !outcomes.iter().all(has) {
             let message = format!(
                 "由批次办结的事项须有任务 {name}（role = \"batch\"），结论有 {}。",
                 outcomes.join("、")
