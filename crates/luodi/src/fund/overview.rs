@@ -25,8 +25,6 @@ const READERS: Rule = Rule::Staff(&[Role::Leader, Role::Approver, Role::Finance]
 
 /// Width of the chart's bars in its own units.
 const WIDE: i128 = 1000;
-/// Height of a bar with its gap.
-const HIGH: usize = 24;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![get("/overview", READERS, show)]
@@ -46,7 +44,6 @@ struct RegionRow {
 /// A budget as a bar: paid, promised, available; each with its start, in [`WIDE`] units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Bar {
-    y: usize,
     paid: i128,
     promised: i128,
     available: i128,
@@ -54,14 +51,13 @@ struct Bar {
 
 impl Bar {
     /// Shares of the largest budget, rounded down, so that no bar is longer than the chart.
-    fn new(figures: &Figures, largest: Fen, row: usize) -> Self {
+    fn new(figures: &Figures, largest: Fen) -> Self {
         let share = |fen: Fen| match largest.0 {
             0 => 0,
             largest => i128::from(fen.0) * WIDE / i128::from(largest),
         };
         let promised = figures.committed + figures.payable + figures.in_payment;
         Self {
-            y: row * HIGH,
             paid: share(figures.paid),
             promised: share(promised),
             available: share(figures.available),
@@ -96,7 +92,6 @@ struct OverviewPage {
     paid_href: String,
     states: Vec<StateRow>,
     rows: Vec<RegionRow>,
-    chart_height: usize,
 }
 
 struct Facts {
@@ -146,7 +141,6 @@ async fn show(State(app): State<App>, visit: Visit) -> Answer {
         year: today.year(),
         paid_href: paid_href(region, today.year()),
         states: facts.total.by_state.iter().map(state_row).collect(),
-        chart_height: rows.len() * HIGH,
         rows,
         total: facts.total,
         budgets: facts.budgets,
@@ -194,7 +188,7 @@ fn rows(facts: &Facts, region: RegionCode) -> Vec<RegionRow> {
             } else {
                 "市本级".to_owned()
             },
-            bar: Bar::new(&budgets, largest, at),
+            bar: Bar::new(&budgets, largest),
             remainder: at >= counties,
             cases,
             budgets,
@@ -234,14 +228,14 @@ mod tests {
             in_payment: Fen(0),
             paid: Fen(333),
         };
-        let bar = Bar::new(&figures, Fen(1_000), 2);
+        let bar = Bar::new(&figures, Fen(1_000));
         assert_eq!(
-            (bar.y, bar.paid, bar.promised_from(), bar.promised),
-            (48, 333, 333, 334)
+            (bar.paid, bar.promised_from(), bar.promised),
+            (333, 333, 334)
         );
         assert_eq!((bar.available_from(), bar.available), (667, 333));
-        let half = Bar::new(&figures, Fen(2_000), 0);
+        let half = Bar::new(&figures, Fen(2_000));
         assert!(half.available_from() + half.available <= WIDE / 2);
-        assert_eq!(Bar::new(&Figures::default(), Fen::ZERO, 0), Bar::default());
+        assert_eq!(Bar::new(&Figures::default(), Fen::ZERO), Bar::default());
     }
 }

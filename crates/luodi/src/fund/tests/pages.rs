@@ -221,7 +221,7 @@ fn the_overview_counts_what_its_links_list() {
         "{page}"
     );
     assert!(
-        page.contains("width=\"1000\" height=\"16\" fill-opacity=\".15\""),
+        page.contains("<rect x=\"0\" width=\"1000\" height=\"16\"/>"),
         "{page}"
     );
     for step in ["batch", "notice", "finalise", "send"] {
