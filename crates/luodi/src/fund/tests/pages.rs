@@ -234,7 +234,7 @@ fn the_overview_counts_what_its_links_list() {
         "{page}"
     );
     assert!(
-        page.contains("<rect x=\"0\" y=\"0\" width=\"300\""),
+        page.contains("<rect class=\"paid\" x=\"0\" width=\"300\""),
         "{page}"
     );
     for link in [
