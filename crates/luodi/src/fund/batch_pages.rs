@@ -15,11 +15,11 @@ use super::batch_queries::{
     entries_of, find_batch, list_batches, sums,
 };
 use super::budget_pages::{Asked, asked, crumb, raw_query, region_name};
-use super::payment::{Readiness, create_payment_file, readiness};
+use super::payment::{RENAMED, Readiness, clear_renaming, create_payment_file, readiness};
 use super::payment_queries::{FileRow, files_of};
 use super::queries::{BudgetRow, budgets_for};
 use super::state::{BatchState, EntryState};
-use crate::access::{Actor, Role, Rule, Scope, may_see};
+use crate::access::{Actor, Role, Rule, Scope, may_act, may_see};
 use crate::account;
 use crate::ids::{BatchId, ItemId, PaymentFileId};
 use crate::item;
@@ -40,7 +40,12 @@ const READERS: Rule = Rule::Staff(&[
     Role::AuditAdmin,
 ]);
 const MAKING: Rule = Rule::Staff(MAKERS);
-const ACTING: Rule = Rule::Staff(&[Role::CaseHandler, Role::Reviewer, Role::Finance]);
+const ACTING: Rule = Rule::Staff(&[
+    Role::CaseHandler,
+    Role::Reviewer,
+    Role::Approver,
+    Role::Finance,
+]);
 
 const ROWS: u32 = 30;
 /// The most rows of one export.
@@ -359,6 +364,13 @@ struct ListedEntry {
     blocked: &'static str,
 }
 
+impl ListedEntry {
+    /// The beneficiary was renamed after the list was made.
+    fn is_renamed(&self) -> bool {
+        self.blocked == RENAMED
+    }
+}
+
 /// Entries of one state, counted.
 struct StateSum {
     state: EntryState,
@@ -391,6 +403,8 @@ struct BatchPage {
     may_publish: bool,
     may_remove: bool,
     may_pay: bool,
+    may_clear: bool,
+    typed_why: String,
 }
 
 struct Facts {
@@ -464,10 +478,7 @@ async fn show_batch(
         .entries
         .iter()
         .filter(|it| it.entry.state == EntryState::Payable && it.blocked.is_empty());
-    let after_notice = !matches!(
-        facts.batch.state,
-        BatchState::Proposed | BatchState::Noticed
-    );
+    let after_notice = facts.batch.state > BatchState::Noticed;
     let ready = add_up(ready.map(|listed| &listed.entry));
     let page = BatchPage {
         page: Page::new(app, visit, facts.batch.title.clone()),
@@ -485,6 +496,9 @@ async fn show_batch(
             && actor.roles.any(&[Role::Reviewer, Role::Approver]),
         may_remove: facts.batch.state == BatchState::Proposed && actor.roles.any(MAKERS),
         may_pay: actor.has(Role::Finance) && after_notice && ready.count > 0,
+        may_clear: may_act(&actor, Role::Approver, Some(facts.batch.department))
+            && facts.entries.iter().any(ListedEntry::is_renamed),
+        typed_why: typed.get("why").to_owned(),
         sums: sums
             .into_iter()
             .filter(|(_, sum)| sum.count > 0)
@@ -576,6 +590,7 @@ fn stages(facts: &Facts) -> Vec<Stage> {
 #[derive(Serialize, Deserialize)]
 struct Acted {
     file: Option<PaymentFileId>,
+    said: String,
 }
 
 async fn act(
@@ -585,13 +600,12 @@ async fn act(
     posted: Posted,
 ) -> Answer {
     match try_act(&app, &visit, id, &posted).await {
-        Ok(Acted { file: Some(file) }) => {
-            let said = "支付文件已生成。请下载后送银行，再登记银行回单。";
-            Ok(visit.redirect(&format!("/payments/{file}"), said))
-        }
-        Ok(Acted { file: None }) => {
-            let said = "已移出名单，预留的金额已退回可用指标；办件可列入下一个批次。";
-            Ok(visit.redirect(&format!("/batches/{id}"), said))
+        Ok(Acted { file, said }) => {
+            let next = match file {
+                Some(file) => format!("/payments/{file}"),
+                None => format!("/batches/{id}"),
+            };
+            Ok(visit.redirect(&next, &said))
         }
         Err(error) => {
             let errors = Errors::take(error, &posted)?;
@@ -617,6 +631,7 @@ async fn try_act(
             });
             Ok(Acted {
                 file: Some(done.await?.value),
+                said: "支付文件已生成。请下载后送银行，再登记银行回单。".to_owned(),
             })
         }
         "remove_entry" => {
@@ -632,7 +647,23 @@ async fn try_act(
                 remove_entry(tx, &actor, entry, &reason)
             });
             done.await?;
-            Ok(Acted { file: None })
+            Ok(Acted {
+                file: None,
+                said: "已移出名单，预留的金额已退回可用指标；办件可列入下一个批次。".to_owned(),
+            })
+        }
+        "clear_renaming" => {
+            let (entry, why) = (posted.id("renamed")?, posted.get("why").to_owned());
+            let command = Command::new("batch.clear_renaming", visit.now).once(posted.key());
+            let done = app.store.write_once(command, move |tx| {
+                find_batch(tx, &actor, id)?;
+                clear_renaming(tx, &actor, entry, &why)
+            });
+            done.await?;
+            Ok(Acted {
+                file: None,
+                said: "更名已核实，这一项可以按现在的名称拨付。".to_owned(),
+            })
         }
         _ => Err(Refusal::invalid("action", "没有选中要办理的事项，请刷新页面后再试。").into()),
     }

@@ -42,7 +42,7 @@ pub use batch_queries::{
 pub use budget::{NewBudget, adjust_budget, create_budget};
 pub use journal::{Journal, Rows, keep_journal, post};
 pub use paid::{PaidFilter, PaidRow, count_paid, list_paid, paid_href, paid_in_year};
-pub use payment::{Readiness, create_payment_file, open_payment_file, readiness};
+pub use payment::{Readiness, clear_renaming, create_payment_file, open_payment_file, readiness};
 pub use payment_queries::{
     CaseMoney, CasePayment, FileFilter, FileRow, PaymentRow, ReplyRow, Returned, find_file,
     last_file_of, of_case, received_by, returned_parties, returned_to,

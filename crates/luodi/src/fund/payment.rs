@@ -8,18 +8,21 @@ use serde_json::json;
 use vocab::{Fen, fold_width};
 
 use super::batch::{change_entry, settle_state};
-use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch};
+use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch, load_entry};
 use super::file::{self, FileLine};
 use super::journal::{Rows, keep_journal};
 use super::payment_queries::{FileRow, find_file};
 use super::state::{BatchState, EntryState, FileState, PaymentState};
 use super::{changed_meanwhile, need_role};
-use crate::access::{Actor, Role};
+use crate::access::{Actor, Role, may_act};
 use crate::casework::{self, Duty};
 use crate::ids::{BankAccountId, BatchEntryId, BatchId, PaymentFileId, PaymentId};
 use crate::number;
 use crate::params;
-use crate::party::bank_account::{self, PaymentAccount};
+use crate::party::{
+    self,
+    bank_account::{self, PaymentAccount},
+};
 use crate::refusal::{Error, Refusal, Result};
 use crate::store::{Event, Query, Tx};
 
@@ -27,6 +30,10 @@ use crate::store::{Event, Query, Tx};
 const CLASS: &str = "payment_file";
 /// The longest 用途, in characters.
 const PURPOSE: usize = 60;
+
+/// Why an entry whose beneficiary was renamed waits.
+pub(super) const RENAMED: &str =
+    "收款账户的户名与公示名单上的名称不一致：由部门审批人核实更名后拨付";
 
 /// Whether a payable entry can leave now.
 #[derive(Clone, Debug)]
@@ -63,15 +70,51 @@ pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readi
         Some(account) => match bank_account::for_payment(q, account.id) {
             // The money goes to whom the public notice named, whatever the party is called by now.
             Ok(paid_to) if fold_width(&paid_to.holder_name) != fold_width(&entry.party_name) => {
-                Readiness::Blocked(
-                    "收款账户的户名与公示名单上的名称不一致：请核实更名，更名前不拨付",
-                )
+                Readiness::Blocked(RENAMED)
             }
             Ok(_) => Readiness::Ready(account.id),
             Err(Error::Refused(_)) => Readiness::Blocked("收款账户的户名与主体现在的名称不一致"),
             Err(fault) => return Err(fault),
         },
     })
+}
+
+/// Clears a beneficiary who was renamed after the list was made (核实更名): the entry goes by the
+/// party's name of now, and the reason, such as the register's notice of the change, is recorded.
+/// The published name stays as it was published.
+///
+/// # Errors
+/// Refused where the actor is not the department's approver, the entry is not waiting to be paid,
+/// the name has not changed, or the reason is missing.
+pub fn clear_renaming(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &str) -> Result<()> {
+    need_role(actor, &[Role::Approver], "核实更名")?;
+    let found = load_entry(tx, entry)?;
+    let batch = find_batch(tx, actor, found.batch)?;
+    if !may_act(actor, Role::Approver, Some(batch.department)) {
+        let message = "更名由作出决定的部门核实，您的账号不在这个部门。";
+        return Err(Refusal::forbidden("role", message).into());
+    }
+    let name = party::find_for_case(tx, found.party)?.name;
+    if found.state != EntryState::Payable || fold_width(&name) == fold_width(&found.party_name) {
+        return Err(changed_meanwhile("这一项"));
+    }
+    let reason = reason.trim();
+    if !(4..=200).contains(&reason.chars().count()) {
+        let message = "请写明更名的依据（4 至 200 个字），例如登记机关的变更通知书文号。";
+        return Err(Refusal::field("why", "required", message).into());
+    }
+    change_entry(tx, &found, "party_name = ?3", vec![name.as_str().into()])?;
+    let detail = json!({
+        "entry": entry, "before": found.party_name, "after": name, "reason": reason,
+    });
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "batch.clear_renaming",
+        subject: ("batch", batch.id.0),
+        detail,
+        rows: vec![("batch_entry", entry.0)],
+    });
+    Ok(())
 }
 
 /// The accounts from which the bank returned an entry.

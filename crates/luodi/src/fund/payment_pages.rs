@@ -168,7 +168,7 @@ async fn show_file(
         replies,
         most_bytes: REPLY_BYTES,
         reply_hint: format!(
-            "CSV，UTF-8。第一行「文件编号,{}」，以后每行「行号,结果,原因,日期」；可以分次登记。",
+            "银行给的 CSV（UTF-8 或 GBK）。第一行「文件编号,{}」，以后每行「行号,结果,原因,日期」，结果写成功或退回，例如「2,退回,户名不符,2026-11-24」；可以分次登记。",
             file.number
         ),
         may_act,

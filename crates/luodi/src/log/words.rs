@@ -17,6 +17,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("bank_account.end", "停用收款账户"),
     ("bank_account.enter", "录入收款账户"),
     ("bank_account.refuse", "退回收款账户"),
+    ("bank_account.reveal", "查看完整账号"),
+    ("batch.clear_renaming", "核实更名"),
     ("batch.create", "新建批次"),
     ("batch.finalise", "批次转入待拨付"),
     ("batch.finalise_entry", "单笔转入待拨付"),

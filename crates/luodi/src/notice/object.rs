@@ -14,6 +14,7 @@ use super::{ObjectionState, receipt};
 use crate::access::Actor;
 use crate::account;
 use crate::attachment::{self, Kept};
+use crate::casework;
 use crate::fund;
 use crate::ids::{NoticeEntryId, NoticeId, ObjectionId};
 use crate::params;
@@ -115,7 +116,8 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     if !held {
         let why = format!("公示 {} 期间收到异议，正在核实。", notice.number);
         fund::hold_entry(tx, &Actor::system(notice.region), line.batch_entry, &why)?;
-        let title = format!("公示期间收到异议：{}", line.summary);
+        let case = casework::find_case(tx, &Actor::system(notice.region), line.case)?;
+        let title = format!("公示期间收到异议：{}", case.title);
         let body = format!(
             "公示 {} 期间收到对您这一项的异议，部门正在核实。核实答复前暂缓拨付，结果会通知您。",
             notice.number

@@ -316,3 +316,38 @@ async fn who_only_looks_on_opens_no_papers() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
     }
 }
+
+/// Finance compares an account with its paper: the number is shown once, for a reason in the log.
+#[tokio::test]
+async fn finance_sees_an_account_for_a_reason() {
+    let city = TestCity::open();
+    let account = city
+        .id("SELECT b.id FROM bank_account b JOIN party p ON p.id = b.party_id WHERE p.region_code = '330324'")
+        .await;
+    let path = format!("/bank-accounts/{account}");
+    let mut finance = city.log_in("finance1-yj").await;
+    let page = finance.get(&path).await;
+    let masked = page.between("<dt>账号</dt><dd class=\"num\">", "<");
+    let reveal = format!("{path}/reveal");
+    let before = city.state().await;
+    let refused = finance.post_from(&page, &reveal, &[("why", "")]).await;
+    assert_eq!(refused.refused(), [("why", "reason")]);
+    assert_eq!(city.state().await, before);
+    let why = [("why", "与开户证明核对")];
+    let told = finance.post_from(&page, &reveal, &why).await;
+    let number = told.between("<dt>账号</dt><dd class=\"num\">", "<");
+    assert_ne!(number, masked);
+    assert!(
+        number.len() >= 12 && number.bytes().all(|byte| byte.is_ascii_digit()),
+        "{number}"
+    );
+    let logged = city
+        .texts("SELECT detail FROM audit_event WHERE command = 'bank_account.reveal'")
+        .await;
+    assert_eq!(logged.len(), 1);
+    assert!(logged[0].contains("与开户证明核对") && !logged[0].contains(&number));
+    assert!(!finance.get(&path).await.says(&number));
+    let mut leader = city.log_in("leader-yj").await;
+    let refused = leader.get(&path).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}

@@ -109,4 +109,31 @@ async fn a_name_that_was_never_published_is_not_paid() {
         "SELECT e.state FROM batch_entry e WHERE e.party_id = X'{party}' AND e.state = 'in-payment'"
     );
     assert!(city.texts(&paid).await.is_empty());
+
+    // The department's approver clears it with the paper of the change; the published name stays.
+    assert!(!page.says("核实更名</h2>"), "not finance");
+    let mut approver = city.log_in("approver-yj").await;
+    let page = approver.get(&path).await;
+    let entry = page.between(
+        "id=\"field-renamed\" name=\"renamed\"><option value=\"",
+        "\"",
+    );
+    let bare = [
+        ("action", "clear_renaming"),
+        ("renamed", entry.as_str()),
+        ("why", ""),
+    ];
+    let refused = approver.post_from(&page, &path, &bare).await;
+    assert_eq!(refused.refused(), [("why", "required")]);
+    let fields = [
+        ("action", "clear_renaming"),
+        ("renamed", entry.as_str()),
+        ("why", "登记机关变更通知书（示范）"),
+    ];
+    let cleared = approver.post_from(&page, &path, &fields).await;
+    assert_eq!(cleared.status, StatusCode::SEE_OTHER, "{}", cleared.text());
+    let named = "SELECT public_name FROM batch_entry WHERE party_name = '李四光'";
+    assert_ne!(city.texts(named).await, ["李四光"]);
+    let logged = "SELECT detail FROM audit_event WHERE command = 'batch.clear_renaming'";
+    assert!(city.texts(logged).await[0].contains("李四光"));
 }

@@ -10,7 +10,7 @@ use crate::party::{self, Party};
 use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
-use super::{BankAccountState, CLASS};
+use super::{BankAccountState, CLASS, queries};
 
 /// A bank account to be entered.
 #[derive(Clone, Debug)]
@@ -197,6 +197,33 @@ pub fn approve(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, version: i64) -> R
         "收款账户已核准",
         "您登记的收款账户已核准，可以用于拨付。",
     )
+}
+
+/// Shows finance the whole number, to be compared with the paper; the look is recorded with its
+/// reason, the number is not.
+///
+/// # Errors
+/// Refuses an account out of sight, others than finance, and a look without a reason.
+pub(super) fn reveal(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, why: &str) -> Result<String> {
+    queries::find(tx, actor, id)?;
+    if !actor.has(Role::Finance) {
+        let message = "完整账号只由财政人员核对。";
+        return Err(Refusal::forbidden("bank-account-reveal", message).into());
+    }
+    let why = why.trim();
+    if !(4..=200).contains(&why.chars().count()) {
+        let message = "请写明查看原因（4 至 200 个字），例如「与开户证明核对」。查看会记入日志。";
+        return Err(Refusal::field("why", "reason", message).into());
+    }
+    let number = queries::number(tx, id)?;
+    event(
+        tx,
+        actor,
+        "bank_account.reveal",
+        id,
+        json!({ "reason": why }),
+    );
+    Ok(number)
 }
 
 /// Refuses a bank account, saying why.

@@ -43,6 +43,7 @@ pub(in crate::party) fn routes() -> Vec<Route> {
         get("/bank-accounts.xlsx", FINANCE, download),
         get("/bank-accounts/{id}", FINANCE, show),
         post("/bank-accounts/{id}", FINANCE, decide),
+        post("/bank-accounts/{id}/reveal", FINANCE, reveal),
     ]
 }
 
@@ -346,13 +347,59 @@ struct ShowPage {
     crumbs: Vec<Crumb>,
     errors: Errors,
     row: Listed,
+    /// The whole number, shown once after a reason was given.
+    number: Option<String>,
     entered_by: String,
     reason: String,
+    why: String,
     own_entry: bool,
 }
 
 async fn show(State(app): State<App>, visit: Visit, Path(id): Path<BankAccountId>) -> Answer {
-    show_one(&app, &visit, id, StatusCode::OK, "", Errors::default()).await
+    let fresh = Seen::default();
+    show_one(&app, &visit, id, StatusCode::OK, fresh, Errors::default()).await
+}
+
+/// What was typed on the page of an account, and the number where it may be shown.
+#[derive(Default)]
+struct Seen {
+    reason: String,
+    why: String,
+    number: Option<String>,
+}
+
+/// Shows the whole number once, for a stated reason that goes into the log.
+async fn reveal(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<BankAccountId>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let why = posted.get("why").to_owned();
+    let asked = why.clone();
+    let command = Command::new("bank_account.reveal", visit.now);
+    let told = app
+        .store
+        .write(command, move |tx| commands::reveal(tx, &actor, id, &asked));
+    match told.await {
+        Ok(number) => {
+            let seen = Seen {
+                number: Some(number),
+                ..Seen::default()
+            };
+            show_one(&app, &visit, id, StatusCode::OK, seen, Errors::default()).await
+        }
+        Err(error) => {
+            let errors = Errors::take(error, &posted)?;
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            let seen = Seen {
+                why,
+                ..Seen::default()
+            };
+            show_one(&app, &visit, id, status, seen, errors).await
+        }
+    }
 }
 
 async fn show_one(
@@ -360,7 +407,7 @@ async fn show_one(
     visit: &Visit,
     id: BankAccountId,
     status: StatusCode,
-    reason: &str,
+    seen: Seen,
     errors: Errors,
 ) -> Answer {
     let actor = visit.actor()?.clone();
@@ -383,7 +430,9 @@ async fn show_one(
         own_entry: row.entered_by == me,
         row,
         entered_by,
-        reason: reason.to_owned(),
+        number: seen.number,
+        reason: seen.reason,
+        why: seen.why,
     };
     visit.show_with(status, &page)
 }
@@ -399,7 +448,11 @@ async fn decide(
         Err(error) => {
             let errors = Errors::take(error, &posted)?;
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            show_one(&app, &visit, id, status, posted.get("reason"), errors).await
+            let seen = Seen {
+                reason: posted.get("reason").to_owned(),
+                ..Seen::default()
+            };
+            show_one(&app, &visit, id, status, seen, errors).await
         }
     }
 }

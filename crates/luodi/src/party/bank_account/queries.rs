@@ -71,6 +71,15 @@ fn read_listed(r: &Row<'_>) -> Result<(Listed, Vec<u8>), StoreError> {
     Ok((listed, r.get(6)?))
 }
 
+/// The whole number of an account; the caller may see it and has recorded the look.
+pub(super) fn number(q: &dyn Query, id: BankAccountId) -> Result<String> {
+    let sql = "SELECT party_id, account_sealed FROM bank_account WHERE id = ?1";
+    let (party, sealed) = q.row(sql, params![id], |r| {
+        Ok((r.get::<PartyId>(0)?, r.get::<Vec<u8>>(1)?))
+    })?;
+    Ok(q.open(party.0, &sealed)?)
+}
+
 fn mask(q: &dyn Query, rows: Vec<(Listed, Vec<u8>)>) -> Result<Vec<Listed>> {
     rows.into_iter()
         .map(|(listed, sealed)| {
