@@ -111,6 +111,7 @@ impl Town {
             values: values(&self.package, number, enterprise),
             bank_account: None,
             draft: None,
+            seen: None,
         };
         (county.clerk.clone(), submission, papers.clone())
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use vocab::Fen;
 
 use super::draft::{self, Draft, DraftBody};
-use super::submit::{Submission, submit};
+use super::submit::{Seen, Submission, submit};
 use crate::access::{Actor, Role, Rule, Scope, may_see};
 use crate::attachment::{self, Attachment, Kept};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
@@ -103,6 +103,15 @@ impl Desk {
             .form
             .prefill(&mut fields, |source| prefill(&self.party, source));
         fields
+    }
+
+    /// What the form is checked against, so that nothing else is submitted in its place.
+    fn seen(&self) -> Option<Seen> {
+        let draft = self.draft.as_ref()?;
+        Some(Seen {
+            hash: self.offered.hash.clone(),
+            draft: draft.version,
+        })
     }
 
     fn slots(&self) -> Vec<&str> {
@@ -310,6 +319,7 @@ pub(super) async fn apply(
         values,
         bank_account: sent.bank_account,
         draft: Some(id),
+        seen: desk.seen(),
     };
     let command = Command::new("case.submit", visit.now).once(posted.key());
     let done = app
@@ -499,6 +509,7 @@ async fn submit_draft(
         values,
         bank_account: posted.get("bank_account").parse().ok(),
         draft: Some(id),
+        seen: desk.seen(),
     };
     let command = Command::new("case.submit", visit.now).once(posted.key());
     match app

@@ -32,6 +32,8 @@ pub(super) struct Draft {
     pub party: PartyId,
     /// What was typed.
     pub body: DraftBody,
+    /// Grows with every save.
+    pub version: i64,
 }
 
 /// A draft as the applicant's list shows it.
@@ -47,7 +49,7 @@ pub(super) struct ListedDraft {
 
 fn load(q: &dyn Query, condition: &str, values: Vec<crate::store::Value>) -> Result<Option<Draft>> {
     let sql = format!(
-        "SELECT id, item_id, party_id, body_sealed FROM draft \
+        "SELECT id, item_id, party_id, body_sealed, version FROM draft \
          WHERE state = 'open' AND {condition} ORDER BY updated_at DESC"
     );
     let row = q.row_opt(&sql, values, |row| {
@@ -56,9 +58,10 @@ fn load(q: &dyn Query, condition: &str, values: Vec<crate::store::Value>) -> Res
             row.get::<ItemId>(1)?,
             row.get::<PartyId>(2)?,
             row.get::<Vec<u8>>(3)?,
+            row.get::<i64>(4)?,
         ))
     })?;
-    let Some((id, item, party, sealed)) = row else {
+    let Some((id, item, party, sealed, version)) = row else {
         return Ok(None);
     };
     let body = serde_json::from_str(&q.open(party.0, &sealed)?)
@@ -68,6 +71,7 @@ fn load(q: &dyn Query, condition: &str, values: Vec<crate::store::Value>) -> Res
         item,
         party,
         body,
+        version,
     }))
 }
 

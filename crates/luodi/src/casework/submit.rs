@@ -58,6 +58,33 @@ pub struct Submission {
     pub bank_account: Option<BankAccountId>,
     /// The draft whose files go with it.
     pub draft: Option<DraftId>,
+    /// What the values were checked against, where that was before the command.
+    pub seen: Option<Seen>,
+}
+
+/// What a form was when its values were read: nothing else may be submitted in its place.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The version of the item.
+    pub hash: String,
+    /// The version of the draft.
+    pub draft: i64,
+}
+
+/// Refuses where the item or the draft has changed since the form was checked.
+fn as_it_was_seen(tx: &Tx, actor: &Actor, submission: &Submission, hash: &str) -> Result<()> {
+    let Some(seen) = &submission.seen else {
+        return Ok(());
+    };
+    let same_draft = match submission.draft {
+        Some(draft) => draft::find(tx, actor, draft)?.version == seen.draft,
+        None => true,
+    };
+    if seen.hash == hash && same_draft {
+        return Ok(());
+    }
+    let message = "这份申报或事项刚刚改过（可能在另一个窗口保存过）。请刷新页面，核对后再提交。";
+    Err(Refusal::conflict("draft-changed", message).into())
 }
 
 /// Submits an application (申报). The case begins; its clock starts with acceptance.
@@ -67,6 +94,7 @@ pub struct Submission {
 /// required paper is missing.
 pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Completed> {
     let offered = item::open_item(tx, submission.item, tx.today())?;
+    as_it_was_seen(tx, actor, submission, &offered.hash)?;
     let package = item::load(tx, &offered.hash)?;
     let party = party::find(tx, actor, submission.party)?;
     may_submit(actor, submission)?;

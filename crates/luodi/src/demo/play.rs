@@ -186,6 +186,7 @@ impl<'a> Play<'a> {
             values,
             bank_account: applicant.bank_account,
             draft: None,
+            seen: None,
         };
         let papers = papers(&plan, number);
         let kept = papers
