@@ -7,7 +7,7 @@ use crate::access::{Actor, Role, Roles, administered_where};
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Row, StoreError, Value};
+use crate::store::{Query, Row, StoreError, Value, holding};
 
 use super::AccountState;
 
@@ -311,12 +311,7 @@ fn conditions(actor: &Actor, filter: &AccountFilter, params: &mut Vec<Value>) ->
 /// A pattern for `LIKE … ESCAPE '!'` that finds the text anywhere. The columns
 /// searched hold small letters only.
 pub(crate) fn like_part(text: &str) -> String {
-    let folded = vocab::fold_width(text.trim()).to_lowercase();
-    let escaped = folded
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
+    holding(&vocab::fold_width(text.trim()).to_lowercase())
 }
 
 /// How many accounts of the administrator's region the filter leaves.

@@ -9,7 +9,7 @@ use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see, visible_whe
 use crate::ids::{AccountId, BankAccountId, CaseId, DepartmentId, ItemId, PartyId, TaskId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Row, StoreError, Value};
+use crate::store::{Query, Row, StoreError, Value, holding};
 
 /// A case as its row holds it.
 #[derive(Clone, Debug)]
@@ -356,7 +356,7 @@ impl CaseFilter {
             sql.push_str(&condition.replace("??", &format!("?{}", values.len())));
         };
         if !self.text.is_empty() {
-            let like = Value::from(format!("%{}%", escape_like(&self.text)));
+            let like = Value::from(holding(&self.text));
             and(
                 "(c.number LIKE ?? ESCAPE '!' OR c.title LIKE ?? ESCAPE '!' OR c.party_name LIKE ?? ESCAPE '!' \
                  OR EXISTS (SELECT 1 FROM case_value v WHERE v.case_id = c.id AND v.text_value LIKE ?? ESCAPE '!'))",
@@ -405,13 +405,6 @@ impl CaseFilter {
             _ => " ORDER BY c.due_on ASC NULLS LAST, c.submitted_at, c.id",
         }
     }
-}
-
-/// Text for LIKE with `!` as escape.
-fn escape_like(text: &str) -> String {
-    text.replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_")
 }
 
 /// How many cases the filter finds, and the sum of their amounts.

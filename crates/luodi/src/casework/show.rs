@@ -372,49 +372,26 @@ async fn complete(
     Path((id, task)): Path<(CaseId, TaskId)>,
     posted: Posted,
 ) -> Answer {
-    let actor = visit.actor()?.clone();
+    let error = match complete_now(&app, &visit, id, task, &posted).await {
+        Ok(done) => return Ok(visit.redirect(&format!("/cases/{id}"), &done.message)),
+        Err(error) => error,
+    };
+    // With the files that came in meanwhile.
     let facts = load(&app, &visit, id).await?;
     if spec_of(&facts, task).is_none() {
-        return Err(WebError::not_found().with_visit(&visit));
+        return Err(error.with_visit(&visit));
     }
-    let (facts, refused_files) = take_files(&app, &visit, facts, task, &posted).await?;
-    let typed = typed(&facts, task, &posted);
-    let completion = match read_completion(&facts, task, &posted, &visit) {
-        Ok(completion) if refused_files.is_empty() => completion,
-        read => {
-            let errors: Vec<FieldError> = refused_files
-                .into_iter()
-                .chain(read.err().unwrap_or_default())
-                .collect();
-            let shown = Shown {
-                typed,
-                errors: &errors,
-                how: How::Masked,
-            };
-            return render(&app, &visit, &facts, shown).await;
-        }
+    let refusal = error.into_refusal()?;
+    if refusal.fields.is_empty() {
+        let error = WebError::kept(refusal, kept(&facts, task, &posted));
+        return Err(error.with_see(&format!("/cases/{id}")).with_visit(&visit));
+    }
+    let shown = Shown {
+        typed: typed(&facts, task, &posted),
+        errors: &refusal.fields,
+        how: How::Masked,
     };
-    let command = Command::new("case.complete_task", visit.now).once(posted.key());
-    let done = app
-        .store
-        .write_once(command, move |tx| complete_task(tx, &actor, &completion))
-        .await;
-    match done {
-        Ok(done) => Ok(visit.redirect(&format!("/cases/{id}"), &done.value.message)),
-        Err(Error::Refused(refusal)) if !refusal.fields.is_empty() => {
-            let shown = Shown {
-                typed,
-                errors: &refusal.fields,
-                how: How::Masked,
-            };
-            render(&app, &visit, &facts, shown).await
-        }
-        Err(error) => {
-            let see = format!("/cases/{id}");
-            let error = WebError::from(error).with_kept(kept(&facts, task, &posted));
-            Err(error.with_see(&see).with_visit(&visit))
-        }
-    }
+    render(&app, &visit, &facts, shown).await
 }
 
 /// Completes a task as a form says; whatever is at fault is refused with its fields.

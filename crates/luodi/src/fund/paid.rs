@@ -6,8 +6,6 @@
 
 use askama::Template;
 use axum::extract::{Query as UrlQuery, State};
-use axum::http::header::{HeaderName, HeaderValue};
-use axum::response::Response;
 use jiff::civil::Date;
 use vocab::{Fen, RegionCode};
 
@@ -21,7 +19,9 @@ use crate::store::{Query, Row, StoreError};
 use crate::web::export::{self, Cell};
 use crate::web::filters;
 use crate::web::form::{Chip, Choice};
-use crate::web::{Answer, App, Page, Pager, Route, Visit, WebError, get, percent};
+use crate::web::{
+    Answer, App, Page, Pager, Route, Visit, WebError, get, hide_from_search, percent,
+};
 
 /// Rows of a page.
 const ROWS: u32 = 30;
@@ -240,13 +240,6 @@ async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<As
         hide_from_search(&mut answer);
     }
     Ok(answer)
-}
-
-/// Old payments disappear from search engines' view; the record stays.
-fn hide_from_search(answer: &mut Response) {
-    let name = HeaderName::from_static("x-robots-tag");
-    let value = HeaderValue::from_static("noindex, noarchive");
-    answer.headers_mut().insert(name, value);
 }
 
 fn years(filter: &PaidFilter, today: Date) -> Vec<Chip> {

@@ -9,7 +9,7 @@ use crate::access::{Actor, ScopeColumns, visible_where};
 use crate::ids::{BatchId, BudgetLineId, DepartmentId, PaymentFileId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Row, StoreError, Value};
+use crate::store::{Query, Row, StoreError, Value, holding};
 
 /// What is in each place of a budget, in fen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,12 +149,7 @@ impl Condition {
 
 /// A pattern that finds the text anywhere, `!` being the escape.
 pub(super) fn part(text: &str) -> String {
-    let escaped = text
-        .trim()
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
+    holding(text.trim())
 }
 
 impl BudgetFilter {

@@ -5,8 +5,6 @@ use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
-use axum::http::header::{HeaderName, HeaderValue};
-use axum::response::Response;
 use jiff::civil::Date;
 use vocab::{Fen, RegionCode};
 
@@ -23,7 +21,9 @@ use crate::web::export::{self, Cell};
 #[allow(unused_imports, reason = "templates find filters by this name")]
 use crate::web::filters;
 use crate::web::form::{Chip, Choice};
-use crate::web::{Answer, App, Page, Pager, Posted, Route, Visit, get, percent, post};
+use crate::web::{
+    Answer, App, Page, Pager, Posted, Route, Visit, get, hide_from_search, percent, post,
+};
 
 const ROWS: u32 = 20;
 
@@ -261,14 +261,6 @@ async fn show(State(app): State<App>, visit: Visit, Path(id): Path<NoticeId>) ->
         hide_from_search(&mut answer);
     }
     Ok(answer)
-}
-
-/// The notice disappears from search engines' view; the record stays.
-fn hide_from_search(answer: &mut Response) {
-    let name = HeaderName::from_static("x-robots-tag");
-    answer
-        .headers_mut()
-        .insert(name, HeaderValue::from_static("noindex, noarchive"));
 }
 
 fn desk(visit: &Visit, notice: &Notice, open_objections: u64) -> Option<Desk> {

@@ -16,7 +16,7 @@ use crate::ids::{
 };
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Row, StoreError, Value};
+use crate::store::{Query, Row, StoreError, Value, holding};
 
 /// A notice as its row holds it.
 #[derive(Clone, Debug)]
@@ -349,12 +349,7 @@ impl NoticeFilter {
 
 /// A pattern for `LIKE … ESCAPE '!'` that finds the text anywhere in a column of small letters.
 pub(super) fn pattern(text: &str) -> String {
-    let small = text.to_lowercase();
-    let escaped = small
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
+    holding(&text.to_lowercase())
 }
 
 /// How many notices the filter finds.

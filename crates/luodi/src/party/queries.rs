@@ -7,7 +7,7 @@ use crate::access::{Actor, may_see_party, parties_where};
 use crate::ids::PartyId;
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Row, StoreError, Value};
+use crate::store::{Query, Row, StoreError, Value, holding};
 
 use super::PartyKind;
 use super::commands::ID_NUMBER;
@@ -182,12 +182,7 @@ pub(super) fn fold_name(name: &str) -> String {
 
 /// A pattern for `LIKE … ESCAPE '!'` that finds a part of a folded name.
 pub(super) fn like_name(text: &str) -> String {
-    let folded = fold_name(text);
-    let escaped = folded
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
+    holding(&fold_name(text))
 }
 
 /// In what order a list comes.

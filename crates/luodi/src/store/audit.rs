@@ -12,7 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::read::{Query, Row};
+use super::read::{Query, Row, holding};
 use super::session::Session;
 use super::tx::Tx;
 use super::value::ValueRef;
@@ -118,15 +118,6 @@ pub fn written(
             })
         },
     )
-}
-
-/// A pattern for `LIKE … ESCAPE '!'` that finds a text anywhere, the same on both engines.
-fn holding(text: &str) -> String {
-    let escaped = text
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("%{escaped}%")
 }
 
 /// Who wrote an event, and when: for telling the loser of a race who was faster.

@@ -57,7 +57,7 @@ pub use self::jobs::{
 pub use self::keys::{DataKey, Keys};
 pub use self::postgres::Isolation;
 pub use self::random::{random, secret};
-pub use self::read::{Query, Row, Snapshot};
+pub use self::read::{Query, Row, Snapshot, holding};
 pub use self::stats::Stats;
 pub use self::tx::{AfterCommit, Command, Tx, day_in_china};
 pub use self::value::{FromValue, Value, ValueRef, mismatch};

@@ -319,3 +319,13 @@ impl Drop for Loan<'_> {
         self.readers.returned.notify_one();
     }
 }
+
+/// A pattern for `LIKE … ESCAPE '!'` that finds a text anywhere, the same on every engine.
+#[must_use]
+pub fn holding(text: &str) -> String {
+    let escaped = text
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_");
+    format!("%{escaped}%")
+}

@@ -101,19 +101,6 @@ impl WebError {
         }
     }
 
-    /// A refusal keeps what was typed; anything else stays as it is.
-    #[must_use]
-    pub fn with_kept(self, typed: Vec<(String, String)>) -> Self {
-        match self {
-            Self::Refused { refusal, visit, .. } => Self::Refused {
-                refusal,
-                kept: showable(typed),
-                visit,
-            },
-            other => other,
-        }
-    }
-
     /// Says where to look, unless the refusal does so itself.
     #[must_use]
     pub fn with_see(self, path: &str) -> Self {
@@ -253,34 +240,16 @@ impl Told {
     }
 
     fn page(&self, visit: Option<&Visit>) -> Response {
-        let work = visit.is_some_and(is_staff);
-        self.within(Page::bare(self.heading, visit), work)
+        self.within(Page::bare(self.heading, visit), visit)
     }
 
-    /// The page in a frame: of the public pages, or of the work.
-    fn within(&self, frame: Page, work: bool) -> Response {
-        let (heading, message) = (self.heading, self.message.as_str());
-        let (fields, kept, see) = (&self.fields, &self.kept, self.see.as_str());
-        if work {
-            let template = WorkErrorPage {
-                page: frame,
-                heading,
-                message,
-                fields,
-                kept,
-                see,
-            };
-            return page(self.status, &template);
+    /// The page in a frame: of the public pages, or of the work for whoever is logged in.
+    fn within(&self, frame: Page, visit: Option<&Visit>) -> Response {
+        let told = self;
+        if visit.is_some_and(|visit| visit.actor.is_some()) {
+            return page(self.status, &WorkErrorPage { page: frame, told });
         }
-        let template = ErrorPage {
-            page: frame,
-            heading,
-            message,
-            fields,
-            kept,
-            see,
-        };
-        page(self.status, &template)
+        page(self.status, &ErrorPage { page: frame, told })
     }
 
     /// The page, which carries what it tells so that the guard can tell it otherwise.
@@ -315,36 +284,23 @@ pub(super) fn told_in_json(mut response: Response) -> Response {
 /// Shows an error that was told in nobody's frame in the visitor's.
 pub(super) fn framed(mut response: Response, app: &App, visit: &Visit) -> Response {
     match response.extensions_mut().remove::<Told>() {
-        Some(told) => told.within(Page::new(app, visit, told.heading), is_staff(visit)),
+        Some(told) => told.within(Page::new(app, visit, told.heading), Some(visit)),
         None => response,
     }
-}
-
-/// Whose pages are those of the work, in Chinese and in its frame.
-fn is_staff(visit: &Visit) -> bool {
-    visit.actor.is_some()
 }
 
 #[derive(Template)]
 #[template(path = "web/error.html")]
 struct ErrorPage<'a> {
     page: Page,
-    heading: &'a str,
-    message: &'a str,
-    fields: &'a [FieldError],
-    kept: &'a [(String, String)],
-    see: &'a str,
+    told: &'a Told,
 }
 
 #[derive(Template)]
 #[template(path = "web/error_at_work.html")]
 struct WorkErrorPage<'a> {
     page: Page,
-    heading: &'a str,
-    message: &'a str,
-    fields: &'a [FieldError],
-    kept: &'a [(String, String)],
-    see: &'a str,
+    told: &'a Told,
 }
 
 #[derive(Template)]

@@ -32,7 +32,9 @@ pub use posted::{FILE_BYTES, Posted, Upload};
 pub use proxy::Network;
 pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
-pub use visit::{Session, SessionLookup, Visit, is_local, percent, session_cookie};
+pub use visit::{
+    Session, SessionLookup, Visit, hide_from_search, is_local, percent, session_cookie,
+};
 
 use std::path::PathBuf;
 use std::sync::Arc;

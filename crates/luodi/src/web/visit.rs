@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use axum::extract::{FromRequestParts, Request};
-use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
+use axum::http::header::{COOKIE, HeaderName, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -217,6 +217,13 @@ fn redirect_to(location: &str) -> Response {
         Ok(value) => (StatusCode::SEE_OTHER, [(LOCATION, value)]).into_response(),
         Err(_) => (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response(),
     }
+}
+
+/// An answer disappears from search engines' view; the record behind it stays.
+pub fn hide_from_search(answer: &mut Response) {
+    let name = HeaderName::from_static("x-robots-tag");
+    let value = HeaderValue::from_static("noindex, noarchive");
+    answer.headers_mut().insert(name, value);
 }
 
 /// Whether an address is a path of this site and nothing a browser would read as another one:

@@ -65,17 +65,7 @@ async fn approved_cases_wait_for_a_list_until_one_holds_them() {
     }
     assert!(sum > 0, "the demonstration has approved cases in no list");
     assert_eq!(before, Some(sum));
-    let section = choice.html.split_once("id=\"waiting-").unwrap().1;
-    let line = section.split("<option value=\"").nth(2).unwrap();
-    let line = line.split_once('"').unwrap().0.to_owned();
-    let (item, period) = (choice.hidden("item"), choice.hidden("period"));
-    let fields = [
-        ("action", "create_batch"),
-        ("item", &item),
-        ("period", &period),
-        ("line", &line),
-    ];
-    let done = reviewer.post_from(&choice, "/batches/new", &fields).await;
+    let done = reviewer.propose_first(&choice).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
     let after = reviewer.get("/work").await;
     assert!(waiting(&after, "/batches/new") < before);

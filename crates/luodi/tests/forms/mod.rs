@@ -194,17 +194,7 @@ async fn a_notice() {
     let city = TestCity::open();
     let mut reviewer = city.log_in("reviewer-yj").await;
     let choice = reviewer.get("/batches/new").await;
-    let section = choice.html.split_once("id=\"waiting-").unwrap().1;
-    let line = section.split("<option value=\"").nth(2).unwrap();
-    let line = line.split_once('"').unwrap().0.to_owned();
-    let (item, period) = (choice.hidden("item"), choice.hidden("period"));
-    let fields = [
-        ("action", "create_batch"),
-        ("item", &item),
-        ("period", &period),
-        ("line", &line),
-    ];
-    let made = reviewer.post_from(&choice, "/batches/new", &fields).await;
+    let made = reviewer.propose_first(&choice).await;
     assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text());
     let path = format!("{}/notice", made.location);
     let form = reviewer.get(&path).await;

@@ -222,6 +222,21 @@ impl Answer {
 }
 
 impl Visitor<'_> {
+    /// Makes the first batch that a page of waiting cases offers, from the first budget line.
+    pub async fn propose_first(&mut self, choice: &Answer) -> Answer {
+        let section = choice.html.split_once("id=\"waiting-").unwrap().1;
+        let line = section.split("<option value=\"").nth(2).unwrap();
+        let line = line.split_once('"').unwrap().0.to_owned();
+        let (item, period) = (choice.hidden("item"), choice.hidden("period"));
+        let fields = [
+            ("action", "create_batch"),
+            ("item", &item),
+            ("period", &period),
+            ("line", &line),
+        ];
+        self.post_from(choice, "/batches/new", &fields).await
+    }
+
     async fn send(&mut self, request: Request<Body>) -> Answer {
         let response = self.city.router.clone().oneshot(request).await.unwrap();
         for line in response.headers().get_all(SET_COOKIE) {
