@@ -96,22 +96,26 @@ async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Respons
     match Visit::open(&app, request).await {
         Ok((visit, mut request)) => {
             if request.method() == Method::POST && sender == Sender::Elsewhere {
-                visit.finish(WebError::foreign().with_visit(&visit).into_response())
+                let response = WebError::foreign().into_response();
+                visit.finish(in_frame(response, &app, &visit))
             } else if rule.admits(visit.actor.as_ref()) {
                 request.extensions_mut().insert(visit.clone());
                 let response = readable(next.run(request).await, &visit);
-                // An API's refusal is told in JSON further out.
-                let response = match is_api(&visit.path) {
-                    true => response,
-                    false => framed(response, &app, &visit),
-                };
-                visit.finish(response)
+                visit.finish(in_frame(response, &app, &visit))
             } else {
                 refuse(&app, visit, request, sender).await
             }
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// An error in its visitor's frame; an API's is told in JSON further out.
+fn in_frame(response: Response, app: &App, visit: &Visit) -> Response {
+    if is_api(&visit.path) {
+        return response;
+    }
+    framed(response, app, visit)
 }
 
 /// An address whose parts cannot be read (`/cases/x`) is a page that does not exist, said as one.
@@ -130,7 +134,7 @@ fn readable(response: Response, visit: &Visit) -> Response {
 /// others are told no.
 async fn refuse(app: &App, visit: Visit, request: Request, sender: Sender) -> Response {
     if visit.actor.is_some() {
-        return WebError::forbidden().with_visit(&visit).into_response();
+        return in_frame(WebError::forbidden().into_response(), app, &visit);
     }
     if is_api(&visit.path) {
         return WebError::no_session().into_response();
@@ -154,7 +158,7 @@ async fn not_found(State(app): State<App>, request: Request) -> Response {
         return told_in_json(WebError::not_found().into_response());
     }
     match Visit::open(&app, request).await {
-        Ok((visit, _)) => WebError::not_found().with_visit(&visit).into_response(),
+        Ok((visit, _)) => in_frame(WebError::not_found().into_response(), &app, &visit),
         Err(error) => error.into_response(),
     }
 }

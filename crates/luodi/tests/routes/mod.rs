@@ -263,3 +263,30 @@ async fn the_navigation_has_no_dead_ends() {
         }
     }
 }
+
+/// An error keeps the city's name and the visitor's frame, wherever it comes about.
+#[tokio::test]
+async fn an_error_keeps_its_visitors_frame() {
+    let city = TestCity::open();
+    let mut stranger = city.stranger();
+    let missing = stranger.get("/nothing").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.says("温州市"), "{}", missing.text());
+    let mut window = city.log_in("window-yj").await;
+    for (path, status) in [
+        ("/nothing", StatusCode::NOT_FOUND),
+        ("/budgets", StatusCode::FORBIDDEN),
+        (
+            "/cases/019344b1c0de7000800000000000dead",
+            StatusCode::NOT_FOUND,
+        ),
+    ] {
+        let answer = window.get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(
+            answer.says("温州市") && answer.says("工作台"),
+            "{path}: {}",
+            answer.text()
+        );
+    }
+}
