@@ -50,7 +50,8 @@ async fn work(
 
 /// What waits for the actor, in the order a case goes its way.
 fn waiting(q: &dyn Query, actor: &Actor, today: jiff::civil::Date) -> Result<Vec<Waiting>> {
-    let mut all: Vec<Waiting> = fund::unlisted(q, actor, today)?.into_iter().collect();
+    let mut all: Vec<Waiting> = casework::drafts_waiting(q, actor)?;
+    all.extend(fund::unlisted(q, actor, today)?);
     all.extend(notice::waiting(q, actor)?);
     all.extend(bank_account::waiting(q, actor)?);
     all.extend(fund::payments_waiting(q, actor)?);

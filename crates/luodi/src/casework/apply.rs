@@ -8,8 +8,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 use vocab::Fen;
 
-use super::draft::{self, Draft, DraftBody};
-use super::submit::{Seen, Submission, submit};
+use super::draft::{self, Draft, DraftBody, ListedDraft};
+use super::submit::{Seen, Submission, submit, submit_with};
 use crate::access::{Actor, Role, Rule, Scope, may_see};
 use crate::attachment::{self, Attachment, Kept};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
@@ -17,7 +17,7 @@ use crate::ids::{AttachmentId, BankAccountId, DraftId, ItemId, PartyId};
 use crate::item::{self, OpenItem, Package};
 use crate::party::{Party, bank_account};
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Command, Query};
+use crate::store::{Command, Query, random};
 use crate::web::{Answer, App, Page, Posted, Route, Upload, Visit, WebError, filters, get, post};
 
 const WHO: Rule = Rule::ApplicantOrStaff(&[Role::WindowClerk]);
@@ -28,6 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
         post("/items/{item}/apply", WHO, save),
         get("/drafts/{draft}", WHO, review),
         post("/drafts/{draft}", WHO, submit_draft),
+        post("/drafts/{draft}/give-up", WHO, give_up),
         post("/drafts/{draft}/files/{file}", WHO, take_out),
         get("/drafts/{draft}/files/{file}", WHO, download),
     ]
@@ -35,9 +36,14 @@ pub(super) fn routes() -> Vec<Route> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct ForParty {
+struct Asked {
     party: String,
+    /// A draft's id, [`NEW`] for another one, or nothing for the newest there is.
+    draft: String,
 }
+
+/// Asks for an empty form although there is a draft.
+const NEW: &str = "new";
 
 /// Everything the pages of one application need.
 #[derive(Clone)]
@@ -45,8 +51,13 @@ struct Desk {
     offered: OpenItem,
     package: std::sync::Arc<Package>,
     party: Party,
+    /// What the form is saved under.
+    draft_id: DraftId,
+    /// What was saved so far.
     draft: Option<Draft>,
     files: Vec<Attachment>,
+    /// The visitor's other drafts of this item for this party.
+    others: Vec<ListedDraft>,
 }
 
 /// The party applied for: the applicant's own, or the one the clerk chose.
@@ -66,7 +77,7 @@ fn open_desk(
     q: &dyn Query,
     actor: &Actor,
     item: ItemId,
-    party: PartyId,
+    (party, draft): (PartyId, &str),
     today: jiff::civil::Date,
 ) -> Result<Desk> {
     let offered = item::open_item(q, item, today)?;
@@ -81,18 +92,47 @@ fn open_desk(
         let message = "这个事项不在您的工作区域内，请由项目所在地的窗口登记。";
         return Err(Refusal::forbidden("submit-region", message).into());
     }
-    let draft = draft::find_of(q, actor, item, party.id)?;
+    let (draft_id, draft) = find_draft(q, actor, (item, party.id), draft)?;
     let files = match &draft {
         Some(draft) => attachment::of_subject(q, draft.id.0)?,
         None => Vec::new(),
     };
+    let mut others = draft::of_actor(q, actor, Some(party.id))?;
+    others.retain(|other| other.item == item && other.id != draft_id);
     Ok(Desk {
         offered,
         package,
         party,
+        draft_id,
         draft,
         files,
+        others,
     })
+}
+
+/// The draft asked for, or the id under which a new one will be saved.
+fn find_draft(
+    q: &dyn Query,
+    actor: &Actor,
+    (item, party): (ItemId, PartyId),
+    asked: &str,
+) -> Result<(DraftId, Option<Draft>)> {
+    let fresh = || DraftId(uuid::Builder::from_random_bytes(random()).into_uuid());
+    let draft = match asked {
+        NEW => None,
+        "" => draft::newest_of(q, actor, item, party)?,
+        id => {
+            let id = id.parse().map_err(|_| draft::not_found())?;
+            let Some(draft) = draft::find_saved(q, actor, id)? else {
+                return Ok((id, None));
+            };
+            if (draft.item, draft.party) != (item, party) {
+                return Err(draft::not_found());
+            }
+            Some(draft)
+        }
+    };
+    Ok((draft.as_ref().map_or_else(fresh, |draft| draft.id), draft))
 }
 
 impl Desk {
@@ -110,8 +150,14 @@ impl Desk {
         let draft = self.draft.as_ref()?;
         Some(Seen {
             hash: self.offered.hash.clone(),
-            draft: draft.version,
+            draft: Some(draft.version),
         })
+    }
+
+    /// Where this form is filled in.
+    fn address(&self) -> String {
+        let (item, party, draft) = (self.offered.id, self.party.id, self.draft_id);
+        format!("/items/{item}/apply?party={party}&draft={draft}")
     }
 
     fn slots(&self) -> Vec<&str> {
@@ -155,6 +201,8 @@ struct ApplyPage<'a> {
     errors: Errors<'a>,
     fields: String,
     action: String,
+    /// What the browser keeps the text under meanwhile.
+    kept_as: String,
 }
 
 fn apply_page(
@@ -173,6 +221,10 @@ fn apply_page(
             .form
             .render(values, errors, &desk.shown_files(), visit.today())?,
         action: format!("/items/{}/apply?party={}", desk.offered.id, desk.party.id),
+        kept_as: match &desk.draft {
+            Some(draft) => format!("draft-{}-v{}", draft.id, draft.version),
+            None => format!("apply-{}-{}", desk.offered.id, desk.party.id),
+        },
         desk,
     };
     let status = if errors.is_empty() {
@@ -183,13 +235,18 @@ fn apply_page(
     visit.show_with(status, &template)
 }
 
-async fn load_desk(app: &App, visit: &Visit, item: ItemId, party: &str) -> Result<Desk, WebError> {
+async fn load_desk(
+    app: &App,
+    visit: &Visit,
+    item: ItemId,
+    (party, draft): (&str, &str),
+) -> Result<Desk, WebError> {
     let actor = visit.actor()?.clone();
     let party = party_of(&actor, party)?;
-    let today = visit.today();
+    let (today, draft) = (visit.today(), draft.to_owned());
     Ok(app
         .store
-        .read(move |q| open_desk(&**q, &actor, item, party, today))
+        .read(move |q| open_desk(&**q, &actor, item, (party, &draft), today))
         .await?)
 }
 
@@ -197,9 +254,9 @@ async fn show(
     State(app): State<App>,
     visit: Visit,
     Path(item): Path<ItemId>,
-    UrlQuery(asked): UrlQuery<ForParty>,
+    UrlQuery(asked): UrlQuery<Asked>,
 ) -> Answer {
-    let desk = load_desk(&app, &visit, item, &asked.party).await?;
+    let desk = load_desk(&app, &visit, item, (&asked.party, &asked.draft)).await?;
     let typed = desk
         .draft
         .as_ref()
@@ -213,38 +270,37 @@ async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(item): Path<ItemId>,
-    UrlQuery(asked): UrlQuery<ForParty>,
+    UrlQuery(asked): UrlQuery<Asked>,
     posted: Posted,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let desk = load_desk(&app, &visit, item, &asked.party).await?;
+    let desk = load_desk(&app, &visit, item, (&asked.party, posted.get("draft"))).await?;
     let form = &desk.package.form;
     let mut typed = form.typed(&desk.fields(posted.fields().to_vec()));
     if form.act(posted.get("action"), &mut typed) {
         return apply_page(&app, &visit, &desk, &typed, &[]);
     }
-    let draft = desk.draft.as_ref().map(|draft| draft.id.0);
+    let (id, party) = (desk.draft_id, desk.party.id);
     let (kept, mut errors) =
-        keep_files(&app, &visit, form, (desk.party.id, draft), posted.uploads()).await?;
-    let old = desk
-        .draft
-        .as_ref()
-        .and_then(|draft| draft.body.bank_account);
+        keep_files(&app, &visit, form, (party, Some(id.0)), posted.uploads()).await?;
     let body = DraftBody {
         fields: posted.fields().to_vec(),
-        bank_account: old,
+        bank_account: desk.draft.as_ref().and_then(|old| old.body.bank_account),
     };
-    let party = desk.party.id;
     let command = Command::new("draft.save", visit.now);
-    let id = app
-        .store
-        .write(command, move |tx| {
-            draft::save(tx, &actor, item, party, &body, &kept)
-        })
-        .await?;
-    let desk = load_desk(&app, &visit, item, &asked.party).await?;
+    let save = app.store.write(command, move |tx| {
+        draft::save(tx, &actor, (id, item, party), &body, &kept)
+    });
+    if let Err(error) = save.await {
+        let refusal = WebError::from(error).into_refusal()?;
+        if refusal.fields.is_empty() {
+            return Err(refusal.into());
+        }
+        return apply_page(&app, &visit, &desk, &typed, &refusal.fields);
+    }
+    let desk = load_desk(&app, &visit, item, (&asked.party, &id.to_string())).await?;
     if posted.get("action") == "save" && errors.is_empty() {
-        let back = format!("/items/{item}/apply?party={party}");
+        let back = desk.address();
         return Ok(visit.redirect(&back, "草稿已保存，可以随时回来继续填写。"));
     }
     let fields = desk.fields(posted.fields().to_vec());
@@ -274,8 +330,8 @@ pub(super) struct Application {
     pub(super) bank_account: Option<BankAccountId>,
 }
 
-/// Submits an application in one go: papers safe on disk, a draft with them, the draft submitted.
-/// What is at fault is refused with its fields; the draft stays for another try.
+/// Submits an application in one go: papers safe on disk, then a case with them. What is at fault is
+/// refused with its fields and leaves no draft.
 pub(super) async fn apply(
     app: &App,
     visit: &Visit,
@@ -286,26 +342,13 @@ pub(super) async fn apply(
     if let Some(done) = known_answer(app, visit, "case.submit", posted).await? {
         return Ok(done);
     }
-    let desk = load_desk(app, visit, sent.item, &sent.party).await?;
+    let desk = load_desk(app, visit, sent.item, (&sent.party, NEW)).await?;
     let form = &desk.package.form;
-    let draft = desk.draft.as_ref().map(|draft| draft.id.0);
-    let owner = (desk.party.id, draft);
-    let (kept, mut wrong) = keep_files(app, visit, form, owner, posted.uploads()).await?;
-    let body = DraftBody {
-        fields: sent.fields,
-        bank_account: sent.bank_account,
-    };
-    let (item, party, writer) = (sent.item, desk.party.id, actor.clone());
-    let fields = body.fields.clone();
-    let save = app
-        .store
-        .write(Command::new("draft.save", visit.now), move |tx| {
-            draft::save(tx, &writer, item, party, &body, &kept)
-        });
-    let id = save.await?;
-    let desk = load_desk(app, visit, item, &party.to_string()).await?;
-    let read = form_values(&desk, fields, visit);
-    let values = match read {
+    let (kept, mut wrong) =
+        keep_files(app, visit, form, (desk.party.id, None), posted.uploads()).await?;
+    let slots: Vec<&str> = kept.iter().map(|file| file.slot.as_str()).collect();
+    let fields = desk.fields(sent.fields);
+    let values = match form.read(&fields, &slots, visit.today()) {
         Ok(values) if wrong.is_empty() => values,
         read => {
             add_errors(&mut wrong, read.err().unwrap_or_default());
@@ -313,18 +356,21 @@ pub(super) async fn apply(
         }
     };
     let submission = Submission {
-        item,
-        party,
+        item: sent.item,
+        party: desk.party.id,
         channel: channel(&actor),
         values,
         bank_account: sent.bank_account,
-        draft: Some(id),
-        seen: desk.seen(),
+        draft: None,
+        seen: Some(Seen {
+            hash: desk.offered.hash.clone(),
+            draft: None,
+        }),
     };
     let command = Command::new("case.submit", visit.now).once(posted.key());
-    let done = app
-        .store
-        .write_once(command, move |tx| submit(tx, &actor, &submission));
+    let done = app.store.write_once(command, move |tx| {
+        submit_with(tx, &actor, &submission, &kept)
+    });
     Ok(done.await?.value)
 }
 
@@ -440,7 +486,8 @@ async fn load_review(app: &App, visit: &Visit, id: DraftId) -> Result<Review, We
     let today = visit.today();
     let load = app.store.read(move |q| {
         let draft = draft::find(&**q, &actor, id)?;
-        let desk = open_desk(&**q, &actor, draft.item, draft.party, today)?;
+        let place = (draft.party, id.to_string());
+        let desk = open_desk(&**q, &actor, draft.item, (place.0, &place.1), today)?;
         let accounts = bank_account::usable_of(&**q, draft.party)?;
         Ok::<_, Error>(Review {
             desk,
@@ -539,6 +586,25 @@ async fn replay(app: &App, visit: &Visit, posted: &Posted, error: WebError) -> A
     }
 }
 
+async fn give_up(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<DraftId>,
+    posted: Posted,
+) -> Answer {
+    let actor = visit.actor()?.clone();
+    let command = Command::new("draft.give_up", visit.now).once(posted.key());
+    let done = app.store.write_once(command, move |tx| {
+        Ok::<_, Error>(draft::give_up(tx, &actor, id)?.party)
+    });
+    let party = done.await?.value;
+    let back = match visit.actor()?.party {
+        Some(_) => "/my".to_owned(),
+        None => format!("/parties/{party}/apply"),
+    };
+    Ok(visit.redirect(&back, "草稿已放弃，不再列出。"))
+}
+
 async fn take_out(
     State(app): State<App>,
     visit: Visit,
@@ -553,7 +619,7 @@ async fn take_out(
     });
     let (item, party) = done.await?.value;
     Ok(visit.redirect(
-        &format!("/items/{item}/apply?party={party}"),
+        &format!("/items/{item}/apply?party={party}&draft={id}"),
         "文件已从申报材料中移除。",
     ))
 }

@@ -33,6 +33,7 @@ mod work;
 pub use clock::{ClockView, case_clock, left_view};
 pub use commands::{Completed, Completion, complete_by_batch, complete_task, withdraw};
 pub use correction::answer_correction;
+pub use draft::drafts_waiting;
 pub use duty::{Duty, check_duty, record_duty};
 pub use figures::{CaseFigures, Counted, figures};
 pub use jobs::work_timer;

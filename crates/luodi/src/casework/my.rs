@@ -72,7 +72,7 @@ async fn my(
             count_by_state(&**q, &actor, &filter)?,
             list_cases(&**q, &actor, &correcting, 20, 0)?,
             returned,
-            draft::of_actor(&**q, &actor)?,
+            draft::of_actor(&**q, &actor, None)?,
             party::recent_messages(&**q, &actor, 5)?,
         ))
     });

@@ -5,6 +5,7 @@ use axum::extract::{Path, Query as UrlQuery, State};
 use serde::Deserialize;
 use vocab::fold_width;
 
+use super::draft::{self, ListedDraft};
 use crate::access::{Role, Rule};
 use crate::ids::PartyId;
 use crate::item::{self, ListedItem};
@@ -32,6 +33,7 @@ struct ChoosePage {
     page: Page,
     crumbs: Vec<Crumb>,
     party: Party,
+    drafts: Vec<ListedDraft>,
     text: String,
     items: Vec<ListedItem>,
 }
@@ -48,11 +50,13 @@ async fn choose(
     let (home, today) = (actor.region, visit.today());
     let text: String = asked.q.trim().chars().take(60).collect();
     let wanted = fold_width(&text).to_lowercase();
-    let (party, mut items) = app
+    let (party, drafts, mut items) = app
         .store
         .read(move |q| {
             let party = party::find(&**q, &actor, id)?;
-            Ok::<_, Error>((party, item::open_now(&**q, home, today, Lang::ZH)?))
+            let drafts = draft::of_actor(&**q, &actor, Some(id))?;
+            let items = item::open_now(&**q, home, today, Lang::ZH)?;
+            Ok::<_, Error>((party, drafts, items))
         })
         .await?;
     items.retain(|item| {
@@ -73,6 +77,7 @@ async fn choose(
             },
         ],
         party,
+        drafts,
         text,
         items,
     })

@@ -21,7 +21,7 @@ use crate::party::{self, bank_account};
 use crate::refusal::{Refusal, Result};
 use crate::store::Tx;
 
-/// As [`submit`], with papers kept before, for the window's own scans and the demonstration.
+/// As [`submit`], with papers kept before and no draft of the applicant's.
 ///
 /// # Errors
 /// As [`submit`].
@@ -31,8 +31,9 @@ pub fn submit_with(
     submission: &Submission,
     papers: &[Kept],
 ) -> Result<Completed> {
-    let body = DraftBody::default();
-    let draft = draft::save(tx, actor, submission.item, submission.party, &body, papers)?;
+    let draft = DraftId(tx.new_id());
+    let place = (draft, submission.item, submission.party);
+    draft::save(tx, actor, place, &DraftBody::default(), papers)?;
     submit(
         tx,
         actor,
@@ -67,8 +68,8 @@ pub struct Submission {
 pub struct Seen {
     /// The version of the item.
     pub hash: String,
-    /// The version of the draft.
-    pub draft: i64,
+    /// The version of the draft, where there was one.
+    pub draft: Option<i64>,
 }
 
 /// Refuses where the item or the draft has changed since the form was checked.
@@ -76,9 +77,9 @@ fn as_it_was_seen(tx: &Tx, actor: &Actor, submission: &Submission, hash: &str) -
     let Some(seen) = &submission.seen else {
         return Ok(());
     };
-    let same_draft = match submission.draft {
-        Some(draft) => draft::find(tx, actor, draft)?.version == seen.draft,
-        None => true,
+    let same_draft = match (submission.draft, seen.draft) {
+        (Some(draft), Some(version)) => draft::find(tx, actor, draft)?.version == version,
+        _ => true,
     };
     if seen.hash == hash && same_draft {
         return Ok(());

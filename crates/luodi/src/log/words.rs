@@ -46,6 +46,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("department.amend", "更改部门"),
     ("department.create", "登记部门"),
     ("draft.save", "保存草稿"),
+    ("draft.give_up", "放弃草稿"),
     ("draft.take_out_file", "移除草稿材料"),
     ("item.adopt", "采用事项新版本"),
     ("item.close", "停办事项"),

@@ -2,6 +2,8 @@
 //!
 //! It lacks the fields themselves: each page's template writes them with the macros of `ui/form.html`.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use super::{App, Posted, WebError};
@@ -127,7 +129,7 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// What waits.
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     /// How many; never 0.
     pub count: u64,
     /// What they are counted in.
@@ -135,7 +137,7 @@ pub struct Waiting {
     /// What makes it urgent; may be empty.
     pub urgent: String,
     /// The list that holds exactly these records.
-    pub href: &'static str,
+    pub href: Cow<'static, str>,
 }
 
 impl Waiting {
@@ -146,11 +148,11 @@ impl Waiting {
         href: &'static str,
     ) -> Option<Self> {
         (count > 0).then(|| Self {
-            label,
+            label: label.into(),
             count,
             unit,
             urgent: String::new(),
-            href,
+            href: href.into(),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod compare;
 mod correction;
+mod drafts;
 mod duty;
 mod once;
 mod race;

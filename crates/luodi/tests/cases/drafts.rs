@@ -1,0 +1,130 @@
+//! Drafts: one for each project, taken up where it was left, given up without losing the others.
+
+use axum::http::StatusCode;
+
+use super::apply::form_of;
+use crate::support::{Answer, PAPERS, TestCity, Visitor, changed, good_application};
+
+const OPEN: &str = "SELECT COUNT(*) FROM draft WHERE state = 'open'";
+
+/// Saves the form as it was shown with another meter; gives where it goes on.
+async fn save(visitor: &mut Visitor<'_>, form: &Answer, path: &str, meter: &str) -> String {
+    let draft = form.hidden("draft");
+    let mut fields = changed("meter_no", meter);
+    fields.extend([("draft", draft.as_str()), ("action", "save")]);
+    let saved = visitor.upload_from(form, path, &fields, &[]).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
+    saved.location
+}
+
+#[tokio::test]
+async fn several_projects_have_a_draft_each() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let first = save(&mut enterprise, &form, &path, "3303240000001111").await;
+    // Without a word which, what was saved last goes on.
+    assert!(enterprise.get(&path).await.says("3303240000001111"));
+    let empty = enterprise.get(&format!("{path}?draft=new")).await;
+    assert!(!empty.says("3303240000001111"), "another form is empty");
+    assert!(empty.says("还有未提交的草稿"));
+    let second = save(&mut enterprise, &empty, &path, "3303240000002222").await;
+    assert_ne!(first, second);
+    // The same form once more is the same draft.
+    let again = save(&mut enterprise, &empty, &path, "3303240000003333").await;
+    assert_eq!(again, second);
+    assert_eq!(city.number(OPEN).await, 2);
+    assert!(enterprise.get(&first).await.says("3303240000001111"));
+    assert!(enterprise.get(&second).await.says("3303240000003333"));
+}
+
+#[tokio::test]
+async fn a_draft_given_up_leaves_the_others() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let first = save(&mut enterprise, &form, &path, "3303240000001111").await;
+    let empty = enterprise.get(&format!("{path}?draft=new")).await;
+    let second = save(&mut enterprise, &empty, &path, "3303240000002222").await;
+    let id = second.rsplit('=').next().unwrap().to_owned();
+    let mine = enterprise.get("/my").await;
+    let give_up = format!("/drafts/{id}/give-up");
+    let fields = [("action", "give-up")];
+    let done = enterprise.post_from(&mine, &give_up, &fields).await;
+    assert_eq!(
+        (done.status, done.location.as_str()),
+        (StatusCode::SEE_OTHER, "/my")
+    );
+    assert_eq!(city.number(OPEN).await, 1);
+    let given_up = "SELECT COUNT(*) FROM draft WHERE state = 'given_up'";
+    assert_eq!(city.number(given_up).await, 1, "ended, not deleted");
+    assert!(!enterprise.get("/my").await.says(&id));
+    assert_eq!(enterprise.get(&second).await.status, StatusCode::NOT_FOUND);
+    assert!(enterprise.get(&first).await.says("3303240000001111"));
+    // Its form, still open in another window, does not bring it back.
+    let before = city.state().await;
+    let fields = [("draft", id.as_str()), ("action", "save")];
+    let late = enterprise.post_from(&empty, &path, &fields).await;
+    assert_eq!(late.status, StatusCode::NOT_FOUND, "{}", late.text());
+    assert_eq!(city.state().await, before);
+}
+
+/// The id of a draft is the visitor's to choose: another's stays out of reach.
+#[tokio::test]
+async fn nobody_writes_into_the_draft_of_another() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let first = save(&mut enterprise, &form, &path, "3303240000001111").await;
+    let id = first.rsplit('=').next().unwrap().to_owned();
+    let mut other = city.log_in("enterprise2-yj").await;
+    let page = other.get(&path).await;
+    let before = city.state().await;
+    let mut fields = changed("meter_no", "3303240000009999");
+    fields.push(("draft", &id));
+    let answer = other.upload_from(&page, &path, &fields, PAPERS).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text());
+    assert_eq!(city.state().await, before);
+}
+
+#[tokio::test]
+async fn the_window_finds_the_drafts_it_left() {
+    let city = TestCity::open();
+    let mut window = city.log_in("window-yj").await;
+    let party = city
+        .id("SELECT party_id FROM account WHERE login = 'enterprise-yj'")
+        .await;
+    let path = format!("{}?party={party}", form_of(&city).await);
+    let form = window.get(&path).await;
+    save(&mut window, &form, &path, "3303240000001111").await;
+    let desk = window.get("/work").await;
+    assert!(desk.says("还没有提交的草稿"), "{}", desk.text());
+    let choice = window.get(&format!("/parties/{party}/apply")).await;
+    assert!(choice.says("未提交的草稿"));
+}
+
+#[tokio::test]
+async fn drafts_have_an_end() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let empty = format!("{path}?draft=new");
+    for _ in 0..50 {
+        let form = enterprise.get(&empty).await;
+        save(&mut enterprise, &form, &path, "3303240000001111").await;
+    }
+    let form = enterprise.get(&empty).await;
+    let draft = form.hidden("draft");
+    let mut fields = good_application();
+    fields.extend([("draft", draft.as_str()), ("action", "save")]);
+    let refused = enterprise.upload_from(&form, &path, &fields, &[]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        refused.says("草稿最多 50 份") && refused.says("坏输入检查用屋顶光伏"),
+        "what was typed stays"
+    );
+    assert_eq!(city.number(OPEN).await, 50);
+}
