@@ -59,6 +59,9 @@ pub struct Item {
     pub index: Vec<String>,
     /// Values shown in a public notice.
     pub notice_summary: Vec<String>,
+    /// Working days after the day of receipt in which an objection is answered; 15 where the item
+    /// says nothing.
+    pub objection_working_days: u32,
     /// One entry per user task of the process, by its id.
     pub tasks: BTreeMap<String, TaskSpec>,
     /// One entry per service task of the process, by its id.
@@ -327,6 +330,12 @@ struct Luodi {
     index: Vec<String>,
     #[serde(default)]
     notice_summary: Vec<String>,
+    #[serde(default = "fifteen")]
+    objection_working_days: u32,
+}
+
+const fn fifteen() -> u32 {
+    15
 }
 
 /// Reads an `item.toml`.
@@ -362,6 +371,7 @@ pub(super) fn parse(text: &str) -> Result<Item, toml::de::Error> {
         unique: luodi.unique,
         index: luodi.index,
         notice_summary: luodi.notice_summary,
+        objection_working_days: luodi.objection_working_days,
         tasks: document.tasks,
         services: document.services,
         ends: document.ends,

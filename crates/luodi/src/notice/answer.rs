@@ -14,7 +14,7 @@ use crate::account;
 use crate::attachment::{self, Attachment};
 use crate::casework::{self, Duty};
 use crate::fund;
-use crate::ids::{AttachmentId, ObjectionId};
+use crate::ids::{AccountId, AttachmentId, ObjectionId};
 use crate::params;
 use crate::party;
 use crate::refusal::{Error, Refusal, Result};
@@ -106,6 +106,59 @@ pub fn save_note(
     change(tx, id, version, "handled_by = ?3, verified_note = ?4", kept)?;
     event(tx, actor, "objection.note", id, json!({}));
     Ok(())
+}
+
+/// Who may take an objection over from the actor: colleagues of his department who handle
+/// objections and whose duties in the case do not exclude it.
+///
+/// # Errors
+/// A fault of the store.
+pub(super) fn successors(
+    q: &dyn Query,
+    actor: &Actor,
+    objection: &Objection,
+) -> Result<Vec<(AccountId, String)>> {
+    let mut all = Vec::new();
+    for role in HANDLERS {
+        all.extend(account::colleagues(q, actor, *role)?);
+    }
+    all.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
+    all.dedup();
+    let mut able = Vec::new();
+    for one in all {
+        if barring_duty(q, objection, one.0)?.is_none() && objection.handled_by != Some(one.0) {
+            able.push(one);
+        }
+    }
+    Ok(able)
+}
+
+/// Hands an objection over to a colleague (转交), who then takes care of it. Whoever may not answer
+/// it himself may hand it over, too.
+///
+/// # Errors
+/// Refused where the actor does not handle objections, the colleague may not, or the page is stale.
+pub(super) fn hand_over(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: ObjectionId,
+    version: i64,
+    to: &str,
+) -> Result<String> {
+    let objection = desk_queries::find(tx, actor, id)?;
+    if !actor.roles.any(HANDLERS) {
+        return Err(no_role().into());
+    }
+    if objection.version != version || !objection.state.is_open() {
+        return Err(changed(tx, &objection)?);
+    }
+    let able = successors(tx, actor, &objection)?;
+    let chosen = able.into_iter().find(|(one, _)| one.to_string() == to);
+    let message = "请选择本部门一名没有办理过这个办件的审核人或经办人。";
+    let (to, name) = chosen.ok_or_else(|| Refusal::field("to", "no-colleague", message))?;
+    change(tx, id, version, "handled_by = ?3", vec![to.into()])?;
+    event(tx, actor, "objection.hand_over", id, json!({ "to": to }));
+    Ok(format!("异议已转交「{name}」。"))
 }
 
 /// Answers an objection. Upheld: its beneficiary leaves the list. Dismissed: its beneficiary goes on
@@ -283,20 +336,32 @@ fn open(tx: &Tx<'_>, actor: &Actor, id: ObjectionId, version: i64) -> Result<Obj
 /// Refuses who is not reviewer or handler, and who examined or inspected this case.
 pub(super) fn may_handle(q: &dyn Query, actor: &Actor, objection: &Objection) -> Result<()> {
     if !actor.roles.any(HANDLERS) {
-        let message = "异议由审核人或经办人办理，您的账号没有这个岗位。";
-        return Err(Refusal::forbidden("objection-role", message).into());
+        return Err(no_role().into());
     }
-    // Whoever examined, inspected or paid excludes deciding, whoever decided excludes examining.
+    match barring_duty(q, objection, actor.account_id())? {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
+}
+
+fn no_role() -> Refusal {
+    let message = "异议由审核人或经办人办理，您的账号没有这个岗位。";
+    Refusal::forbidden("objection-role", message)
+}
+
+/// Why this person may not judge the objection. Whoever examined, inspected or paid excludes
+/// deciding, whoever decided excludes examining.
+fn barring_duty(q: &dyn Query, objection: &Objection, who: AccountId) -> Result<Option<Refusal>> {
     for duty in [Duty::Decide, Duty::Examine] {
-        match casework::check_duty(q, objection.line.case, actor.account_id(), duty) {
+        match casework::check_duty(q, objection.line.case, who, duty) {
             Err(Error::Refused(_)) => {
                 let message = "您办理过这个办件的审查、核查、审批或拨付，异议须由其他人员核实答复。请转交同部门其他人员。";
-                return Err(Refusal::forbidden("incompatible-duties", message).into());
+                return Ok(Some(Refusal::forbidden("incompatible-duties", message)));
             }
             other => other?,
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn changed(q: &dyn Query, objection: &Objection) -> Result<Error> {

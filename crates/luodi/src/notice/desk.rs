@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
+use jiff::civil::Date;
 
 use super::ObjectionState;
 use super::answer::{self, Verdict, may_handle};
@@ -12,7 +13,7 @@ use super::desk_queries::{self, Contact, ListedObjection, Objection, ObjectionFi
 use crate::access::{Actor, Rule};
 use crate::account;
 use crate::attachment::{self, Attachment};
-use crate::ids::{AttachmentId, ObjectionId};
+use crate::ids::{AccountId, AttachmentId, ObjectionId};
 use crate::refusal::{Error, Refusal};
 use crate::store::{Command, Query, day_in_china};
 use crate::web::export::{self, Cell};
@@ -51,6 +52,7 @@ fn filter_of(query: &Asked) -> ObjectionFilter {
         notice: asked(query, "notice").parse().ok(),
         state: ObjectionState::from_code(asked(query, "state")),
         open_only: asked(query, "state") == "open",
+        mine: !asked(query, "mine").is_empty(),
     }
 }
 
@@ -58,6 +60,8 @@ fn filter_of(query: &Asked) -> ObjectionFilter {
 #[template(path = "notice/objections.html")]
 struct ListPage {
     page: Page,
+    today: Date,
+    mine: bool,
     text: String,
     state: String,
     notice: String,
@@ -98,6 +102,8 @@ async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<As
         export: pager
             .base
             .replacen("/objections?", "/objections/export.xlsx?", 1),
+        today: visit.today(),
+        mine: filter.mine,
         state: asked(&query, "state").to_owned(),
         notice: asked(&query, "notice").to_owned(),
         text: filter.text,
@@ -107,7 +113,7 @@ async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<As
 }
 
 fn chips(query: &Asked, counts: &[(ObjectionState, u64)]) -> Vec<Chip> {
-    let kept = ["q", "notice"].map(|name| match asked(query, name) {
+    let kept = ["q", "notice", "mine"].map(|name| match asked(query, name) {
         "" => String::new(),
         value => format!("&{name}={}", percent(value)),
     });
@@ -154,6 +160,8 @@ async fn download(
         "金额（元）",
         "状态",
         "收到日期",
+        "答复期限",
+        "经办人",
         "答复日期",
     ];
     let cells: Vec<Vec<Cell>> = rows.into_iter().map(export_row).collect();
@@ -162,7 +170,7 @@ async fn download(
 
 fn export_row(row: ListedObjection) -> Vec<Cell> {
     vec![
-        row.grouped_receipt().into(),
+        row.masked_receipt().into(),
         row.kind_zh().into(),
         row.notice_number.into(),
         row.name.into(),
@@ -170,6 +178,8 @@ fn export_row(row: ListedObjection) -> Vec<Cell> {
         row.amount.into(),
         row.state.zh().into(),
         day_in_china(row.received_at).to_string().into(),
+        row.due_on.map(|day| day.to_string()).into(),
+        row.handler.into(),
         row.answered_at
             .map(|at| day_in_china(at).to_string())
             .into(),
@@ -185,6 +195,7 @@ struct Found {
     handler: String,
     answerer: String,
     barred: Option<String>,
+    successors: Vec<(AccountId, String)>,
 }
 
 fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
@@ -204,6 +215,11 @@ fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
         files: attachment::of_subject(q, id.0)?,
         handler: name(objection.handled_by)?,
         answerer: name(objection.answered_by)?,
+        successors: if objection.state.is_open() && actor.roles.any(answer::HANDLERS) {
+            answer::successors(q, actor, &objection)?
+        } else {
+            Vec::new()
+        },
         objection,
         barred,
     })
@@ -213,6 +229,7 @@ fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
 #[template(path = "notice/objection.html")]
 struct ObjectionPage {
     page: Page,
+    today: Date,
     errors: Errors,
     crumbs: Vec<Crumb>,
     found: Found,
@@ -249,13 +266,14 @@ async fn page(
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
-    let title = format!("异议 {}", found.objection.grouped_receipt());
+    let title = format!("异议 {}", found.objection.masked_receipt());
     let template = ObjectionPage {
         page: Page::new(app, visit, title),
         crumbs: vec![Crumb {
             href: "/objections".to_owned(),
             label: "异议".to_owned(),
         }],
+        today: visit.today(),
         note: typed.note.unwrap_or_else(|| found.objection.note.clone()),
         reason: typed.reason,
         version: typed.version.unwrap_or(found.objection.version),
@@ -278,8 +296,8 @@ async fn act(
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let version = posted.version("version")?;
-    let [action, note, reason] =
-        ["action", "note", "reason"].map(|name| posted.get(name).to_owned());
+    let [action, note, reason, to] =
+        ["action", "note", "reason", "to"].map(|name| posted.get(name).to_owned());
     let typed = Typed {
         note: Some(note.clone()),
         reason: reason.clone(),
@@ -288,6 +306,7 @@ async fn act(
     let (name, verdict) = match action.as_str() {
         "take_up" => ("objection.take_up", None),
         "save_note" => ("objection.note", None),
+        "hand_over" => ("objection.hand_over", None),
         "uphold" => ("objection.answer", Some(Verdict::Upheld)),
         "dismiss" => ("objection.answer", Some(Verdict::Dismissed)),
         _ => return Err(Refusal::field("action", "action", "请选择一项办理操作。").into()),
@@ -300,6 +319,7 @@ async fn act(
             answer::take_up(tx, &actor, id, version, &note)?;
             Ok("异议已受理，请核实后答复。".to_owned())
         }
+        None if name == "objection.hand_over" => answer::hand_over(tx, &actor, id, version, &to),
         None => {
             answer::save_note(tx, &actor, id, version, &note)?;
             Ok("核实情况已保存。".to_owned())

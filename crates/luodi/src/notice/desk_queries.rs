@@ -1,7 +1,10 @@
 //! Read models of objections for staff, and of one objection for who holds its receipt. Permission
 //! is part of every question of staff: region and department of the notice.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 use vocab::{Fen, Phone, mask_person_name};
 
 use super::object::Reached;
@@ -9,6 +12,8 @@ use super::publish::PUBLISHERS;
 use super::queries::{self, Line, Notice, pattern};
 use super::{ObjectionState, receipt};
 use crate::access::{Actor, Role, ScopeColumns, may_see, visible_where};
+use crate::account;
+use crate::casework;
 use crate::fund::{self, BatchState};
 use crate::ids::{AccountId, CaseId, NoticeEntryId, NoticeId, ObjectionId};
 use crate::params;
@@ -36,6 +41,8 @@ pub(super) struct Objection {
     pub(super) state: ObjectionState,
     /// When it was received.
     pub(super) received_at: Timestamp,
+    /// The last day to answer it.
+    pub(super) due_on: Option<Date>,
     /// Who takes care of it.
     pub(super) handled_by: Option<AccountId>,
     /// When it was taken up.
@@ -66,10 +73,26 @@ impl Objection {
         self.kind == "organisation"
     }
 
-    /// The receipt in groups of four.
-    pub(super) fn grouped_receipt(&self) -> String {
-        receipt::grouped(&self.receipt)
+    /// The receipt as staff see it.
+    pub(super) fn masked_receipt(&self) -> String {
+        receipt::masked(&self.receipt)
     }
+
+    /// How long there is to answer: a light and words; nothing once answered.
+    pub(super) fn left(&self, today: Date) -> Option<(&'static str, String)> {
+        left(self.state, self.due_on, today)
+    }
+}
+
+/// Green, amber in the last three working days, red on the last day and after.
+fn left(
+    state: ObjectionState,
+    due_on: Option<Date>,
+    today: Date,
+) -> Option<(&'static str, String)> {
+    due_on
+        .filter(|_| state.is_open())
+        .map(|due| casework::left_view(Some(due), false, 15, today))
 }
 
 /// The objector in the clear.
@@ -131,7 +154,7 @@ fn load(
     q.row(
         "SELECT receipt, objector_kind, state, received_at, handled_by, taken_up_at, verified_note, \
          answer, answered_by, answered_at, version, objector_name_sealed, contact_sealed, \
-         statement_sealed FROM objection WHERE id = ?1",
+         statement_sealed, due_on FROM objection WHERE id = ?1",
         params![id],
         |row| {
             Ok(Objection {
@@ -152,6 +175,7 @@ fn load(
                 name: row.get(11)?,
                 contact: row.get(12)?,
                 statement: row.get(13)?,
+                due_on: row.get(14)?,
             })
         },
     )
@@ -216,6 +240,8 @@ pub(super) struct ObjectionFilter {
     pub(super) state: Option<ObjectionState>,
     /// Only those that wait for an answer.
     pub(super) open_only: bool,
+    /// Only those the actor takes care of.
+    pub(super) mine: bool,
 }
 
 /// An objection as lists show it; nothing of the objector but the kind.
@@ -245,12 +271,22 @@ pub(super) struct ListedObjection {
     pub(super) received_at: Timestamp,
     /// When it was answered.
     pub(super) answered_at: Option<Timestamp>,
+    /// The last day to answer it.
+    pub(super) due_on: Option<Date>,
+    /// Who takes care of it; empty while nobody does.
+    pub(super) handler: String,
+    handled_by: Option<AccountId>,
 }
 
 impl ListedObjection {
-    /// The receipt in groups of four.
-    pub(super) fn grouped_receipt(&self) -> String {
-        receipt::grouped(&self.receipt)
+    /// The receipt as staff see it.
+    pub(super) fn masked_receipt(&self) -> String {
+        receipt::masked(&self.receipt)
+    }
+
+    /// How long there is to answer: a light and words; nothing once answered.
+    pub(super) fn left(&self, today: Date) -> Option<(&'static str, String)> {
+        left(self.state, self.due_on, today)
     }
 
     /// Who objects, in a word.
@@ -293,6 +329,9 @@ impl ObjectionFilter {
         }
         if let Some(state) = self.state {
             and("o.state = ??", Value::from(state.code()));
+        }
+        if self.mine {
+            and("o.handled_by = ??", Value::from(actor.account_id()));
         }
         if self.open_only {
             sql.push_str(" AND o.state IN ('received', 'verifying')");
@@ -339,10 +378,19 @@ pub fn waiting(q: &dyn Query, actor: &Actor) -> Result<Vec<Waiting>, StoreError>
             open_only: true,
             ..ObjectionFilter::default()
         };
-        let count = count(q, actor, &open)?;
+        let mine = ObjectionFilter {
+            mine: true,
+            ..open.clone()
+        };
+        let (own, every) = (count(q, actor, &mine)?, count(q, actor, &open)?);
+        all.extend(Waiting::new(
+            "由您核实的异议",
+            (own, "件"),
+            "/objections?state=open&mine=1",
+        ));
         all.extend(Waiting::new(
             "待答复的异议",
-            (count, "件"),
+            (every, "件"),
             "/objections?state=open",
         ));
     }
@@ -376,19 +424,19 @@ pub(super) fn list(
     filter: &ObjectionFilter,
     limit: u32,
     offset: i64,
-) -> Result<Vec<ListedObjection>, StoreError> {
+) -> Result<Vec<ListedObjection>> {
     let (condition, mut values) = filter.condition(actor);
     values.extend([Value::from(limit), Value::from(offset)]);
     let sql = format!(
         "SELECT o.id, o.receipt, n.number, n.title, e.masked_name, e.summary, e.amount_fen, \
          o.objector_kind, CASE WHEN o.objector_name_sealed IS NULL THEN 1 ELSE 0 END, o.state, \
-         o.received_at, o.answered_at {FROM}{condition} \
+         o.received_at, o.answered_at, o.due_on, o.handled_by {FROM}{condition} \
          ORDER BY CASE WHEN o.state IN ('received', 'verifying') THEN 0 ELSE 1 END, o.received_at, o.id \
          LIMIT ?{} OFFSET ?{}",
         values.len() - 1,
         values.len()
     );
-    q.rows(&sql, values, |row| {
+    let mut found = q.rows(&sql, values, |row| {
         Ok(ListedObjection {
             id: row.get(0)?,
             receipt: row.get(1)?,
@@ -402,8 +450,20 @@ pub(super) fn list(
             state: state(row, 9)?,
             received_at: row.get(10)?,
             answered_at: row.get(11)?,
+            due_on: row.get(12)?,
+            handler: String::new(),
+            handled_by: row.get(13)?,
         })
-    })
+    })?;
+    let mut names: HashMap<AccountId, String> = HashMap::new();
+    for row in &mut found {
+        let Some(id) = row.handled_by else { continue };
+        if !names.contains_key(&id) {
+            names.insert(id, account::name_of(q, id)?);
+        }
+        row.handler = names.get(&id).cloned().unwrap_or_default();
+    }
+    Ok(found)
 }
 
 /// Objections of a notice that wait for an answer.
@@ -470,6 +530,7 @@ pub(super) struct Followed {
     pub(super) name: String,
     pub(super) state: ObjectionState,
     pub(super) received_at: Timestamp,
+    pub(super) due_on: Option<Date>,
     pub(super) answer: String,
     pub(super) answered_at: Option<Timestamp>,
 }
@@ -478,7 +539,7 @@ pub(super) struct Followed {
 pub(super) fn follow(q: &dyn Query, code: &str) -> Result<Option<Followed>, StoreError> {
     q.row_opt(
         "SELECT o.notice_id, n.number, n.title, e.masked_name, o.state, o.received_at, o.answer, \
-         o.answered_at FROM objection o JOIN notice n ON n.id = o.notice_id \
+         o.answered_at, o.due_on FROM objection o JOIN notice n ON n.id = o.notice_id \
          JOIN notice_entry e ON e.id = o.notice_entry_id WHERE o.receipt = ?1",
         params![code],
         |row| {
@@ -491,6 +552,7 @@ pub(super) fn follow(q: &dyn Query, code: &str) -> Result<Option<Followed>, Stor
                 received_at: row.get(5)?,
                 answer: row.get::<Option<String>>(6)?.unwrap_or_default(),
                 answered_at: row.get(7)?,
+                due_on: row.get(8)?,
             })
         },
     )

@@ -5,18 +5,20 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use vocab::Phone;
+use vocab::{Calendar, Phone};
 
 use super::queries::{self, Notice};
 use super::{ObjectionState, receipt};
 use crate::access::Actor;
 use crate::account;
 use crate::attachment::{self, Kept};
-use crate::casework;
+use crate::casework::{self, CaseRow};
 use crate::fund;
 use crate::ids::{NoticeEntryId, NoticeId, ObjectionId};
+use crate::item;
 use crate::params;
 use crate::party;
 use crate::refusal::{Refusal, Result};
@@ -107,7 +109,9 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     }
     let held = is_held(tx, new.line, None)?;
     let receipt = receipt::code(tx.random());
-    insert(tx, &notice, new, &receipt)?;
+    let case = casework::find_case(tx, &Actor::system(notice.region), line.case)?;
+    let due = answer_by(tx, &case)?;
+    insert(tx, &notice, new, due, &receipt)?;
     let mut rows = vec![("objection", new.id.0)];
     for file in &new.files {
         let changed = attachment::add(tx, "公众", (SUBJECT, new.id.0), file)?;
@@ -116,7 +120,6 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     if !held {
         let why = format!("公示 {} 期间收到异议，正在核实。", notice.number);
         fund::hold_entry(tx, &Actor::system(notice.region), line.batch_entry, &why)?;
-        let case = casework::find_case(tx, &Actor::system(notice.region), line.case)?;
         let title = format!("公示期间收到异议：{}", case.title);
         let body = format!(
             "公示 {} 期间收到对您这一项的异议，部门正在核实。核实答复前暂缓拨付，结果会通知您。",
@@ -173,7 +176,20 @@ pub(super) fn no_document() -> Refusal {
     Refusal::field(DOCUMENT, "sealed-document", message)
 }
 
-fn insert(tx: &Tx<'_>, notice: &Notice, new: &NewObjection, receipt: &str) -> Result<()> {
+/// The last day to answer an objection received today, as the item of the case says.
+fn answer_by(tx: &Tx<'_>, case: &CaseRow) -> Result<Date> {
+    let package = item::load(tx, &case.item_hash)?;
+    let days = package.item.objection_working_days;
+    Ok(Calendar::official().add_working_days(tx.today(), days).date)
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    notice: &Notice,
+    new: &NewObjection,
+    due: Date,
+    receipt: &str,
+) -> Result<()> {
     let (name, person) = match &new.objector {
         Objector::Organisation { name, person } => (Some(name.as_str()), person.as_str()),
         Objector::Person { name } => (name.as_deref(), ""),
@@ -194,8 +210,8 @@ fn insert(tx: &Tx<'_>, notice: &Notice, new: &NewObjection, receipt: &str) -> Re
     };
     tx.execute(
         "INSERT INTO objection (id, receipt, notice_id, notice_entry_id, objector_kind, \
-         objector_name_sealed, contact_sealed, statement_sealed, state, received_at, demo, version) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1)",
+         objector_name_sealed, contact_sealed, statement_sealed, state, received_at, demo, due_on, \
+         version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1)",
         params![
             new.id,
             receipt,
@@ -207,7 +223,8 @@ fn insert(tx: &Tx<'_>, notice: &Notice, new: &NewObjection, receipt: &str) -> Re
             seal("statement", &new.statement)?,
             ObjectionState::Received.code(),
             tx.now(),
-            notice.demo
+            notice.demo,
+            due
         ],
     )?;
     Ok(())

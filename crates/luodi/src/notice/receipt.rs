@@ -27,6 +27,12 @@ pub(super) fn grouped(code: &str) -> String {
     groups.join("-")
 }
 
+/// What staff see of it: the code itself is the objector's alone.
+pub(super) fn masked(code: &str) -> String {
+    let shown: String = code.chars().take(4).collect();
+    format!("{shown}-••••-••••")
+}
+
 /// The code somebody typed: any width and case, with or without hyphens and spaces.
 pub(super) fn parse(typed: &str) -> Option<String> {
     let code: String = vocab::fold_width(typed)

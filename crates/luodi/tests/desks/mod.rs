@@ -1,6 +1,8 @@
 //! What waits on the desk of each person is exactly what the list behind it shows, and the window
 //! applies for a party without losing it on the way.
 
+mod objections;
+
 use axum::http::StatusCode;
 
 use crate::support::{Answer, TestCity};
