@@ -3,6 +3,8 @@
 //!
 //! It lacks pages: a file is reached through the thing it belongs to, whose domain knows who may.
 
+mod sweep;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,8 @@ use crate::params;
 use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Command, DataKey, Query, Store, StoreError, Tx};
 use crate::web::{FILE_BYTES, Upload};
+
+pub use sweep::sweep;
 
 /// What may be attached: extension, media type, and the types by content that it may have.
 const TYPES: &[(&str, &str, &[&str])] = &[
@@ -209,7 +213,7 @@ fn path(store: &Store, content_name: &str) -> PathBuf {
 /// Written under another name, synced, renamed, and the folder synced: there whole or not at all.
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    if path.exists() {
+    if renew(path)? {
         // Whoever made it may not have come to this yet.
         return sync_folders(folder);
     }
@@ -221,6 +225,22 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     fs::rename(&part, path)?;
     sync_folders(folder)
+}
+
+/// Makes a content that is there new again, so that the sweep spares it; says whether it was there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of a file is a matter of its disk, not of the city's clock"
+)]
+fn renew(path: &Path) -> std::io::Result<bool> {
+    match File::options().append(true).open(path) {
+        Ok(file) => {
+            file.set_modified(std::time::SystemTime::now())?;
+            Ok(path.exists())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Waits until the entries of a folder, and its own in the one above, are on the disk.

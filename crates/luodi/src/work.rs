@@ -8,15 +8,17 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::refusal::{Error, Refusal};
-use crate::store::{ClaimedJob, Command, Tx};
+use crate::store::{ClaimedJob, Command, StoreError, Tx};
 use crate::web::App;
-use crate::{casework, notice};
+use crate::{attachment, casework, notice};
 
 const EVERY: Duration = Duration::from_millis(500);
 const AT_ONCE: u32 = 20;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// Rounds between two sweeps: about ten minutes.
 const SWEEP_EVERY: u32 = 1_200;
+/// Folders of file contents looked through in a sweep: all 256 in about eleven hours.
+const FOLDERS_AT_ONCE: u8 = 4;
 
 type Handler = fn(&Tx<'_>, &serde_json::Value) -> Result<(), Error>;
 
@@ -29,7 +31,7 @@ const HANDLERS: &[(&str, Handler)] = &[
 /// Works jobs and messages until `stop` resolves.
 pub async fn run(app: App, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
-    let mut round = 0_u32;
+    let (mut round, mut folder) = (0_u32, 0_u8);
     loop {
         tokio::select! {
             () = &mut stop => return,
@@ -43,11 +45,28 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
         }
         round = round.wrapping_add(1);
         if round.is_multiple_of(SWEEP_EVERY)
-            && let Err(error) = app.store.sweep(app.clock.now()).await
+            && let Err(error) = sweep(&app, &mut folder).await
         {
             tracing::warn!(%error, "sweep: {error}");
         }
     }
+}
+
+/// Sweeps what has had its time from the store, and contents without a row from the next folders.
+async fn sweep(app: &App, folder: &mut u8) -> Result<(), Error> {
+    app.store.sweep(app.clock.now()).await?;
+    for _ in 0..FOLDERS_AT_ONCE {
+        let (store, number) = (app.store.clone(), *folder);
+        let swept = tokio::task::spawn_blocking(move || attachment::sweep(&store, number));
+        let removed = swept
+            .await
+            .map_err(|error| StoreError::Value(error.to_string()))??;
+        if removed > 0 {
+            tracing::info!(removed, "sweep: {removed} file contents without a row");
+        }
+        *folder = folder.wrapping_add(1);
+    }
+    Ok(())
 }
 
 /// One round: everything that is due now, up to a bound; says how many there were. What failed is

@@ -2,6 +2,7 @@
 //! is part of every question of staff: region and department of the notice.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -458,10 +459,10 @@ pub(super) fn list(
     let mut names: HashMap<AccountId, String> = HashMap::new();
     for row in &mut found {
         let Some(id) = row.handled_by else { continue };
-        if !names.contains_key(&id) {
-            names.insert(id, account::name_of(q, id)?);
-        }
-        row.handler = names.get(&id).cloned().unwrap_or_default();
+        row.handler = match names.entry(id) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => new.insert(account::name_of(q, id)?).clone(),
+        };
     }
     Ok(found)
 }

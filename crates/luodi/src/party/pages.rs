@@ -69,7 +69,7 @@ struct ListPage {
     sort: &'static str,
     chips: Vec<Chip>,
     regions: Vec<Choice>,
-    rows: Vec<Party>,
+    rows: Vec<(Party, String)>,
     pager: Pager,
     export: String,
     registers: bool,
@@ -101,10 +101,9 @@ async fn show_list(
         .read(move |q| {
             let total = queries::count(q, &actor, &wanted)?;
             let pager = Pager::new("/parties", &raw, number, PAGE_ROWS, total);
-            Ok::<_, Error>((
-                queries::list(q, &actor, &wanted, PAGE_ROWS, pager.offset())?,
-                pager,
-            ))
+            let rows = queries::list(q, &actor, &wanted, PAGE_ROWS, pager.offset())?;
+            let rows = rows.into_iter().map(|party| with_paper(q, party));
+            Ok::<_, Error>((rows.collect::<Result<Vec<_>, Error>>()?, pager))
         })
         .await?;
     let page = ListPage {
@@ -122,6 +121,15 @@ async fn show_list(
         pager,
     };
     visit.show_with(status, &page)
+}
+
+/// A party with what tells it from others of its name: its credit code, or a person's masked number.
+fn with_paper(q: &dyn Query, party: Party) -> Result<(Party, String), Error> {
+    let paper = match &party.credit_code {
+        Some(code) => Some(code.clone()),
+        None => queries::personal(q, party.id)?.masked().id_number,
+    };
+    Ok((party, paper.unwrap_or_else(|| "—".to_owned())))
 }
 
 fn chips(current: Option<PartyKind>) -> Vec<Chip> {

@@ -162,3 +162,14 @@ async fn wrong_codes_are_refused_at_their_field() {
     assert_eq!(third.refused(), [("credit_code", "registered")]);
     assert_eq!(city.number("SELECT COUNT(*) FROM party").await, 201);
 }
+
+/// Two persons of one name are told apart by what the list shows of their numbers.
+#[tokio::test]
+async fn persons_are_told_apart_by_their_masked_number() {
+    let city = TestCity::open();
+    let mut window = city.log_in("window-yj").await;
+    let list = window.get("/parties?kind=person").await;
+    let rows = list.html.matches("data-open").count();
+    assert!(rows > 5, "{rows}");
+    assert_eq!(list.html.matches("••••••••••").count(), rows);
+}
