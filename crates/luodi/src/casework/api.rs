@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::apply::{Application, apply};
+use super::complete_pages::complete_now;
 use super::queries::{ListedCase, TaskRow};
-use super::show::{Facts, complete_now, load};
+use super::show::{Facts, load};
 use super::work::{CASE_STAFF, ListQuery, find};
 use crate::access::{Role, Rule};
 use crate::form::{How, flatten};

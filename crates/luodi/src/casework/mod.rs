@@ -10,6 +10,7 @@ mod apply;
 mod changes;
 mod clock;
 mod commands;
+mod complete_pages;
 mod correct_pages;
 mod correction;
 mod draft;
@@ -52,6 +53,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = apply::routes();
     routes.extend(on_behalf::routes());
     routes.extend(show::routes());
+    routes.extend(complete_pages::routes());
     routes.extend(correct_pages::routes());
     routes.extend(work::routes());
     routes.extend(my::routes());

@@ -1,5 +1,5 @@
-//! The page of a case, and what people do on it: complete a task, answer a correction, withdraw,
-//! see personal values for a stated reason, download a paper.
+//! The page of a case, and what people do on it besides its tasks: withdraw, see personal values
+//! for a stated reason, download a paper.
 
 use std::sync::Arc;
 
@@ -11,26 +11,27 @@ use serde_json::json;
 use uuid::Uuid;
 use vocab::Fen;
 
-use super::apply::{keep_files, send_file};
+use super::apply::send_file;
 use super::changes::{Change, Correction, corrections};
 use super::clock::{ClockView, case_clock};
-use super::commands::{Completed, Completion, complete_task, missing, withdraw};
+use super::commands::withdraw;
+use super::complete_pages::{Desk, Typed, desk};
 use super::correction::answer_by;
 use super::path::{Happened, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
 use super::work::{CASE_STAFF, CASE_WORKERS};
 use super::{facts, state};
-use crate::access::{Actor, Role, Rule, may_act};
+use crate::access::{Role, Rule};
 use crate::account;
 use crate::attachment::{self, Attachment};
 use crate::form::{self, Errors, How, Values, ViewSection};
 use crate::fund;
-use crate::ids::{AccountId, AttachmentId, CaseId, TaskId};
-use crate::item::{self, Outcome, Package, Remark, TaskSpec};
+use crate::ids::{AccountId, AttachmentId, CaseId};
+use crate::item::{self, Package, Remark};
 use crate::params;
 use crate::party::{self, Party};
-use crate::refusal::{Error, FieldError, Refusal, Result};
+use crate::refusal::{Error, FieldError, Result};
 use crate::store::{Command, Event, Query, day_in_china};
 use crate::web::form::Stage;
 use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, filters, get, post};
@@ -40,11 +41,6 @@ const WHO: Rule = Rule::ApplicantOrStaff(CASE_STAFF);
 pub(super) fn routes() -> Vec<Route> {
     vec![
         get("/cases/{case}", WHO, show),
-        post(
-            "/cases/{case}/tasks/{task}",
-            Rule::Staff(CASE_STAFF),
-            complete,
-        ),
         post("/cases/{case}/withdraw", Rule::Applicant, withdraw_case),
         post("/cases/{case}/reveal", Rule::Staff(CASE_WORKERS), reveal),
         get(
@@ -80,7 +76,7 @@ pub(super) struct Facts {
     estimate: Option<Fen>,
     pub(super) corrections: Vec<Correction>,
     inspections: Vec<Inspection>,
-    colleagues: Vec<(AccountId, String)>,
+    pub(super) colleagues: Vec<(AccountId, String)>,
 }
 
 impl Facts {
@@ -173,86 +169,6 @@ fn inspections(q: &dyn Query, package: &Package, case: CaseId) -> Result<Vec<Ins
         .collect()
 }
 
-/// The task the actor may complete now, with its form and its buttons.
-struct Desk {
-    task: TaskId,
-    version: i64,
-    name: String,
-    form: String,
-    outcomes: Vec<Outcome>,
-    asks_correction: bool,
-    reason_hint: &'static str,
-    inspects: bool,
-    colleagues: Vec<(AccountId, String)>,
-    second: String,
-    reason: String,
-    correction: String,
-}
-
-/// What was typed into the form of a task.
-#[derive(Default)]
-struct Typed {
-    values: Values,
-    reason: String,
-    second: String,
-    correction: String,
-}
-
-/// Whether the task waits for this officer's role.
-fn is_theirs(facts: &Facts, task: &TaskRow, actor: &Actor) -> bool {
-    let department = Some(facts.case.department);
-    task.state == "open"
-        && task.role != Role::Applicant.code()
-        && Role::from_code(&task.role).is_some_and(|role| may_act(actor, role, department))
-}
-
-fn desk(
-    facts: &Facts,
-    actor: &Actor,
-    typed: &Typed,
-    errors: &[FieldError],
-    today: Date,
-) -> Result<Option<Desk>, WebError> {
-    let open = facts
-        .tasks
-        .iter()
-        .find(|task| is_theirs(facts, task, actor));
-    let Some(task) = open else { return Ok(None) };
-    let Some(spec) = facts.package.item.tasks.get(&task.node) else {
-        return Ok(None);
-    };
-    let form = match facts.package.task_form(&task.node) {
-        Some(form) => form.render(
-            &typed.values,
-            errors,
-            &shown_files(facts.case.id, facts.files.iter()),
-            today,
-        )?,
-        None => String::new(),
-    };
-    Ok(Some(Desk {
-        task: task.id,
-        version: task.version,
-        name: task.name.clone(),
-        form,
-        outcomes: spec.outcomes.clone(),
-        asks_correction: spec
-            .outcomes
-            .iter()
-            .any(|o| o.effect == item::Effect::AskCorrection),
-        reason_hint: if spec.outcomes.iter().all(|outcome| outcome.reason) {
-            "必须写明，申请人能看到"
-        } else {
-            "退回补正、不予受理、不予支持时必须写明，申请人能看到"
-        },
-        inspects: spec.duty == "inspect",
-        colleagues: facts.colleagues.clone(),
-        second: typed.second.clone(),
-        reason: typed.reason.clone(),
-        correction: typed.correction.clone(),
-    }))
-}
-
 #[derive(Template)]
 #[template(path = "casework/show.html")]
 struct ShowPage<'a> {
@@ -285,13 +201,14 @@ struct ShownCorrection<'a> {
     papers: Vec<&'a Attachment>,
 }
 
-struct Shown<'a> {
-    typed: Typed,
-    errors: &'a [FieldError],
-    how: How,
+pub(super) struct Shown<'a> {
+    pub(super) typed: Typed,
+    pub(super) errors: &'a [FieldError],
+    pub(super) how: How,
 }
 
-async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> Answer {
+/// The page with a task's form as it was typed.
+pub(super) async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown<'_>) -> Answer {
     let actor = visit.actor()?;
     let own = actor.party == Some(facts.case.party);
     let how = if own { How::Plain } else { shown.how };
@@ -364,160 +281,6 @@ async fn show(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> A
         how: How::Masked,
     };
     render(&app, &visit, &facts, plain).await
-}
-
-async fn complete(
-    State(app): State<App>,
-    visit: Visit,
-    Path((id, task)): Path<(CaseId, TaskId)>,
-    posted: Posted,
-) -> Answer {
-    let error = match complete_now(&app, &visit, id, task, &posted).await {
-        Ok(done) => return Ok(visit.redirect(&format!("/cases/{id}"), &done.message)),
-        Err(error) => error,
-    };
-    // With the files that came in meanwhile.
-    let facts = load(&app, &visit, id).await?;
-    if spec_of(&facts, task).is_none() {
-        return Err(error.with_visit(&visit));
-    }
-    let refusal = error.into_refusal()?;
-    if refusal.fields.is_empty() {
-        let error = WebError::kept(refusal, kept(&facts, task, &posted));
-        return Err(error.with_see(&format!("/cases/{id}")).with_visit(&visit));
-    }
-    let shown = Shown {
-        typed: typed(&facts, task, &posted),
-        errors: &refusal.fields,
-        how: How::Masked,
-    };
-    render(&app, &visit, &facts, shown).await
-}
-
-/// Completes a task as a form says; whatever is at fault is refused with its fields.
-pub(super) async fn complete_now(
-    app: &App,
-    visit: &Visit,
-    case: CaseId,
-    task: TaskId,
-    posted: &Posted,
-) -> Result<Completed, WebError> {
-    let actor = visit.actor()?.clone();
-    let facts = load(app, visit, case).await?;
-    if spec_of(&facts, task).is_none() {
-        return Err(WebError::not_found());
-    }
-    let (facts, mut wrong) = take_files(app, visit, facts, task, posted).await?;
-    let completion = match read_completion(&facts, task, posted, visit) {
-        Ok(completion) if wrong.is_empty() => completion,
-        read => {
-            wrong.extend(read.err().unwrap_or_default());
-            return Err(Refusal::fields(wrong).into());
-        }
-    };
-    let command = Command::new("case.complete_task", visit.now).once(posted.key());
-    let done = app
-        .store
-        .write_once(command, move |tx| complete_task(tx, &actor, &completion));
-    Ok(done.await?.value)
-}
-
-/// Attaches the files of a task's form, such as photographs of an inspection; those that are
-/// refused are said.
-async fn take_files(
-    app: &App,
-    visit: &Visit,
-    facts: Facts,
-    task: TaskId,
-    posted: &Posted,
-) -> Result<(Facts, Vec<FieldError>), WebError> {
-    let actor = visit.actor()?;
-    let form = spec_of(&facts, task)
-        .filter(|(row, _)| is_theirs(&facts, row, actor))
-        .and_then(|(row, _)| facts.package.task_form(&row.node));
-    let Some(form) = form.filter(|_| !posted.uploads().is_empty()) else {
-        return Ok((facts, Vec::new()));
-    };
-    let owner = (facts.case.party, Some(facts.case.id.0));
-    let (kept, errors) = keep_files(app, visit, form, owner, posted.uploads()).await?;
-    attach(app, visit, facts.case.id, ("case", facts.case.id.0), kept).await?;
-    let facts = load(app, visit, facts.case.id).await?;
-    Ok((facts, errors))
-}
-
-/// What a person typed into the form of a task, under the names it has there.
-fn kept(facts: &Facts, task: TaskId, posted: &Posted) -> Vec<(String, String)> {
-    let form = spec_of(facts, task).and_then(|(row, _)| facts.package.task_form(&row.node));
-    let label = |name: &str| {
-        let field = form.and_then(|form| form.field(name));
-        field.map_or_else(|| name.to_owned(), |field| field.label.clone())
-    };
-    let typed = posted.fields().iter();
-    typed
-        .map(|(name, value)| (label(name), value.clone()))
-        .collect()
-}
-
-fn spec_of(facts: &Facts, task: TaskId) -> Option<(&TaskRow, &TaskSpec)> {
-    let row = facts.tasks.iter().find(|row| row.id == task)?;
-    Some((row, facts.package.item.tasks.get(&row.node)?))
-}
-
-fn typed(facts: &Facts, task: TaskId, posted: &Posted) -> Typed {
-    let form = spec_of(facts, task).and_then(|(row, _)| facts.package.task_form(&row.node));
-    Typed {
-        values: form
-            .map(|form| form.typed(posted.fields()))
-            .unwrap_or_default(),
-        reason: posted.get("reason").to_owned(),
-        second: posted.get("second_officer").to_owned(),
-        correction: posted.get("correction").to_owned(),
-    }
-}
-
-fn read_completion(
-    facts: &Facts,
-    task: TaskId,
-    posted: &Posted,
-    visit: &Visit,
-) -> Result<Completion, Vec<FieldError>> {
-    let version = posted
-        .version("version")
-        .map_err(|refusal| refusal.fields)?;
-    let found = spec_of(facts, task);
-    let outcome = posted.get("action").to_owned();
-    // Asking for a correction or turning down needs a reason, not the task's own form.
-    let goes_on = found.is_some_and(|(_, spec)| spec.takes_values(&outcome));
-    let form = found.and_then(|(row, _)| facts.package.task_form(&row.node));
-    let (values, mut wrong) = match form {
-        Some(form) if goes_on => match form.read(posted.fields(), &slots(facts), visit.today()) {
-            Ok(values) => (values, Vec::new()),
-            Err(wrong) => (Values::default(), wrong),
-        },
-        Some(form) => (form.typed(posted.fields()), Vec::new()),
-        None => (Values::default(), Vec::new()),
-    };
-    let completion = Completion {
-        case: facts.case.id,
-        task,
-        version,
-        outcome,
-        reason: posted.get("reason").to_owned(),
-        correction: posted.get("correction").to_owned(),
-        values,
-        second_officer: posted.get("second_officer").parse().ok(),
-    };
-    wrong.extend(found.map_or_else(Vec::new, |(_, spec)| missing(spec, &completion)));
-    if wrong.is_empty() {
-        Ok(completion)
-    } else {
-        Err(wrong)
-    }
-}
-
-/// The slots of the case that hold a file.
-fn slots(facts: &Facts) -> Vec<&str> {
-    facts.files.iter().map(|file| file.slot.as_str()).collect()
 }
 
 /// Files of a case as a form shows them.
