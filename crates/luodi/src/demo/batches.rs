@@ -224,12 +224,12 @@ impl Play<'_> {
             let lines = (1..=file.line_count)
                 .map(|number| ReplyLine {
                     at: usize::try_from(number).unwrap_or(0) + 1,
-                    number,
-                    answer: match number {
+                    number: Some(number),
+                    answer: Some(match number {
                         2 if first => Answer::Returned("账号与户名不符".to_owned()),
                         _ => Answer::Paid,
-                    },
-                    on,
+                    }),
+                    on: Some(on),
                     amount: None,
                 })
                 .collect();
@@ -237,6 +237,7 @@ impl Play<'_> {
                 file_number: file.number.clone(),
                 lines,
                 sha256: format!("demo-{}", file.number),
+                ..fund::Reply::default()
             };
             fund::apply_reply(tx, &actor, file.id, file.version, &reply)
         })?;

@@ -18,6 +18,7 @@ mod batch;
 mod batch_pages;
 mod batch_queries;
 
+mod fault;
 mod file;
 mod payment;
 mod payment_pages;
@@ -40,6 +41,7 @@ pub use batch_queries::{
     BatchFilter, BatchRow, EntryRow, ListedBatch, Sum, count_batches, find_batch,
 };
 pub use budget::{NewBudget, adjust_budget, create_budget};
+pub use fault::{Fault, Faults};
 pub use journal::{Journal, Rows, keep_journal, post};
 pub use paid::{PaidFilter, PaidRow, count_paid, list_paid, paid_href, paid_in_year};
 pub use payment::{Readiness, clear_renaming, create_payment_file, open_payment_file, readiness};
@@ -51,8 +53,8 @@ pub use queries::{
     BudgetFilter, BudgetRow, Figures, PostingFilter, PostingRow, budgets_for, count_budgets,
     find_budget, list_budgets, list_postings, sum_budgets,
 };
-pub use reply::{Answer, Fault, Reply, ReplyLine, read as read_reply};
-pub use settle::{Settled, apply_reply};
+pub use reply::{Answer, Reply, ReplyLine, read as read_reply};
+pub use settle::{Repeated, Settled, apply_reply};
 pub use state::{BatchState, EntryState, FileState, PaymentState};
 pub use verify::{Finding, Verification, verify};
 pub use waiting::{batches_in, payments_waiting, unlisted};

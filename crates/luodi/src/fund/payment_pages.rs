@@ -5,6 +5,7 @@
 use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
+use uuid::Uuid;
 use vocab::Fen;
 
 use super::batch_queries::Sum;
@@ -25,7 +26,9 @@ use crate::store::Command;
 use crate::web::export::{Cell, download, logged};
 use crate::web::filters;
 use crate::web::form::{Chip, Errors};
-use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
+use crate::web::{
+    Answer, App, Crumb, Page, Pager, Posted, Route, Upload, Visit, WebError, get, post,
+};
 
 const READERS: Rule = Rule::Staff(&[
     Role::Finance,
@@ -126,22 +129,33 @@ struct FilePage {
     rows: Vec<PaymentRow>,
     sums: Vec<StateSum>,
     replies: Vec<ReplyRow>,
+    /// The earlier reply that says what was handed in just now.
+    booked: Option<ReplyRow>,
     most_bytes: u64,
     reply_hint: String,
+    /// The name of a reply that was refused just now; else empty.
+    refused_file: String,
     may_act: bool,
     waits: bool,
 }
 
-async fn show(State(app): State<App>, visit: Visit, Path(id): Path<PaymentFileId>) -> Answer {
-    show_file(&app, &visit, id, StatusCode::OK, Errors::default()).await
+async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<PaymentFileId>,
+    UrlQuery(query): UrlQuery<Asked>,
+) -> Answer {
+    let booked = asked(&query, "booked").parse().ok();
+    let fresh = (StatusCode::OK, Posted::default(), Errors::default());
+    show_file(&app, &visit, id, booked, fresh).await
 }
 
 async fn show_file(
     app: &App,
     visit: &Visit,
     id: PaymentFileId,
-    status: StatusCode,
-    errors: Errors,
+    booked: Option<Uuid>,
+    (status, posted, errors): (StatusCode, Posted, Errors),
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let may_act = actor.has(Role::Finance);
@@ -165,10 +179,15 @@ async fn show_file(
         errors,
         created_by,
         sums: sums(&rows),
+        booked: replies
+            .iter()
+            .find(|reply| Some(reply.id) == booked)
+            .cloned(),
         replies,
+        refused_file: reply_of(&posted).map_or_else(String::new, |upload| upload.file_name.clone()),
         most_bytes: REPLY_BYTES,
         reply_hint: format!(
-            "银行给的 CSV（UTF-8 或 GBK）。第一行「文件编号,{}」，以后每行「行号,结果,原因,日期」，结果写成功或退回，例如「2,退回,户名不符,2026-11-24」；可以分次登记。",
+            "银行给的 CSV（UTF-8 或 GBK）。第一行「文件编号,{}」，以后每行「行号,结果,原因,日期」，结果写成功或退回，例如「2,退回,户名不符,2026-11-24」；其间可有「笔数」「总金额」两行，会与各行核对；可以分次登记。",
             file.number
         ),
         may_act,
@@ -208,10 +227,17 @@ async fn act(
         _ => Err(Refusal::invalid("action", "没有选中要办理的事项，请刷新页面后再试。").into()),
     };
     match acted {
-        Ok(settled) => Ok(visit.redirect(&format!("/payments/{id}"), &settled.message())),
+        Ok(settled) => {
+            let mut next = format!("/payments/{id}");
+            if let Some(before) = &settled.repeated {
+                next.push_str(&format!("?booked={}", before.reply));
+            }
+            Ok(visit.redirect(&next, &settled.message()))
+        }
         Err(error) => {
             let errors = Errors::take(error, &posted)?;
-            show_file(&app, &visit, id, StatusCode::UNPROCESSABLE_ENTITY, errors).await
+            let again = (StatusCode::UNPROCESSABLE_ENTITY, posted, errors);
+            show_file(&app, &visit, id, None, again).await
         }
     }
 }
@@ -230,6 +256,14 @@ async fn hand_out(app: &App, visit: &Visit, id: PaymentFileId) -> Answer {
     ))
 }
 
+/// The reply of a form.
+fn reply_of(posted: &Posted) -> Option<&Upload> {
+    posted
+        .uploads()
+        .iter()
+        .find(|upload| upload.field == "reply")
+}
+
 async fn take_reply(
     app: &App,
     visit: &Visit,
@@ -237,11 +271,7 @@ async fn take_reply(
     posted: &Posted,
 ) -> Result<Settled, WebError> {
     let actor = visit.actor()?.clone();
-    let upload = posted
-        .uploads()
-        .iter()
-        .find(|upload| upload.field == "reply");
-    let upload = upload
+    let upload = reply_of(posted)
         .ok_or_else(|| Refusal::field("reply", "required", "请选择银行回单（CSV 文件）。"))?;
     let reply = reply::read(&upload.bytes)?;
     let version = posted.version("version")?;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use uuid::Uuid;
 use vocab::{Fen, RegionCode};
 
 use super::batch_queries::Sum;
@@ -231,6 +232,8 @@ pub(super) fn payments_of(q: &dyn Query, file: PaymentFileId) -> Result<Vec<Paym
 /// A reply of the bank as it was taken in.
 #[derive(Clone, Debug)]
 pub struct ReplyRow {
+    /// Its id.
+    pub id: Uuid,
     /// SHA-256 of its bytes.
     pub sha256: String,
     /// Paid lines.
@@ -246,16 +249,17 @@ pub struct ReplyRow {
 /// The replies to a payment file, oldest first; the caller has found the file.
 pub(super) fn replies_of(q: &dyn Query, file: PaymentFileId) -> Result<Vec<ReplyRow>> {
     Ok(q.rows(
-        "SELECT sha256, paid_count, paid_fen, returned_count, returned_fen, received_by, received_at \
+        "SELECT id, sha256, paid_count, paid_fen, returned_count, returned_fen, received_by, received_at \
          FROM bank_reply WHERE file_id = ?1 ORDER BY received_at, id",
         params![file],
         |row| {
             Ok(ReplyRow {
-                sha256: row.get(0)?,
-                paid: Sum { count: row.get(1)?, amount: row.get(2)? },
-                returned: Sum { count: row.get(3)?, amount: row.get(4)? },
-                received_by: row.get(5)?,
-                received_at: row.get(6)?,
+                id: row.get(0)?,
+                sha256: row.get(1)?,
+                paid: Sum { count: row.get(2)?, amount: row.get(3)? },
+                returned: Sum { count: row.get(4)?, amount: row.get(5)? },
+                received_by: row.get(6)?,
+                received_at: row.get(7)?,
             })
         },
     )?)

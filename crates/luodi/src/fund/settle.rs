@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use ledger::Movement;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -12,9 +14,10 @@ use vocab::Fen;
 
 use super::batch::{change_entry, settle_state};
 use super::batch_queries::load_entry;
+use super::fault::{Fault, Faults, refuse};
 use super::journal::{Rows, keep_journal};
-use super::payment_queries::{FileRow, PaymentRow, find_file, payments_of};
-use super::reply::{Answer, Fault, Faults, Reply, ReplyLine, refuse};
+use super::payment_queries::{FileRow, PaymentRow, ReplyRow, find_file, payments_of, replies_of};
+use super::reply::{Answer, Reply, ReplyLine};
 use super::state::{EntryState, FileState, PaymentState};
 use super::{changed_meanwhile, need_role};
 use crate::access::{Actor, Role};
@@ -24,6 +27,7 @@ use crate::params;
 use crate::party;
 use crate::refusal::Result;
 use crate::store::{Event, Tx, day_in_china};
+use crate::web::civil;
 
 /// The task in which a case waits for its money.
 const PAY: &str = "pay";
@@ -31,8 +35,8 @@ const PAY: &str = "pay";
 /// What a reply brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// This very reply was taken in before; nothing was done.
-    pub repeated: bool,
+    /// It says nothing that was not taken in before; nothing was done.
+    pub repeated: Option<Repeated>,
     /// Lines newly paid.
     pub paid: u64,
     /// Their sum.
@@ -45,11 +49,45 @@ pub struct Settled {
     pub waiting: u64,
 }
 
+/// The reply that said it first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeated {
+    /// The same bytes; else other ones, whose lines were all settled, the last by this reply.
+    pub same: bool,
+    /// Its id.
+    pub reply: Uuid,
+    /// Who took it in.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 impl Settled {
+    /// Nothing was done: the reply is this one again, or says what was said up to it.
+    fn repeated(same: bool, before: &ReplyRow, waiting: u64) -> Self {
+        Self {
+            repeated: Some(Repeated {
+                same,
+                reply: before.id,
+                by: before.received_by.clone(),
+                at: before.received_at,
+            }),
+            waiting,
+            ..Self::default()
+        }
+    }
+
     /// What to tell the person.
     pub fn message(&self) -> String {
-        if self.repeated {
-            return "这份回单已经登记过，账目没有变动。".to_owned();
+        if let Some(Repeated { same, by, at, .. }) = &self.repeated {
+            let at = civil(*at).strftime("%Y-%m-%d %H:%M");
+            return if *same {
+                format!("这份回单已于 {at} 由{by}登记，没有重复登记，账目没有变动。")
+            } else {
+                format!(
+                    "这份回单的每一笔都已登记过，结果相同（最近一次 {at}，{by}），没有重复登记，账目没有变动。"
+                )
+            };
         }
         let mut message = format!("回单已登记：成功 {} 笔 {} 元", self.paid, self.paid_fen);
         if self.returned > 0 {
@@ -66,17 +104,21 @@ impl Settled {
     }
 }
 
-/// A line of the reply with the payment it answers.
+/// What a line of the reply says newly of a payment.
 struct Matched<'a> {
-    line: &'a ReplyLine,
+    number: i64,
+    answer: &'a Answer,
+    on: Date,
     payment: &'a PaymentRow,
 }
 
-/// Takes a reply in. The same bytes again, whoever sends them, change nothing.
+/// Takes a reply in. The same bytes again, whoever sends them, change nothing; nor do others that
+/// say only what was said before.
 ///
 /// # Errors
-/// Refused whole, naming each line at fault: wrong file, unknown line, another amount, an
-/// impossible day, a result that contradicts an earlier reply.
+/// Refused whole, naming every fault with its line, those of its reading and these: wrong file,
+/// unknown line, another amount, count or total, a day out of range, a result that contradicts an
+/// earlier reply.
 pub fn apply_reply(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -87,19 +129,15 @@ pub fn apply_reply(
     need_role(actor, &[Role::Finance], "登记银行回单")?;
     let file = find_file(tx, actor, id)?;
     let payments = payments_of(tx, id)?;
-    let known = tx.row_opt(
-        "SELECT 1 FROM bank_reply WHERE file_id = ?1 AND sha256 = ?2",
-        params![id, &reply.sha256],
-        |row| row.get::<i64>(0),
-    )?;
-    if known.is_some() {
-        return Ok(Settled {
-            repeated: true,
-            waiting: count_sent(&payments),
-            ..Settled::default()
-        });
+    let before = replies_of(tx, id)?;
+    let same = before.iter().find(|row| row.sha256 == reply.sha256);
+    if let Some(same) = same {
+        return Ok(Settled::repeated(true, same, count_sent(&payments)));
     }
-    let fresh = matched(tx, &file, &payments, reply)?;
+    let fresh = matched(&file, &payments, tx.today(), reply).map_err(refuse)?;
+    if let (true, Some(last)) = (fresh.is_empty(), before.last()) {
+        return Ok(Settled::repeated(false, last, count_sent(&payments)));
+    }
     if file.version != version {
         return Err(changed_meanwhile("这个支付文件"));
     }
@@ -135,67 +173,114 @@ fn count_sent(payments: &[PaymentRow]) -> u64 {
         .sum()
 }
 
-/// The lines that say something new, each with its payment; or every fault.
+/// The lines that say something new, each with its payment; or every fault of the reply.
 fn matched<'a>(
-    tx: &Tx<'_>,
     file: &FileRow,
     payments: &'a [PaymentRow],
+    today: Date,
     reply: &'a Reply,
-) -> Result<Vec<Matched<'a>>> {
+) -> Result<Vec<Matched<'a>>, Faults> {
+    let mut faults = reply.faults.clone();
     if reply.file_number != file.number {
         let (found, expected) = (reply.file_number.clone(), file.number.clone());
-        return Err(refuse(&[(1, Fault::OtherFile { found, expected })]).into());
+        faults.push((1, Fault::OtherFile { found, expected }));
+        return Err(faults);
     }
     let by_number: BTreeMap<i64, &PaymentRow> = payments
         .iter()
         .map(|payment| (payment.line_number, payment))
         .collect();
-    let days = day_in_china(file.created_at)..=tx.today();
-    let (mut fresh, mut faults) = (Vec::new(), Faults::new());
+    let days = day_in_china(file.created_at)..=today;
+    let mut fresh = Vec::new();
     for line in &reply.lines {
-        let Some(payment) = by_number.get(&line.number).copied() else {
-            faults.push((line.at, Fault::UnknownLine(line.number)));
+        let Some(number) = line.number else { continue };
+        let Some(payment) = by_number.get(&number).copied() else {
+            faults.push((line.at, Fault::UnknownLine(number)));
             continue;
         };
-        if let Some(found) = line.amount.filter(|amount| *amount != payment.amount) {
-            faults.push((
-                line.at,
-                Fault::OtherAmount {
-                    found,
-                    expected: payment.amount,
-                },
-            ));
-        } else if !days.contains(&line.on) {
-            faults.push((line.at, Fault::DateOutOfRange(line.on)));
-        } else if payment.state == PaymentState::Sent {
-            fresh.push(Matched { line, payment });
-        } else if !says_the_same(payment, line) {
-            faults.push((line.at, Fault::Contradiction(line.number)));
+        let expected = payment.amount;
+        if let Some(found) = line.amount.filter(|amount| *amount != expected) {
+            faults.push((line.at, Fault::OtherAmount { found, expected }));
+        }
+        if let Some(on) = line.on.filter(|on| !days.contains(on)) {
+            faults.push((line.at, Fault::DateOutOfRange(on)));
+        }
+        let (Some(answer), Some(on)) = (&line.answer, line.on) else {
+            continue;
+        };
+        if payment.state == PaymentState::Sent {
+            fresh.push(Matched {
+                number,
+                answer,
+                on,
+                payment,
+            });
+        } else if !says_the_same(payment, answer, on) {
+            let before = told(payment);
+            faults.push((line.at, Fault::Contradiction { number, before }));
         }
     }
+    faults.extend(wrong_sums(&by_number, reply));
     if faults.is_empty() {
         Ok(fresh)
     } else {
-        Err(refuse(&faults).into())
+        Err(faults)
     }
 }
 
+/// 笔数 and 总金额 as the bank gives them, compared with its own lines. Lines that name no payment
+/// have no amount to add up.
+fn wrong_sums(by_number: &BTreeMap<i64, &PaymentRow>, reply: &Reply) -> Faults {
+    let mut faults = Faults::new();
+    let expected = reply.lines.len() as u64;
+    if let Some((at, found)) = reply.count.filter(|(_, count)| *count != expected) {
+        faults.push((at, Fault::OtherCount { found, expected }));
+    }
+    let amount = |line: &ReplyLine| {
+        let sent = by_number.get(&line.number?).map(|payment| payment.amount);
+        line.amount.or(sent)
+    };
+    let amounts: Option<Vec<Fen>> = reply.lines.iter().map(amount).collect();
+    let sum = amounts.and_then(Fen::checked_sum);
+    if let (Some((at, found)), Some(expected)) = (reply.total, sum)
+        && found != expected
+    {
+        faults.push((at, Fault::OtherTotal { found, expected }));
+    }
+    faults
+}
+
 /// A later reply may repeat what an earlier one said.
-fn says_the_same(payment: &PaymentRow, line: &ReplyLine) -> bool {
-    let result = match &line.answer {
+fn says_the_same(payment: &PaymentRow, answer: &Answer, on: Date) -> bool {
+    let result = match answer {
         Answer::Paid => payment.state == PaymentState::Paid,
         Answer::Returned(why) => {
             payment.state == PaymentState::Returned
                 && payment.reason.as_deref() == Some(why.as_str())
         }
     };
-    result && payment.settled_on == Some(line.on)
+    result && payment.settled_on == Some(on)
+}
+
+/// What was said of a payment before.
+fn told(payment: &PaymentRow) -> String {
+    let mut told = payment.state.zh().to_owned();
+    if let Some(on) = payment.settled_on {
+        told.push_str(&format!("，{on}"));
+    }
+    if let Some(why) = &payment.reason {
+        told.push_str(&format!("，{why}"));
+    }
+    told
 }
 
 fn sum(fresh: &[Matched<'_>]) -> Settled {
     let mut settled = Settled::default();
-    for Matched { line, payment } in fresh {
-        match line.answer {
+    for Matched {
+        answer, payment, ..
+    } in fresh
+    {
+        match answer {
             Answer::Paid => {
                 settled.paid += 1;
                 settled.paid_fen += payment.amount;
@@ -211,8 +296,13 @@ fn sum(fresh: &[Matched<'_>]) -> Settled {
 
 /// Payment, entry and case as the line says, and a message to the beneficiary.
 fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) -> Result<Rows> {
-    let Matched { line, payment } = found;
-    let (state, entry_state, reason) = match &line.answer {
+    let Matched {
+        answer,
+        on,
+        payment,
+        ..
+    } = found;
+    let (state, entry_state, reason) = match answer {
         Answer::Paid => (PaymentState::Paid, EntryState::Paid, None),
         Answer::Returned(why) => (
             PaymentState::Returned,
@@ -223,7 +313,7 @@ fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) ->
     let changed = tx.execute(
         "UPDATE payment SET state = ?3, reason = ?4, settled_on = ?5, version = version + 1 \
          WHERE id = ?1 AND version = ?2",
-        params![payment.id, payment.version, state.code(), reason, line.on],
+        params![payment.id, payment.version, state.code(), reason, *on],
     )?;
     if changed != 1 {
         return Err(changed_meanwhile("这个支付文件"));
@@ -235,8 +325,8 @@ fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) ->
         None => {
             casework::complete_by_batch(tx, actor, payment.case, PAY, "paid", "", Some(Duty::Pay))?;
             let body = format!(
-                "{amount} 元已于 {} 拨付到您的收款账户（{}）。",
-                line.on, file.number
+                "{amount} 元已于 {on} 拨付到您的收款账户（{}）。",
+                file.number
             );
             (format!("补贴已兑付：{}", entry.title), body)
         }
@@ -297,13 +387,19 @@ fn keep_reply(
 
 fn post_answers(tx: &Tx<'_>, actor: &Actor, file: &FileRow, fresh: &[Matched<'_>]) -> Result<Rows> {
     let ((), rows) = keep_journal(tx, file.line, |journal| {
-        for Matched { line, payment } in fresh {
+        for Matched {
+            number,
+            answer,
+            payment,
+            ..
+        } in fresh
+        {
             let (ledger_line, amount) = (journal.line(), payment.amount);
             let place = format!(
-                "支付文件 {} 第 {} 行，{}",
-                file.number, line.number, payment.party_name
+                "支付文件 {} 第 {number} 行，{}",
+                file.number, payment.party_name
             );
-            let (movement, memo) = match &line.answer {
+            let (movement, memo) = match answer {
                 Answer::Paid => (
                     Movement::Settle {
                         line: ledger_line,

@@ -92,6 +92,12 @@ async fn a_reply_with_a_fault_is_refused_whole() {
         (good.as_bytes().to_vec(), "第 1 行", "reply-no-file-number"),
         (head.clone().into_bytes(), "银行回单", "reply-no-lines"),
         (b"PK\x03\x04\xff\xfe".to_vec(), "银行回单", "reply-not-text"),
+        (csv("2,,,2026-11-24\n"), "第 4 行", "reply-no-result"),
+        (
+            csv("笔数,2\n"),
+            "第 4 行：笔数 2 与回单中的 1 行结果不符",
+            "reply-other-count",
+        ),
     ] {
         let answer = hand_in(&mut finance, &page, &path, &reply).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{rule}");
@@ -124,10 +130,25 @@ async fn a_reply_is_taken_once() {
     let again = finance.get(&path).await;
     let second = hand_in(&mut finance, &again, &path, csv.as_bytes()).await;
     assert_eq!(second.status, StatusCode::SEE_OTHER, "{}", second.text());
+    // The page says when and by whom it was taken in, and leads there; nothing was added.
+    let replies = city.number("SELECT COUNT(*) FROM bank_reply").await;
     assert_eq!(
-        city.number("SELECT COUNT(*) FROM bank_reply").await,
+        replies,
         city.number("SELECT COUNT(DISTINCT sha256) FROM bank_reply")
             .await
+    );
+    let told = finance.get(&second.location).await;
+    assert!(told.says("这份回单已于 2026-11-24"), "{}", told.text());
+    let link = told.between("先前登记的回单：<a href=\"#", "\"");
+    assert!(told.says(&format!("id=\"{link}\"")), "{link}");
+    let spaced = format!("{csv}\n\n");
+    let page = finance.get(&path).await;
+    let third = hand_in(&mut finance, &page, &path, spaced.as_bytes()).await;
+    let told = finance.get(&third.location).await;
+    assert!(told.says("这份回单的每一笔都已登记过"), "{}", told.text());
+    assert_eq!(
+        city.number("SELECT COUNT(*) FROM bank_reply").await,
+        replies
     );
     let ledger = "SELECT COUNT(*) FROM posting";
     let postings = city.number(ledger).await;

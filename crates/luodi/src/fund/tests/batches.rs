@@ -251,6 +251,33 @@ fn a_wrong_reply_changes_nothing() {
         "文件编号,FILE\n1,成功,,2026-02-30\n2,也许,,2026-11-23",
         &["reply-impossible-date", "reply-unknown-result"],
     );
+    reply_check(
+        "文件编号,FILE\n笔数,2\n总金额（元）,500.01\n1,成功,,2026-11-23\n2,成功,,2026-11-23",
+        &["reply-other-total"],
+    );
+}
+
+/// What its own lines show, and what only the payment file shows, are told in one answer.
+#[test]
+fn every_fault_of_a_reply_is_told_at_once() {
+    reply_check(
+        "文件编号,FILE\n笔数,3\n行号,结果,原因,日期,金额\n1,成功,,2026-02-30,300.01\n\
+         1,,,2026-11-23\n9,退回,,2026-11-24\n2,成功",
+        &[
+            "reply-other-count",
+            "reply-impossible-date",
+            "reply-other-amount",
+            "reply-no-result",
+            "reply-duplicate-line",
+            "reply-no-reason",
+            "reply-unknown-line",
+            "reply-cells",
+        ],
+    );
+    reply_check(
+        "文件编号,OTHER\n1,也许,,2026-11-23",
+        &["reply-other-file", "reply-unknown-result"],
+    );
 }
 
 #[test]
@@ -274,7 +301,25 @@ fn a_reply_counts_once_and_may_come_in_parts() {
         "回单已登记：成功 1 笔 300.00 元，还有 1 笔待银行回单。"
     );
     let again = story.take(&file, first.as_bytes()).unwrap();
-    assert!(again.repeated && again.paid == 0, "{again:?}");
+    assert_eq!(
+        again.message(),
+        "这份回单已于 2026-11-23 09:00 由finance 同志登记，没有重复登记，账目没有变动。"
+    );
+    // Other bytes, the same words: nothing new, so nothing is kept of it.
+    let spaced = format!("{first}\n");
+    let again = story.take(&file, spaced.as_bytes()).unwrap();
+    assert!(
+        again.repeated.as_ref().is_some_and(|before| !before.same),
+        "{again:?}"
+    );
+    assert!(again.message().starts_with("这份回单的每一笔都已登记过"));
+    let replies = |id| {
+        story
+            .city
+            .read(|q| crate::fund::payment_queries::replies_of(q, id))
+    };
+    assert_eq!(replies(file.id).len(), 1);
+    assert_eq!(story.last_file().version, file.version + 1);
     assert_eq!(story.city.figures(story.line).paid, yuan("300.00"));
     let whole = format!("{first}2,退回,账号不存在,2026-11-23\n");
     assert_eq!(
@@ -285,9 +330,11 @@ fn a_reply_counts_once_and_may_come_in_parts() {
     let settled = story.take(&now, whole.as_bytes()).unwrap();
     assert_eq!((settled.paid, settled.returned, settled.waiting), (0, 1, 0));
     let other = format!("文件编号,{}\n1,退回,无,2026-11-23\n", file.number);
-    assert_eq!(
-        rule(story.take(&story.last_file(), other.as_bytes())),
-        "reply-contradiction"
+    let refusal = refused(story.take(&story.last_file(), other.as_bytes()));
+    assert_eq!(refusal.fields[0].rule, "reply-contradiction");
+    assert!(
+        refusal.fields[0].message.contains("「已付，2026-11-23」"),
+        "{refusal:?}"
     );
     assert_eq!(story.last_file().state, FileState::Answered);
     story.holds("after all");

@@ -189,6 +189,7 @@ fn a_reply_is_taken_in_on_the_page_of_its_file() {
         page.contains("id=\"error-reply\" data-rule=\"reply-unknown-line\""),
         "{page}"
     );
+    assert!(page.contains("刚才选的「r.csv」没有登记"), "{page}");
     let good = format!("文件编号,{}\n1,退回,户名不符,2026-11-23\n", file.number);
     assert_eq!(
         upload(&story.city, &finance, &path, &form, good.as_bytes()).0,
