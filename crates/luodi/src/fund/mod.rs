@@ -15,6 +15,7 @@ mod budget_pages;
 mod queries;
 
 mod batch;
+mod batch_list_pages;
 mod batch_pages;
 mod batch_queries;
 
@@ -66,6 +67,7 @@ use crate::web::Route;
 /// The routes of money.
 pub fn routes() -> Vec<Route> {
     let mut routes = budget_pages::routes();
+    routes.extend(batch_list_pages::routes());
     routes.extend(batch_pages::routes());
     routes.extend(payment_pages::routes());
     routes.extend(overview::routes());
