@@ -21,7 +21,9 @@ mod batch_queries;
 
 mod fault;
 mod file;
+mod outcome;
 mod payment;
+mod payment_list_pages;
 mod payment_pages;
 mod payment_queries;
 mod reply;
@@ -56,7 +58,7 @@ pub use queries::{
 };
 pub use reply::{Answer, Reply, ReplyLine, read as read_reply};
 pub use settle::{Repeated, Settled, apply_reply};
-pub use state::{BatchState, EntryState, FileState, PaymentState};
+pub use state::{BatchState, EntryState, FileState, Outcome, PaymentState};
 pub use verify::{Finding, Verification, verify};
 pub use waiting::{batches_in, payments_waiting, unlisted};
 
@@ -69,6 +71,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = budget_pages::routes();
     routes.extend(batch_list_pages::routes());
     routes.extend(batch_pages::routes());
+    routes.extend(payment_list_pages::routes());
     routes.extend(payment_pages::routes());
     routes.extend(overview::routes());
     routes.extend(paid::routes());

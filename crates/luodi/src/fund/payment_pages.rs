@@ -1,4 +1,4 @@
-//! Pages of payment files: the list, one file with its lines, the bank's reply.
+//! The page of one payment file: its lines, handing it out, the bank's reply.
 //!
 //! It lacks rules: the commands decide. Reading a reply happens here, before the transaction.
 
@@ -6,15 +6,11 @@ use askama::Template;
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
 use uuid::Uuid;
-use vocab::Fen;
 
 use super::batch_queries::Sum;
-use super::budget_pages::{Asked, asked, crumb, raw_query};
+use super::budget_pages::{Asked, asked, crumb};
 use super::payment::open_payment_file;
-use super::payment_queries::{
-    FileFilter, FileRow, PaymentRow, ReplyRow, count_files, find_file, list_files, payments_of,
-    replies_of,
-};
+use super::payment_queries::{FileRow, PaymentRow, ReplyRow, find_file, payments_of, replies_of};
 use super::reply;
 use super::settle::{Settled, apply_reply};
 use super::state::{FileState, PaymentState};
@@ -25,12 +21,10 @@ use crate::refusal::{Error, Refusal};
 use crate::store::Command;
 use crate::web::export::{Cell, download, logged};
 use crate::web::filters;
-use crate::web::form::{Chip, Errors};
-use crate::web::{
-    Answer, App, Crumb, Page, Pager, Posted, Route, Upload, Visit, WebError, get, post,
-};
+use crate::web::form::Errors;
+use crate::web::{Answer, App, Crumb, Page, Posted, Route, Upload, Visit, WebError, get, post};
 
-const READERS: Rule = Rule::Staff(&[
+pub(super) const READERS: Rule = Rule::Staff(&[
     Role::Finance,
     Role::CaseHandler,
     Role::Reviewer,
@@ -40,77 +34,15 @@ const READERS: Rule = Rule::Staff(&[
 ]);
 const FINANCE: Rule = Rule::Staff(&[Role::Finance]);
 
-const ROWS: u32 = 30;
 /// The largest reply offered to be sent, in bytes.
 const REPLY_BYTES: u64 = 1 << 20;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        get("/payments", READERS, list),
         get("/payments/{id}", READERS, show),
         post("/payments/{id}", FINANCE, act),
         get("/payments/{id}/lines.xlsx", READERS, export),
     ]
-}
-
-#[derive(Template)]
-#[template(path = "fund/payments.html")]
-struct ListPage {
-    page: Page,
-    crumbs: Vec<Crumb>,
-    text: String,
-    state: String,
-    chips: Vec<Chip>,
-    rows: Vec<FileRow>,
-    total: Fen,
-    pager: Pager,
-}
-
-async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<Asked>) -> Answer {
-    let actor = visit.actor()?.clone();
-    let filter = FileFilter {
-        text: asked(&query, "q").chars().take(60).collect(),
-        state: FileState::from_code(asked(&query, "state")),
-    };
-    let (raw, number) = (
-        raw_query(&visit),
-        asked(&query, "page").parse().unwrap_or(1),
-    );
-    let wanted = filter.clone();
-    let (rows, sum, pager) = app
-        .store
-        .read(move |q| {
-            let sum = count_files(&**q, &actor, &wanted)?;
-            let pager = Pager::new("/payments", &raw, number, ROWS, sum.count);
-            Ok::<_, Error>((
-                list_files(&**q, &actor, &wanted, ROWS, pager.offset())?,
-                sum,
-                pager,
-            ))
-        })
-        .await?;
-    let chip = |state: Option<FileState>| Chip {
-        href: state.map_or_else(
-            || "/payments".to_owned(),
-            |state| format!("/payments?state={}", state.code()),
-        ),
-        label: state.map_or("全部", FileState::zh).to_owned(),
-        count: None,
-        current: state == filter.state,
-    };
-    visit.show(&ListPage {
-        page: Page::new(&app, &visit, "支付文件"),
-        crumbs: vec![crumb("/budgets", "资金")],
-        chips: std::iter::once(None)
-            .chain(FileState::ALL.iter().copied().map(Some))
-            .map(chip)
-            .collect(),
-        state: filter.state.map_or("", FileState::code).to_owned(),
-        text: filter.text,
-        rows,
-        total: sum.amount,
-        pager,
-    })
 }
 
 struct StateSum {

@@ -118,9 +118,11 @@ pub struct FileFilter {
     pub text: String,
     /// Only this state.
     pub state: Option<FileState>,
+    /// The largest first; else the newest.
+    pub by_amount: bool,
 }
 
-const SCOPE: ScopeColumns = ScopeColumns {
+pub(super) const SCOPE: ScopeColumns = ScopeColumns {
     region: "b.region_code",
     department: Some("b.department_id"),
     party: None,
@@ -166,8 +168,13 @@ pub(super) fn list_files(
 ) -> Result<Vec<FileRow>> {
     let mut condition = filter.condition(actor);
     let page = condition.page(limit, offset);
+    let order = if filter.by_amount {
+        "f.total_fen DESC, f.number"
+    } else {
+        "f.created_at DESC, f.number DESC"
+    };
     let sql = format!(
-        "SELECT {FILE} {FROM} WHERE {} ORDER BY f.created_at DESC, f.number DESC{page}",
+        "SELECT {FILE} {FROM} WHERE {} ORDER BY {order}{page}",
         condition.sql
     );
     Ok(q.rows(&sql, condition.values, file_row)?)

@@ -95,6 +95,32 @@ states! {
         /// Came back.
         Returned = "returned", "退回", "bad";
     }
+
+    /// Where the money of an entry is for those who pay it; each entry that is not removed has one.
+    Outcome {
+        /// With the bank, which has not answered.
+        Sent = "sent", "已发出待回单", "now";
+        /// Paid.
+        Paid = "paid", "已付", "good";
+        /// Came back and has not been sent again.
+        Returned = "returned", "退回待重付", "bad";
+        /// Final and never sent.
+        Payable = "payable", "待支付", "wait";
+        /// Promised, not final.
+        Committed = "committed", "拟付", "wait";
+    }
+}
+
+impl Outcome {
+    /// The account its money is on.
+    pub fn account(self) -> AccountKind {
+        match self {
+            Outcome::Sent => AccountKind::InPayment,
+            Outcome::Paid => AccountKind::Paid,
+            Outcome::Returned | Outcome::Payable => AccountKind::Payable,
+            Outcome::Committed => AccountKind::Committed,
+        }
+    }
 }
 
 impl EntryState {

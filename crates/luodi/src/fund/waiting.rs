@@ -3,8 +3,10 @@
 use jiff::civil::Date;
 
 use super::batch::MAKERS;
+use super::outcome::sum_outcomes;
+use super::payment_queries::FileFilter;
 use super::queries::Condition;
-use super::state::{BatchState, EntryState, FileState, PaymentState};
+use super::state::{BatchState, EntryState, FileState, Outcome};
 use crate::access::{Actor, Role, ScopeColumns};
 use crate::casework;
 use crate::refusal::Result;
@@ -47,7 +49,9 @@ pub fn payments_waiting(q: &dyn Query, actor: &Actor) -> Result<Vec<Waiting>> {
     let unpaid = batches_in(q, actor, BatchState::Final)?;
     let sent = files(q, actor, FileState::Sent)?;
     let partly = files(q, actor, FileState::Partly)?;
-    let returned = returned(q, actor)?;
+    let outcomes = sum_outcomes(q, actor, &FileFilter::default())?;
+    let returned = outcomes.iter().find(|(it, _)| *it == Outcome::Returned);
+    let returned = returned.map_or(0, |(_, sum)| sum.count);
     let rows = [
         Waiting::new("待拨付的批次", (unpaid, "批"), "/batches?state=final"),
         Waiting::new("待银行回单的支付文件", (sent, "个"), "/payments?state=sent"),
@@ -59,7 +63,7 @@ pub fn payments_waiting(q: &dyn Query, actor: &Actor) -> Result<Vec<Waiting>> {
         Waiting::new(
             "被退回、待重新拨付的款项",
             (returned, "笔"),
-            "/batches?state=paying",
+            "/payments?outcome=returned",
         ),
     ];
     Ok(rows.into_iter().flatten().collect())
@@ -93,22 +97,6 @@ fn files(q: &dyn Query, actor: &Actor, state: FileState) -> Result<u64, StoreErr
     count(
         q,
         "FROM payment_file f JOIN batch b ON b.id = f.batch_id",
-        condition,
-    )
-}
-
-/// Entries whose money came back and has not been sent again.
-fn returned(q: &dyn Query, actor: &Actor) -> Result<u64, StoreError> {
-    let mut condition = Condition::visible(actor, SCOPE);
-    condition.and("b.state = ??", BatchState::Paying.code());
-    condition.and("e.state = ??", EntryState::Payable.code());
-    condition.and(
-        "EXISTS (SELECT 1 FROM payment p WHERE p.batch_entry_id = e.id AND p.state = ??)",
-        PaymentState::Returned.code(),
-    );
-    count(
-        q,
-        "FROM batch b JOIN batch_entry e ON e.batch_id = b.id",
         condition,
     )
 }

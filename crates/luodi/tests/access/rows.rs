@@ -149,7 +149,13 @@ async fn a_search_does_not_cross_the_county() {
             "/budgets",
             "/bank-accounts",
         ] {
-            for filter in ["", "&region=330382", "&region=330300", "&state=all"] {
+            for filter in [
+                "",
+                "&region=330382",
+                "&region=330300",
+                "&state=all",
+                "&outcome=all",
+            ] {
                 let page = visitor.get(&format!("{list}?q={q}{filter}")).await;
                 let found = page.html.matches(asked.as_str()).count();
                 // The field of the search and the links that carry it on show what was asked for.
@@ -162,12 +168,14 @@ async fn a_search_does_not_cross_the_county() {
             "/cases/export.xlsx",
             "/parties.xlsx",
             "/batches/export.xlsx",
+            "/payments/export.xlsx",
             "/bank-accounts.xlsx",
         ] {
             for query in [
                 format!("?q={q}"),
                 String::new(),
                 "?region=330382".to_owned(),
+                "?outcome=all".to_owned(),
             ] {
                 let file = visitor.get(&format!("{export}{query}")).await;
                 assert!(

@@ -39,6 +39,7 @@ async fn each_line_counts_the_records_behind_it() {
             "/bank-accounts?state=entered",
             "/payments?state=sent",
             "/payments?state=partly",
+            "/payments?outcome=returned",
         ] {
             let Some(count) = waiting(&desk, href) else {
                 continue;

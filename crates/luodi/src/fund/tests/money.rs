@@ -6,6 +6,7 @@ use vocab::{BankAccountNumber, BankCode};
 
 use super::*;
 use crate::casework;
+use crate::fund::outcome::{list_outcomes, sum_outcomes};
 use crate::ids::{BatchEntryId, BatchId, CaseId, ItemId, NoticeId, PartyId, PaymentFileId};
 use crate::item::{self, Package};
 use crate::params;
@@ -335,6 +336,7 @@ impl Story {
     pub(super) fn holds(&self, context: &str) {
         let verified = self.city.verify();
         assert!(verified.ok, "{context}: {:?}", verified.findings);
+        self.outcomes_hold(context);
         if let Some(batch) = self.batch {
             let booked = self
                 .city
@@ -344,6 +346,28 @@ impl Story {
                 crate::fund::batch_queries::agrees(&sums, &booked),
                 "{context}: {sums:?} {booked:?}"
             );
+        }
+    }
+}
+
+impl Story {
+    /// The outcomes of the list of payment files are what the ledger has, and their rows add up.
+    fn outcomes_hold(&self, context: &str) {
+        let (finance, all) = (&self.city.finance, FileFilter::default());
+        let sums = self.city.read(|q| sum_outcomes(q, finance, &all));
+        let figures = self.city.figures(self.line).each();
+        for (kind, booked) in &figures[2..] {
+            let of = sums.iter().filter(|(it, _)| it.account() == *kind);
+            let shown = of.fold(Fen::ZERO, |sum, (_, of)| sum + of.amount);
+            assert_eq!(shown, *booked, "{context}: {kind:?}");
+        }
+        for (outcome, sum) in sums {
+            let list = |q: &dyn Query| list_outcomes(q, finance, &all, Some(outcome), 100, 0);
+            let rows = self.city.read(list);
+            let amount = rows.iter().fold(Fen::ZERO, |sum, row| sum + row.amount);
+            let found = (rows.len() as u64, amount);
+            assert_eq!(found, (sum.count, sum.amount), "{context}: {outcome:?}");
+            assert!(rows.iter().all(|row| row.outcome == outcome), "{context}");
         }
     }
 }
