@@ -202,6 +202,7 @@ impl Play<'_> {
             bank_name: account.bank_name.to_owned(),
             number: account.number,
             bank_code: account.bank_code,
+            second: Some("银行退回，原账户户名不符（示范）".to_owned()),
         };
         let entering = window.clone();
         let id = self.town.command("bank_account.enter", at, move |tx| {

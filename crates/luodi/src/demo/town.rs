@@ -532,6 +532,7 @@ impl Town {
             bank_name: account.bank_name.to_owned(),
             number: account.number,
             bank_code: account.bank_code,
+            second: None,
         };
         let window = window.clone();
         let id = self.command("bank_account.enter", at, move |tx| {

@@ -351,7 +351,75 @@ fn account(holder: &str) -> NewBankAccount {
         bank_name: "中国银行温州鹿城支行".into(),
         number: BankAccountNumber::parse(NUMBER).unwrap(),
         bank_code: BankCode::parse("104333000017").unwrap(),
+        second: None,
     }
+}
+
+/// Neither the window nor the party itself gives a second account by a slip; who approves it reads
+/// why, beside the one in use.
+#[test]
+fn a_second_account_is_confirmed_with_its_reason() {
+    let city = City::new();
+    let id = city.register(window(), person()).unwrap();
+    let applicant = Actor {
+        party: Some(id),
+        ..staff(9, Role::Applicant, "330302")
+    };
+    let enter = |actor: &Actor, number: &str, second: Option<&str>| {
+        let new = NewBankAccount {
+            number: BankAccountNumber::parse(number).unwrap(),
+            second: second.map(str::to_owned),
+            ..account("王小明")
+        };
+        let actor = actor.clone();
+        city.write(move |tx| bank_account::enter(tx, &actor, id, &new))
+    };
+    // The first needs no reason, and keeps none.
+    let first = enter(&window(), NUMBER, Some("多写的原因")).unwrap();
+    let why = |account| {
+        city.read(|q| bank_account::find(q, &staff(3, Role::Finance, "330302"), account))
+            .unwrap()
+            .second_reason
+    };
+    assert_eq!(why(first), None);
+    for state in ["entered", "approved"] {
+        for actor in [&window(), &applicant] {
+            let Err(Error::Refused(refusal)) = enter(actor, "6228480000000000017", None) else {
+                panic!("{state}: a second account without a word")
+            };
+            let fields: Vec<(&str, &str)> = refusal
+                .fields
+                .iter()
+                .map(|field| (field.field.as_str(), &*field.rule))
+                .collect();
+            assert_eq!(fields, [("second", "second-account")], "{state}");
+            let said = &refusal.fields[0].message;
+            assert!(
+                said.contains("••••••••1234") && !said.contains(NUMBER),
+                "{said}"
+            );
+            let bare = enter(actor, "6228480000000000017", Some(" 换 "));
+            assert_eq!(rule(bare), "second_reason required");
+        }
+        if state == "entered" {
+            let finance = staff(3, Role::Finance, "330302");
+            city.write(move |tx| bank_account::approve(tx, &finance, first, 1))
+                .unwrap();
+        }
+    }
+    let reason = "银行退回，原账户 6228480000000000017 已销户";
+    let second = enter(&applicant, "6228480000000000018", Some(reason)).unwrap();
+    assert_eq!(
+        why(second).as_deref(),
+        Some("银行退回，原账户 ****0017 已销户")
+    );
+    // What is no longer in use is no first one.
+    for (account, version) in [(first, 2), (second, 1)] {
+        let window = window();
+        city.write(move |tx| bank_account::end(tx, &window, account, version))
+            .unwrap();
+    }
+    enter(&window(), NUMBER, None).unwrap();
 }
 
 #[test]

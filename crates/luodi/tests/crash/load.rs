@@ -170,6 +170,8 @@ impl Sender {
                 ("bank_name", mark.clone()),
                 ("number", format!("6299{digits:0>6}{number:06}")),
                 ("bank_code", "102333000014".to_owned()),
+                ("second", "yes".to_owned()),
+                ("second_reason", "服务器停下之前另立（示范）".to_owned()),
             ],
             Form::Article => vec![
                 ("action", "create".to_owned()),

@@ -103,6 +103,7 @@ async fn a_bank_account() {
         ("bank_name", "required"),
         ("number", "bank-account-length"),
         ("bank_code", "bank-code-length"),
+        ("second", "second-account"),
     ];
     refuses("enterprise-yj", "/my/bank-accounts", &fields, &wrong).await;
 }

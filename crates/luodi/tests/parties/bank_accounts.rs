@@ -33,6 +33,8 @@ async fn an_account_number_is_checked() {
             ("bank_name", "示范银行永嘉支行"),
             ("number", number),
             ("bank_code", bank_code),
+            ("second", "yes"),
+            ("second_reason", "原账户即将销户"),
             ("action", "enter"),
         ];
         let answer = enterprise
@@ -102,4 +104,54 @@ async fn an_account_is_changed_only_by_its_own_window() {
     let answer = window.post_from(&page, &path, &fields).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.text());
     assert_eq!(city.state().await, before);
+}
+
+/// The form of the window asks before it takes a second account, keeps what was typed, and finance
+/// sees the reason with the account in use beside the new one.
+#[tokio::test]
+async fn a_second_account_is_asked_about() {
+    let city = TestCity::open();
+    let party = city
+        .id(
+            "SELECT p.id FROM party p JOIN bank_account b ON b.party_id = p.id \
+             WHERE p.region_code = '330324' AND b.state = 'approved' ORDER BY p.name",
+        )
+        .await;
+    let names = format!("SELECT name FROM party WHERE id = X'{party}'");
+    let name = city.texts(&names).await.remove(0);
+    let path = format!("/parties/{party}/bank-accounts");
+    let mut window = city.log_in("window-yj").await;
+    let form = window.get(&path).await;
+    let before = city.state().await;
+    let mut fields = vec![
+        ("holder_name", name.as_str()),
+        ("bank_name", "示范银行永嘉支行"),
+        ("number", "6222000000000000017"),
+        ("bank_code", "102333000014"),
+        ("action", "enter"),
+    ];
+    let answer = window.post_from(&form, &path, &fields).await;
+    assert_eq!(answer.refused(), [("second", "second-account")]);
+    assert!(answer.says("6222000000000000017") && answer.says("已有收款账户："));
+    fields.extend([("second", "yes"), ("second_reason", "")]);
+    let answer = window.post_from(&form, &path, &fields).await;
+    assert_eq!(answer.refused(), [("second_reason", "required")]);
+    assert!(answer.says("value=\"yes\" id=\"field-second\""));
+    assert!(answer.says(" checked>"), "the tick is kept");
+    assert_eq!(city.state().await, before);
+    fields.last_mut().unwrap().1 = "银行退回，原账户已销户";
+    let answer = window.post_from(&form, &path, &fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+
+    let new = city
+        .id("SELECT id FROM bank_account WHERE second_reason = '银行退回，原账户已销户'")
+        .await;
+    let mut finance = city.log_in("finance1-yj").await;
+    let page = finance.get(&format!("/bank-accounts/{new}")).await;
+    assert!(page.says("<dt>另立原因</dt><dd>银行退回，原账户已销户</dd>"));
+    let beside = page.between("id=\"beside\"", "</section>");
+    assert!(
+        beside.contains("••••") && beside.contains("已核准"),
+        "{beside}"
+    );
 }

@@ -155,6 +155,7 @@ impl Story {
                 bank_name: "中国农业银行永嘉县支行".into(),
                 number: BankAccountNumber::parse(&number.to_string()).unwrap(),
                 bank_code: BankCode::parse("103333456789").unwrap(),
+                second: None,
             };
             for old in bank_account::approved_of(tx, party)? {
                 bank_account::end(tx, &console, old.id, old.version)?;

@@ -1,7 +1,7 @@
 //! What changes bank accounts. Entering and approving are never one person's (不相容岗位).
 
 use serde_json::json;
-use vocab::{BankAccountNumber, BankCode};
+use vocab::{BankAccountNumber, BankCode, mask_numbers};
 
 use crate::access::{Actor, ActorKind, Role};
 use crate::ids::{AccountId, BankAccountId, PartyId};
@@ -10,7 +10,7 @@ use crate::party::{self, Party};
 use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
-use super::{BankAccountState, CLASS, queries};
+use super::{BankAccountState, CLASS, Listed, queries};
 
 /// A bank account to be entered.
 #[derive(Clone, Debug)]
@@ -23,36 +23,37 @@ pub struct NewBankAccount {
     pub number: BankAccountNumber,
     /// 联行号.
     pub bank_code: BankCode,
+    /// Why the party needs it beside an account in use; none where nobody confirmed that.
+    pub second: Option<String>,
 }
 
 /// Enters a bank account, to be approved by finance. A returned payment's account is mended by
 /// entering a new one.
 ///
 /// # Errors
-/// Refuses others than the party itself and its window, another holder's name, and a number that
-/// is entered or approved already.
+/// Refuses others than the party itself and its window, another holder's name, a number that
+/// is entered or approved already, and a second account without its reason.
 pub fn enter(
     tx: &Tx<'_>,
     actor: &Actor,
     party: PartyId,
     new: &NewBankAccount,
 ) -> Result<BankAccountId> {
-    let texts = (new.holder_name.as_str(), new.bank_name.as_str());
-    let party = check(
-        tx,
-        actor,
-        party,
-        texts,
-        Some(&new.number),
-        Refusals::default(),
-    )?;
+    let wanted = Wanted {
+        holder_name: &new.holder_name,
+        bank_name: &new.bank_name,
+        number: Some(&new.number),
+        second: new.second.as_deref(),
+    };
+    let (party, second) = check(tx, actor, party, &wanted, Refusals::default())?;
+    let second = second.then(|| mask_numbers(new.second.as_deref().unwrap_or_default().trim()));
     let lookup = tx.keys().lookup(CLASS, new.number.as_str());
     let id = BankAccountId(tx.new_id());
     let sealed = tx.seal(party.id.0, CLASS, new.number.as_str())?;
     tx.execute(
         "INSERT INTO bank_account (id, party_id, holder_name, bank_name, bank_code, account_sealed, \
-           account_lookup, state, entered_by, entered_at, version) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'entered', ?8, ?9, 1)",
+           account_lookup, state, entered_by, entered_at, second_reason, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'entered', ?8, ?9, ?10, 1)",
         params![
             id,
             party.id,
@@ -62,16 +63,12 @@ pub fn enter(
             sealed,
             lookup,
             actor.account_id(),
-            tx.now()
+            tx.now(),
+            second.as_deref()
         ],
     )?;
-    event(
-        tx,
-        actor,
-        "bank_account.enter",
-        id,
-        json!({ "party": party.id }),
-    );
+    let detail = json!({ "party": party.id, "second": second });
+    event(tx, actor, "bank_account.enter", id, detail);
     Ok(id)
 }
 
@@ -86,8 +83,18 @@ fn may_enter(q: &dyn Query, actor: &Actor, party: PartyId) -> Result<Party> {
     Err(Refusal::forbidden("enter-bank-account", message).into())
 }
 
-/// Every rule of a bank account to be entered, besides what is known to be wrong. A number that
-/// could not be read is none.
+/// A bank account as far as it could be read.
+pub(super) struct Wanted<'a> {
+    pub(super) holder_name: &'a str,
+    pub(super) bank_name: &'a str,
+    /// None where it is no number.
+    pub(super) number: Option<&'a BankAccountNumber>,
+    /// Why it stands beside another one, where that was confirmed.
+    pub(super) second: Option<&'a str>,
+}
+
+/// Every rule of a bank account to be entered, besides what is known to be wrong. Gives the party,
+/// and whether another account of its is in use.
 ///
 /// # Errors
 /// Refused with all fields that break a rule, and where the actor may not enter one.
@@ -95,32 +102,62 @@ pub(super) fn check(
     q: &dyn Query,
     actor: &Actor,
     party: PartyId,
-    (holder_name, bank_name): (&str, &str),
-    number: Option<&BankAccountNumber>,
+    wanted: &Wanted<'_>,
     mut wrong: Refusals,
-) -> Result<Party> {
+) -> Result<(Party, bool)> {
     let party = may_enter(q, actor, party)?;
-    if vocab::fold_width(holder_name.trim()) != vocab::fold_width(party.name.trim()) {
+    if vocab::fold_width(wanted.holder_name.trim()) != vocab::fold_width(party.name.trim()) {
         let message = format!("户名必须与主体名称「{}」一致，请核对开户资料。", party.name);
         wrong.add("holder_name", "holder-name", message);
     }
-    match bank_name.trim().chars().count() {
+    match wanted.bank_name.trim().chars().count() {
         0 => wrong.add("bank_name", "required", "请填写开户行全称。"),
         1..=100 => {}
         _ => wrong.add("bank_name", "length", "开户行最长 100 个字，请核对。"),
     }
-    if let Some(number) = number {
+    let mut registered = false;
+    if let Some(number) = wanted.number {
         let lookup = q.keys().lookup(CLASS, number.as_str());
         let live = "SELECT 1 FROM bank_account WHERE party_id = ?1 AND account_lookup = ?2 \
                     AND state IN ('entered', 'approved')";
         let params = params![party.id, lookup];
-        if q.row_opt(live, params, |r| r.get::<i64>(0))?.is_some() {
+        registered = q.row_opt(live, params, |r| r.get::<i64>(0))?.is_some();
+        if registered {
             let message = "这个账号已经登记，正在使用或等待核准，没有重复登记。";
             wrong.add("number", "registered", message);
         }
     }
-    wrong.in_order(&["holder_name", "bank_name", "number", "bank_code"])?;
-    Ok(party)
+    let in_use = queries::usable_of(q, party.id)?;
+    if let (Some(account), false) = (in_use.first(), registered) {
+        check_second(account, wanted.second, &mut wrong);
+    }
+    wrong.in_order(&[
+        "holder_name",
+        "bank_name",
+        "number",
+        "bank_code",
+        "second",
+        "second_reason",
+    ])?;
+    Ok((party, !in_use.is_empty()))
+}
+
+/// Money must not go to a second account by a slip: that is confirmed, with a reason that whoever
+/// approves it reads.
+fn check_second(in_use: &Listed, reason: Option<&str>, wrong: &mut Refusals) {
+    let Some(reason) = reason else {
+        let message = format!(
+            "已有收款账户：{} {}（{}）。确要另立的，请勾选「确认另立账户」并写明原因；只是更换的，请先停用原账户。",
+            in_use.bank_name,
+            in_use.masked,
+            in_use.state.zh()
+        );
+        return wrong.add("second", "second-account", message);
+    };
+    if !(4..=200).contains(&reason.trim().chars().count()) {
+        let message = "请写明另立账户的原因（4 至 200 个字），核准人会看到。";
+        wrong.add("second_reason", "required", message);
+    }
 }
 
 /// What a decision needs to know.

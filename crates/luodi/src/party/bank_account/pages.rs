@@ -54,6 +54,8 @@ struct Typed {
     bank_name: String,
     number: String,
     bank_code: String,
+    second: bool,
+    second_reason: String,
 }
 
 #[derive(Template)]
@@ -67,6 +69,8 @@ struct OfPartyPage {
     typed: Typed,
     action: String,
     may_enter: bool,
+    /// One more would be a second one.
+    in_use: bool,
 }
 
 async fn own(State(app): State<App>, visit: Visit) -> Answer {
@@ -119,6 +123,8 @@ async fn page(
         bank_name: get("bank_name"),
         number: get("number"),
         bank_code: get("bank_code"),
+        second: get("second") == "yes",
+        second_reason: get("second_reason"),
     };
     let own = actor.party.is_some();
     let crumbs = if own {
@@ -144,6 +150,7 @@ async fn page(
         errors,
         action: path_of(&actor, id),
         may_enter: own || actor.has(Role::WindowClerk),
+        in_use: accounts.iter().any(Listed::in_use),
         party,
         accounts,
         typed,
@@ -189,10 +196,16 @@ async fn enter(
         .map_err(|error| wrong.add("bank_code", error.code(), error.message_zh()));
     let text = |name: &str| posted.get(name).to_owned();
     let (holder_name, bank_name) = (text("holder_name"), text("bank_name"));
+    let second = (posted.get("second") == "yes").then(|| text("second_reason"));
     let (Ok(number), Ok(bank_code)) = (number.clone(), bank_code) else {
         let check = move |q: &dyn Query| {
-            let texts = (holder_name.as_str(), bank_name.as_str());
-            commands::check(q, &actor, party, texts, number.ok().as_ref(), wrong)
+            let wanted = commands::Wanted {
+                holder_name: &holder_name,
+                bank_name: &bank_name,
+                number: number.as_ref().ok(),
+                second: second.as_deref(),
+            };
+            commands::check(q, &actor, party, &wanted, wrong)
         };
         return Err(refused(app, check).await);
     };
@@ -201,6 +214,7 @@ async fn enter(
         bank_name,
         number,
         bank_code,
+        second,
     };
     let command = Command::new("bank_account.enter", visit.now).once(posted.key());
     app.store
@@ -318,6 +332,7 @@ async fn download(
         "账号",
         "状态",
         "登记时间",
+        "另立原因",
         "退回原因",
     ];
     let cells: Vec<Vec<Cell>> = rows
@@ -333,6 +348,7 @@ async fn download(
                 row.masked.into(),
                 row.state.zh().into(),
                 entered.into(),
+                row.second_reason.into(),
                 row.reason.into(),
             ]
         })
@@ -347,6 +363,8 @@ struct ShowPage {
     crumbs: Vec<Crumb>,
     errors: Errors,
     row: Listed,
+    /// The party's other accounts in use.
+    beside: Vec<Listed>,
     /// The whole number, shown once after a reason was given.
     number: Option<String>,
     entered_by: String,
@@ -412,12 +430,13 @@ async fn show_one(
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let me = actor.account_id();
-    let (row, entered_by) = app
+    let (row, beside, entered_by) = app
         .store
         .read(move |q| {
             let row = queries::find(q, &actor, id)?;
             let name = crate::account::name_of(q, row.entered_by)?;
-            Ok::<_, Error>((row, name))
+            let beside = queries::beside(q, &row)?;
+            Ok::<_, Error>((row, beside, name))
         })
         .await?;
     let page = ShowPage {
@@ -429,6 +448,7 @@ async fn show_one(
         errors,
         own_entry: row.entered_by == me,
         row,
+        beside,
         entered_by,
         number: seen.number,
         reason: seen.reason,

@@ -41,12 +41,25 @@ pub struct Listed {
     pub entered_by: AccountId,
     /// When it was entered.
     pub entered_at: Timestamp,
+    /// Why it was entered beside another one in use.
+    pub second_reason: Option<String>,
     /// Raised by each change.
     pub version: i64,
 }
 
+impl Listed {
+    /// Approved, or waiting to be.
+    pub(super) fn in_use(&self) -> bool {
+        matches!(
+            self.state,
+            BankAccountState::Approved | BankAccountState::Entered
+        )
+    }
+}
+
 const COLUMNS: &str = "b.id, b.party_id, p.name, b.holder_name, b.bank_name, b.bank_code, \
-     b.account_sealed, b.state, b.reason, b.entered_by, b.entered_at, b.version";
+     b.account_sealed, b.state, b.reason, b.entered_by, b.entered_at, b.version, \
+     b.second_reason";
 
 /// A row with its number still sealed: it is opened after the statement, which holds the row.
 fn read_listed(r: &Row<'_>) -> Result<(Listed, Vec<u8>), StoreError> {
@@ -67,6 +80,7 @@ fn read_listed(r: &Row<'_>) -> Result<(Listed, Vec<u8>), StoreError> {
         entered_by: r.get(9)?,
         entered_at: r.get(10)?,
         version: r.get(11)?,
+        second_reason: r.get(12)?,
     };
     Ok((listed, r.get(6)?))
 }
@@ -109,14 +123,19 @@ pub(in crate::party) fn of_party(q: &dyn Query, party: PartyId) -> Result<Vec<Li
 /// The store's own.
 pub fn usable_of(q: &dyn Query, party: PartyId) -> Result<Vec<Listed>> {
     let mut usable = of_party(q, party)?;
-    usable.retain(|it| {
-        matches!(
-            it.state,
-            BankAccountState::Approved | BankAccountState::Entered
-        )
-    });
+    usable.retain(Listed::in_use);
     usable.sort_by_key(|it| !it.approved);
     Ok(usable)
+}
+
+/// The other accounts of its party in use, beside which one is to be approved.
+///
+/// # Errors
+/// The store's own.
+pub(super) fn beside(q: &dyn Query, account: &Listed) -> Result<Vec<Listed>> {
+    let mut others = usable_of(q, account.party)?;
+    others.retain(|it| it.id != account.id);
+    Ok(others)
 }
 
 /// The accounts of a party that may be paid to, the newest first.
