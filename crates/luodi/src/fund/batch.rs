@@ -14,6 +14,7 @@ use uuid::Uuid;
 use vocab::{Fen, Quarter};
 
 use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch, load_batch, load_entry};
+use super::bulk;
 use super::journal::{Journal, Rows, keep_journal};
 use super::state::{BatchState, EntryState};
 use super::{changed_meanwhile, need_role};
@@ -85,11 +86,12 @@ pub fn create_batch(
     )?;
     let mut rows = vec![("batch", batch.0)];
     let mut entries = Vec::with_capacity(waiting.len());
-    for (position, case) in (1_i64..).zip(&waiting) {
-        let entry = insert_entry(tx, batch, position, case)?;
+    for case in &waiting {
+        let entry = BatchEntryId(tx.new_id());
         rows.push(("batch_entry", entry.0));
         entries.push((entry, case));
     }
+    insert_entries(tx, batch, &entries)?;
     let ((), posted) = keep_journal(tx, line, |journal| {
         need_available(journal, entries.len(), total)?;
         for (entry, case) in &entries {
@@ -256,32 +258,31 @@ fn insert_batch(tx: &Tx<'_>, actor: &Actor, offered: &Offered, new: &NewBatch<'_
     Ok(())
 }
 
-fn insert_entry(
+fn insert_entries(
     tx: &Tx<'_>,
     batch: BatchId,
-    position: i64,
-    case: &ProposedCase,
-) -> Result<BatchEntryId> {
-    let id = BatchEntryId(tx.new_id());
-    tx.execute(
-        "INSERT INTO batch_entry (id, batch_id, position, case_id, party_id, amount_fen, state, \
-         version, case_number, party_kind, party_name, title) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?10, ?11)",
+    entries: &[(BatchEntryId, &ProposedCase)],
+) -> Result<()> {
+    let columns = "id, batch_id, position, case_id, party_id, amount_fen, state, version, case_number, \
+         party_kind, party_name, title";
+    let row = |(position, (id, case)): (i64, &(BatchEntryId, &ProposedCase))| {
         params![
-            id,
+            *id,
             batch,
             position,
             case.id,
             case.party,
             case.amount,
             EntryState::Committed.code(),
+            1_i64,
             &case.number,
             &case.party_kind,
             &case.party_name,
             &case.title
-        ],
-    )?;
-    Ok(id)
+        ]
+    };
+    let rows = (1_i64..).zip(entries).map(row).collect();
+    bulk::insert(tx, ("batch_entry", columns), rows)
 }
 
 /// The whole batch or none: said with the figures of the batch, not of the entry that breaks it.
@@ -537,14 +538,9 @@ fn make_payable(
     let mut rows: Rows = vec![("batch", batch.id.0)];
     for entry in entries {
         casework::complete_by_batch(tx, actor, entry.case, NOTICE, "final", "", None)?;
-        change_entry(
-            tx,
-            entry,
-            "state = ?3",
-            vec![EntryState::Payable.code().into()],
-        )?;
         rows.push(("batch_entry", entry.id.0));
     }
+    move_entries(tx, entries, EntryState::Payable)?;
     settle_state(tx, batch.id)?;
     let ((), posted) = keep_journal(tx, batch.line, |journal| {
         for entry in entries {
@@ -583,6 +579,22 @@ pub(super) fn change_entry(
         Ok(())
     } else {
         Err(changed_meanwhile("名单中的这一项"))
+    }
+}
+
+/// Moves entries on, each under its version.
+pub(super) fn move_entries<'e>(
+    tx: &Tx<'_>,
+    entries: impl IntoIterator<Item = &'e EntryRow>,
+    state: EntryState,
+) -> Result<()> {
+    let entries = entries.into_iter().map(|entry| (entry.id.0, entry.version));
+    let entries: Vec<(Uuid, i64)> = entries.collect();
+    let set = "batch_entry SET state = ?1, version = version + 1";
+    if bulk::update(tx, set, &params![state.code()], &entries)? == entries.len() as u64 {
+        Ok(())
+    } else {
+        Err(changed_meanwhile("名单中的各项"))
     }
 }
 

@@ -11,14 +11,26 @@ use ledger::{AccountKind, Balances, BudgetLine, Movement, Side};
 use uuid::Uuid;
 use vocab::Fen;
 
+use super::bulk;
 use crate::access::Actor;
 use crate::ids::BudgetLineId;
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, StoreError, Tx};
+use crate::store::{Query, StoreError, Tx, Value};
 
 /// Tables and ids of rows a command changed, for its event.
 pub type Rows = Vec<(&'static str, Uuid)>;
+
+/// The columns of an entry and of a posting.
+const ENTRY: (&str, &str) = (
+    "ledger_entry",
+    "id, budget_line_id, movement, reverses, subject_kind, subject_id, memo, posted_by, posted_at, \
+     line_version",
+);
+const POSTING: (&str, &str) = (
+    "posting",
+    "entry_id, position, budget_line_id, account, debit_fen, credit_fen",
+);
 
 /// What was debited and credited on an account since the line was adopted, in fen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +49,8 @@ pub struct Journal<'a> {
     balances: Balances,
     sums: BTreeMap<AccountKind, Sums>,
     rows: Rows,
+    entries: Vec<[Value; 10]>,
+    postings: Vec<[Value; 6]>,
 }
 
 /// Posts one movement; gives the rows for the command's event.
@@ -57,8 +71,8 @@ pub fn post(
     Ok(rows)
 }
 
-/// Opens the journal of a line, lets `f` post, and writes the balances and the line's version. The
-/// line is the last row a command locks, so `f` should be the end of it.
+/// Opens the journal of a line, lets `f` post, and writes its entries, the balances and the line's
+/// version. The line is the last row a command locks, so `f` should be the end of it.
 ///
 /// # Errors
 /// What `f` refuses; refused where the line changed meanwhile.
@@ -98,6 +112,8 @@ impl<'a> Journal<'a> {
             balances,
             sums,
             rows: vec![("budget_line", id.0)],
+            entries: Vec::new(),
+            postings: Vec::new(),
         })
     }
 
@@ -138,40 +154,32 @@ impl<'a> Journal<'a> {
             .map_err(|why| self.refuse(why))?;
         self.version += 1;
         let id = self.tx.new_id();
-        self.tx.execute(
-            "INSERT INTO ledger_entry (id, budget_line_id, movement, reverses, subject_kind, \
-             subject_id, memo, posted_by, posted_at, line_version) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                id,
-                self.id,
-                entry.kind().code(),
-                entry.reverses().map(|entry| Uuid::from_u128(entry.0)),
-                subject.0,
-                subject.1,
-                memo,
-                &actor.name,
-                self.tx.now(),
-                self.version
-            ],
-        )?;
-        self.write_postings(id, entry.postings())?;
+        self.entries.push(params![
+            id,
+            self.id,
+            entry.kind().code(),
+            entry.reverses().map(|entry| Uuid::from_u128(entry.0)),
+            subject.0,
+            subject.1,
+            memo,
+            &actor.name,
+            self.tx.now(),
+            self.version
+        ]);
+        self.add_postings(id, entry.postings())?;
         self.rows.push(("ledger_entry", id));
         Ok(id)
     }
 
-    fn write_postings(&mut self, entry: Uuid, postings: &[ledger::Posting]) -> Result<()> {
+    fn add_postings(&mut self, entry: Uuid, postings: &[ledger::Posting]) -> Result<()> {
         for (position, posting) in (1_i64..).zip(postings) {
             let (debit, credit) = match posting.side {
                 Side::Debit => (posting.amount.0, 0),
                 Side::Credit => (0, posting.amount.0),
             };
             let kind = posting.account.kind;
-            self.tx.execute(
-                "INSERT INTO posting (entry_id, position, budget_line_id, account, debit_fen, \
-                 credit_fen) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![entry, position, self.id, kind.code(), debit, credit],
-            )?;
+            let values = params![entry, position, self.id, kind.code(), debit, credit];
+            self.postings.push(values);
             let sums = self.sums.entry(kind).or_default();
             let added = (
                 sums.debit.checked_add(debit),
@@ -185,11 +193,17 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Writes what the entries changed, if nobody else posted to the line meanwhile.
-    fn close(self) -> Result<Rows> {
+    /// Writes the entries and what they changed, if nobody else posted to the line meanwhile.
+    fn close(mut self) -> Result<Rows> {
         if self.version == self.opened_at {
             return Ok(Vec::new());
         }
+        let (entries, postings) = (
+            std::mem::take(&mut self.entries),
+            std::mem::take(&mut self.postings),
+        );
+        bulk::insert(self.tx, ENTRY, entries)?;
+        bulk::insert(self.tx, POSTING, postings)?;
         for (kind, sums) in &self.sums {
             let values = params![self.id, kind.code(), sums.debit, sums.credit];
             let known = self.tx.execute(

@@ -7,6 +7,7 @@
 
 mod state;
 
+mod bulk;
 mod journal;
 mod verify;
 

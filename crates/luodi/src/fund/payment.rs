@@ -7,8 +7,9 @@ use ledger::Movement;
 use serde_json::json;
 use vocab::{Fen, fold_width};
 
-use super::batch::{change_entry, settle_state};
+use super::batch::{change_entry, move_entries, settle_state};
 use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch, load_entry};
+use super::bulk;
 use super::file::{self, FileLine};
 use super::journal::{Rows, keep_journal};
 use super::payment_queries::{FileRow, find_file};
@@ -51,8 +52,20 @@ pub enum Readiness {
 /// # Errors
 /// A fault of the store.
 pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readiness> {
+    Ok(match destination(q, actor, entry)? {
+        Ok((account, _)) => Readiness::Ready(account),
+        Err(why) => Readiness::Blocked(why),
+    })
+}
+
+/// The account and what the file needs of it; or why the entry waits.
+fn destination(
+    q: &dyn Query,
+    actor: &Actor,
+    entry: &EntryRow,
+) -> Result<Result<(BankAccountId, PaymentAccount), &'static str>> {
     if entry.held_why.is_some() {
-        return Ok(Readiness::Blocked("暂缓：异议尚未答复"));
+        return Ok(Err("暂缓：异议尚未答复"));
     }
     let mut approved = bank_account::approved_of(q, entry.party)?;
     let failed = returned_from(q, entry.id)?;
@@ -64,16 +77,16 @@ pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readi
         .find(|account| Some(account.id) == named)
         .or(approved.first());
     Ok(match chosen {
-        None if before > 0 => Readiness::Blocked("银行已从原账户退回：请受益人另报收款账户并核准"),
-        None => Readiness::Blocked("没有已核准的收款账户"),
+        None if before > 0 => Err("银行已从原账户退回：请受益人另报收款账户并核准"),
+        None => Err("没有已核准的收款账户"),
         // The same question the payment file asks, so that one party never stops a whole batch.
         Some(account) => match bank_account::for_payment(q, account.id) {
             // The money goes to whom the public notice named, whatever the party is called by now.
             Ok(paid_to) if fold_width(&paid_to.holder_name) != fold_width(&entry.party_name) => {
-                Readiness::Blocked(RENAMED)
+                Err(RENAMED)
             }
-            Ok(_) => Readiness::Ready(account.id),
-            Err(Error::Refused(_)) => Readiness::Blocked("收款账户的户名与主体现在的名称不一致"),
+            Ok(paid_to) => Ok((account.id, paid_to)),
+            Err(Error::Refused(_)) => Err("收款账户的户名与主体现在的名称不一致"),
             Err(fault) => return Err(fault),
         },
     })
@@ -164,15 +177,9 @@ pub fn create_payment_file(
         record_pay(tx, actor, &out.entry)?;
     }
     let (file, mut rows) = write_file(tx, actor, &found, &leaving)?;
-    for out in &leaving {
-        change_entry(
-            tx,
-            &out.entry,
-            "state = ?3",
-            vec![EntryState::InPayment.code().into()],
-        )?;
-        rows.push(("batch_entry", out.entry.id.0));
-    }
+    let entries = leaving.iter().map(|out| &out.entry);
+    move_entries(tx, entries.clone(), EntryState::InPayment)?;
+    rows.extend(entries.map(|entry| ("batch_entry", entry.id.0)));
     settle_state(tx, batch)?;
     rows.extend(post_sent(tx, actor, &found, &file.1, &leaving)?);
     let detail = json!({ "number": &file.1, "lines": leaving.len(), "batch": batch });
@@ -193,8 +200,7 @@ fn leaving_entries(tx: &Tx<'_>, actor: &Actor, batch: BatchId) -> Result<Vec<Out
         if entry.state != EntryState::Payable {
             continue;
         }
-        if let Readiness::Ready(account) = readiness(tx, actor, &entry)? {
-            let paid_to = bank_account::for_payment(tx, account)?;
+        if let Ok((account, paid_to)) = destination(tx, actor, &entry)? {
             let payment = PaymentId(tx.new_id());
             leaving.push(Outgoing {
                 entry,
@@ -254,22 +260,23 @@ fn write_file(
         ],
     )?;
     let mut rows: Rows = vec![("payment_file", id.0), ("batch", batch.id.0)];
-    for (line, out) in (1_i64..).zip(leaving) {
-        tx.execute(
-            "INSERT INTO payment (id, file_id, line_number, batch_entry_id, bank_account_id, \
-             amount_fen, state, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)",
-            params![
-                out.payment,
-                id,
-                line,
-                out.entry.id,
-                out.account,
-                out.entry.amount,
-                PaymentState::Sent.code()
-            ],
-        )?;
-        rows.push(("payment", out.payment.0));
-    }
+    let columns =
+        "id, file_id, line_number, batch_entry_id, bank_account_id, amount_fen, state, version";
+    let row = |(line, out): (i64, &Outgoing)| {
+        params![
+            out.payment,
+            id,
+            line,
+            out.entry.id,
+            out.account,
+            out.entry.amount,
+            PaymentState::Sent.code(),
+            1_i64
+        ]
+    };
+    let payments = (1_i64..).zip(leaving).map(row).collect();
+    bulk::insert(tx, ("payment", columns), payments)?;
+    rows.extend(leaving.iter().map(|out| ("payment", out.payment.0)));
     Ok(((id, number), rows))
 }
 

@@ -197,6 +197,8 @@ pub struct PaymentRow {
     pub party: PartyId,
     /// The beneficiary's name.
     pub party_name: String,
+    /// The case's title.
+    pub title: String,
     /// The amount.
     pub amount: Fen,
     /// Where it stands.
@@ -213,7 +215,7 @@ pub struct PaymentRow {
 pub(super) fn payments_of(q: &dyn Query, file: PaymentFileId) -> Result<Vec<PaymentRow>> {
     Ok(q.rows(
         "SELECT p.id, p.line_number, p.batch_entry_id, e.case_id, e.case_number, e.party_id, \
-         e.party_name, p.amount_fen, p.state, p.reason, p.settled_on, p.version \
+         e.party_name, p.amount_fen, p.state, p.reason, p.settled_on, p.version, e.title \
          FROM payment p JOIN batch_entry e ON e.id = p.batch_entry_id \
          WHERE p.file_id = ?1 ORDER BY p.line_number",
         params![file],
@@ -231,6 +233,7 @@ pub(super) fn payments_of(q: &dyn Query, file: PaymentFileId) -> Result<Vec<Paym
                 reason: row.get(9)?,
                 settled_on: row.get(10)?,
                 version: row.get(11)?,
+                title: row.get(12)?,
             })
         },
     )?)

@@ -12,8 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 use vocab::Fen;
 
-use super::batch::{change_entry, settle_state};
-use super::batch_queries::load_entry;
+use super::batch::{move_entries, settle_state};
+use super::batch_queries::{EntryRow, entries_of};
 use super::fault::{Fault, Faults, refuse};
 use super::journal::{Rows, keep_journal};
 use super::payment_queries::{FileRow, PaymentRow, ReplyRow, find_file, payments_of, replies_of};
@@ -22,7 +22,7 @@ use super::state::{EntryState, FileState, PaymentState};
 use super::{changed_meanwhile, need_role};
 use crate::access::{Actor, Role};
 use crate::casework::{self, Duty};
-use crate::ids::PaymentFileId;
+use crate::ids::{BatchEntryId, PaymentFileId};
 use crate::params;
 use crate::party;
 use crate::refusal::Result;
@@ -141,7 +141,7 @@ pub fn apply_reply(
     if file.version != version {
         return Err(changed_meanwhile("这个支付文件"));
     }
-    let mut rows = Rows::new();
+    let mut rows = move_on(tx, &file, &fresh)?;
     for found in &fresh {
         rows.extend(carry_out(tx, actor, &file, found)?);
     }
@@ -294,7 +294,29 @@ fn sum(fresh: &[Matched<'_>]) -> Settled {
     settled
 }
 
-/// Payment, entry and case as the line says, and a message to the beneficiary.
+/// The entries as the lines say: paid, or to be paid again.
+fn move_on(tx: &Tx<'_>, file: &FileRow, fresh: &[Matched<'_>]) -> Result<Rows> {
+    let mut entries: BTreeMap<BatchEntryId, EntryRow> = entries_of(tx, file.batch)?
+        .into_iter()
+        .map(|entry| (entry.id, entry))
+        .collect();
+    let (mut paid, mut returned, mut rows) = (Vec::new(), Vec::new(), Rows::new());
+    for found in fresh {
+        let Some(entry) = entries.remove(&found.payment.entry) else {
+            return Err(changed_meanwhile("名单中的各项"));
+        };
+        rows.push(("batch_entry", entry.id.0));
+        match found.answer {
+            Answer::Paid => paid.push(entry),
+            Answer::Returned(_) => returned.push(entry),
+        }
+    }
+    move_entries(tx, &paid, EntryState::Paid)?;
+    move_entries(tx, &returned, EntryState::Payable)?;
+    Ok(rows)
+}
+
+/// Payment and case as the line says, and a message to the beneficiary.
 fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) -> Result<Rows> {
     let Matched {
         answer,
@@ -302,13 +324,9 @@ fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) ->
         payment,
         ..
     } = found;
-    let (state, entry_state, reason) = match answer {
-        Answer::Paid => (PaymentState::Paid, EntryState::Paid, None),
-        Answer::Returned(why) => (
-            PaymentState::Returned,
-            EntryState::Payable,
-            Some(why.as_str()),
-        ),
+    let (state, reason) = match answer {
+        Answer::Paid => (PaymentState::Paid, None),
+        Answer::Returned(why) => (PaymentState::Returned, Some(why.as_str())),
     };
     let changed = tx.execute(
         "UPDATE payment SET state = ?3, reason = ?4, settled_on = ?5, version = version + 1 \
@@ -318,8 +336,6 @@ fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) ->
     if changed != 1 {
         return Err(changed_meanwhile("这个支付文件"));
     }
-    let entry = load_entry(tx, payment.entry)?;
-    change_entry(tx, &entry, "state = ?3", vec![entry_state.code().into()])?;
     let amount = payment.amount;
     let (title, body) = match reason {
         None => {
@@ -328,17 +344,17 @@ fn carry_out(tx: &Tx<'_>, actor: &Actor, file: &FileRow, found: &Matched<'_>) ->
                 "{amount} 元已于 {on} 拨付到您的收款账户（{}）。",
                 file.number
             );
-            (format!("补贴已兑付：{}", entry.title), body)
+            (format!("补贴已兑付：{}", payment.title), body)
         }
         Some(why) => {
             let body = format!(
                 "{amount} 元被银行退回，原因：{why}。请在「收款账户」核对或更换账户，核准后再次拨付。"
             );
-            (format!("拨付被银行退回：{}", entry.title), body)
+            (format!("拨付被银行退回：{}", payment.title), body)
         }
     };
     party::notify(tx, payment.party, Some(payment.case), &title, &body)?;
-    Ok(vec![("payment", payment.id.0), ("batch_entry", entry.id.0)])
+    Ok(vec![("payment", payment.id.0)])
 }
 
 /// The reply itself, and the state of the file after it.

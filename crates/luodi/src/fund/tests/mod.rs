@@ -2,6 +2,7 @@
 
 mod batches;
 mod budgets;
+mod bulk;
 mod ledger_pages;
 mod money;
 mod pages;
