@@ -17,7 +17,7 @@ use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch, load_batc
 use super::bulk;
 use super::journal::{Journal, Rows, keep_journal};
 use super::state::{BatchState, EntryState};
-use super::{changed_meanwhile, need_role};
+use super::{changed_meanwhile, need_own, need_role};
 use crate::access::{Actor, Role, Scope, may_see};
 use crate::casework::{self, ProposedCase};
 use crate::ids::{BatchEntryId, BatchId, BudgetLineId, CaseId, ItemId, NoticeId};
@@ -37,6 +37,9 @@ const LONGEST: usize = 500;
 
 /// Roles that make and mend batches.
 pub(super) const MAKERS: &[Role] = &[Role::CaseHandler, Role::Reviewer];
+
+/// Roles that publish a list, make it final and take entries off it, in its department.
+const KEEPERS: &[Role] = &[Role::CaseHandler, Role::Reviewer, Role::Approver];
 
 /// Makes a batch of all cases of an item and period that wait for one, and commits their money.
 ///
@@ -343,12 +346,8 @@ pub fn mark_noticed(
     version: i64,
     published: &PublishedList,
 ) -> Result<()> {
-    need_role(
-        actor,
-        &[Role::Reviewer, Role::Approver, Role::CaseHandler],
-        "公示",
-    )?;
     let found = find_batch(tx, actor, batch)?;
+    need_own(actor, KEEPERS, found.department, "公示")?;
     if found.state != BatchState::Proposed || found.version != version {
         return Err(changed_meanwhile("这个批次"));
     }
@@ -426,12 +425,8 @@ pub fn release_hold(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId) -> Result<(
 /// # Errors
 /// Refused where the actor may not, the reason is missing, or the entry is already final.
 pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &str) -> Result<()> {
-    need_role(
-        actor,
-        &[Role::CaseHandler, Role::Reviewer, Role::Approver],
-        "移出名单",
-    )?;
     let (batch, found) = visible_entry(tx, actor, entry)?;
+    need_own(actor, KEEPERS, batch.department, "移出名单")?;
     if found.state != EntryState::Committed {
         let message = format!("这一项已是「{}」，不能移出名单。", found.state.zh());
         return Err(Refusal::conflict("entry-too-late", message).into());
@@ -475,12 +470,8 @@ pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &st
 /// # Errors
 /// Refused where the actor may not, or the batch was not published.
 pub fn finalise(tx: &Tx<'_>, actor: &Actor, batch: BatchId) -> Result<usize> {
-    need_role(
-        actor,
-        &[Role::Reviewer, Role::Approver, Role::CaseHandler],
-        "确定最终名单",
-    )?;
     let found = find_batch(tx, actor, batch)?;
+    need_own(actor, KEEPERS, found.department, "确定最终名单")?;
     match found.state {
         BatchState::Proposed => {
             return Err(
@@ -503,12 +494,8 @@ pub fn finalise(tx: &Tx<'_>, actor: &Actor, batch: BatchId) -> Result<usize> {
 /// # Errors
 /// Refused where the actor may not, the entry is held or not waiting, or the notice still runs.
 pub fn finalise_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId) -> Result<()> {
-    need_role(
-        actor,
-        &[Role::Reviewer, Role::Approver, Role::CaseHandler],
-        "确定最终名单",
-    )?;
     let (batch, found) = visible_entry(tx, actor, entry)?;
+    need_own(actor, KEEPERS, batch.department, "确定最终名单")?;
     if matches!(batch.state, BatchState::Proposed | BatchState::Noticed) {
         return Err(Refusal::conflict("notice-running", "公示期满后才能确定最终名单。").into());
     }

@@ -173,6 +173,9 @@ async fn show_batch(
         .entries
         .iter()
         .filter(|it| it.entry.state == EntryState::Payable && it.blocked.is_empty());
+    let department = Some(facts.batch.department);
+    let own = |roles: &[Role]| roles.iter().any(|role| may_act(&actor, *role, department));
+    let proposed = facts.batch.state == BatchState::Proposed;
     let after_notice = facts.batch.state > BatchState::Noticed;
     let ready = add_up(ready.map(|listed| &listed.entry));
     let page = BatchPage {
@@ -187,12 +190,10 @@ async fn show_batch(
             .iter()
             .filter(|entry| entry.held_why.is_some())
             .count(),
-        may_publish: facts.batch.state == BatchState::Proposed
-            && actor.roles.any(&[Role::Reviewer, Role::Approver]),
-        may_remove: facts.batch.state == BatchState::Proposed && actor.roles.any(MAKERS),
+        may_publish: proposed && own(&[Role::Reviewer, Role::Approver]),
+        may_remove: proposed && own(MAKERS),
         may_pay: actor.has(Role::Finance) && after_notice && ready.count > 0,
-        may_clear: may_act(&actor, Role::Approver, Some(facts.batch.department))
-            && facts.entries.iter().any(ListedEntry::is_renamed),
+        may_clear: own(&[Role::Approver]) && facts.entries.iter().any(ListedEntry::is_renamed),
         typed_why: typed.get("why").to_owned(),
         sums: sums
             .into_iter()

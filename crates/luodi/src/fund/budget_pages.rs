@@ -512,13 +512,15 @@ async fn try_adjust(
 /// Reads by how much. What cannot be read has a stand-in and is named as wrong.
 fn read_adjustment(posted: &Posted) -> (Fen, Refusals) {
     let mut wrong = Refusals::default();
-    let amount = Fen::parse_yuan(posted.get("amount")).unwrap_or_else(|error| {
+    let mut amount = Fen::parse_yuan(posted.get("amount")).unwrap_or_else(|error| {
         wrong.add("amount", error.code(), format!("{}。", error.message_zh()));
         Fen::ZERO
     });
     if !amount.is_positive() {
         let message = "金额应大于零；减少预算请选「调减」。";
         wrong.add("amount", "range", message);
+        // The least number has no opposite.
+        amount = Fen::ZERO;
     }
     let difference = match posted.get("direction") {
         "raise" => amount,

@@ -65,10 +65,13 @@ pub(super) fn write(number: &str, total: Fen, lines: &[FileLine]) -> PaymentFile
     }
 }
 
-/// A cell that no spreadsheet runs as a formula, quoted where CSV wants it.
+/// A cell that no spreadsheet runs as a formula, quoted where CSV wants it. Some read the full-width
+/// signs as the others.
 fn cell(text: &str) -> String {
     let text = match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => format!("'{text}"),
+        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r' | '\n') => {
+            format!("'{text}")
+        }
         _ => text.to_owned(),
     };
     if text.contains([',', '"', '\r', '\n']) {
@@ -95,6 +98,8 @@ mod tests {
             ("+1,2", "\"'+1,2\""),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\tx", "'\tx"),
+            ("＝1+1", "'＝1+1"),
+            ("－1", "'－1"),
             ("甲\"乙\"", "\"甲\"\"乙\"\"\""),
             ("甲\n乙", "\"甲\n乙\""),
             ("", ""),

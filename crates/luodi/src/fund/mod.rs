@@ -63,7 +63,8 @@ pub use state::{BatchState, EntryState, FileState, Outcome, PaymentState};
 pub use verify::{Finding, Verification, verify};
 pub use waiting::{batches_in, payments_waiting, unlisted};
 
-use crate::access::{Actor, ActorKind, Role};
+use crate::access::{Actor, ActorKind, Role, may_act};
+use crate::ids::DepartmentId;
 use crate::refusal::{Refusal, Result};
 use crate::web::Route;
 
@@ -86,6 +87,18 @@ fn need_role(actor: &Actor, roles: &[Role], what: &str) -> Result<()> {
     }
     let names: Vec<&str> = roles.iter().map(|role| role.zh()).collect();
     let message = format!("{what}由{}办理，您的账号没有这个岗位。", names.join("或"));
+    Err(Refusal::forbidden("role", message).into())
+}
+
+/// Refuses an actor who has none of the roles in the department of the batch, however far another
+/// role lets him see. The program itself may do what its jobs ask for.
+fn need_own(actor: &Actor, roles: &[Role], department: DepartmentId, what: &str) -> Result<()> {
+    need_role(actor, roles, what)?;
+    let own = |role: &Role| may_act(actor, *role, Some(department));
+    if roles.iter().any(own) || actor.kind == ActorKind::System {
+        return Ok(());
+    }
+    let message = format!("{what}由批次所属部门办理，您的账号不在这个部门。");
     Err(Refusal::forbidden("role", message).into())
 }
 

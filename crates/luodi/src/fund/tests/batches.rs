@@ -197,6 +197,49 @@ fn roles_and_departments_are_kept_apart() {
     assert_eq!(rule(outcome), "role");
 }
 
+/// A further role lets a person see the lists of another department; it does not let him keep them.
+#[test]
+fn another_departments_list_is_not_kept() {
+    let mut story = Story::new();
+    for name in ["甲", "乙"] {
+        story.case(name, yuan("300.00"));
+        story.account(name);
+    }
+    story.create().unwrap();
+    let (batch, entry) = (story.found(), story.entry("甲"));
+    let mut both = staff("both", Role::CaseHandler, None);
+    both.roles = [Role::CaseHandler, Role::Approver, Role::Finance]
+        .into_iter()
+        .collect();
+    both.department = Some(crate::ids::DepartmentId(Uuid::from_u128(9)));
+    let sees = story.city.read(|q| find_batch(q, &both, batch.id));
+    assert_eq!(sees.id, batch.id);
+    let (_, page) = story.city.get(&both, &format!("/batches/{}", batch.id));
+    assert!(!page.contains("remove_entry") && !page.contains("/notice\">公示"));
+    let published = PublishedList {
+        notice: crate::ids::NoticeId(Uuid::from_u128(1)),
+        number: "永发改公示〔2026〕1号".to_owned(),
+        lines: Vec::new(),
+    };
+    let city = &story.city;
+    let actor = both.clone();
+    let remove = move |tx: &Tx<'_>| remove_entry(tx, &actor, entry, "共用电表");
+    assert_eq!(rule(city.write(remove.clone())), "role");
+    let actor = both.clone();
+    let notice = move |tx: &Tx<'_>| mark_noticed(tx, &actor, batch.id, batch.version, &published);
+    assert_eq!(rule(city.write(notice)), "role");
+    story.play(&["notice"]).unwrap();
+    let actor = both.clone();
+    let end = move |tx: &Tx<'_>| finalise(tx, &actor, batch.id).map(drop);
+    assert_eq!(rule(story.city.write(end)), "role");
+    story.play(&["hold", "乙"]).unwrap();
+    story.play(&["finalise"]).unwrap();
+    story.play(&["release", "乙"]).unwrap();
+    let (actor, entry) = (both, story.entry("乙"));
+    let end = move |tx: &Tx<'_>| finalise_entry(tx, &actor, entry);
+    assert_eq!(rule(story.city.write(end)), "role");
+}
+
 /// A reply to a file of two lines, 甲 300.00 and 乙 200.00, is refused with this rule and changes
 /// nothing; `FILE` stands for the right number.
 fn reply_check(text: &str, expected: &[&str]) {

@@ -193,3 +193,35 @@ fn a_refused_form_keeps_what_was_typed() {
     let (status, _) = city.post(&handler, &path, &form);
     assert_eq!(status, StatusCode::FORBIDDEN);
 }
+
+/// Neither the least nor the greatest number that can be written breaks a form or the book.
+#[test]
+fn amounts_at_the_end_of_64_bits_are_refused() {
+    let city = City::new();
+    let line = city.budget("财建1号", "1000.00");
+    let before = city.figures(line);
+    let version = city.read(|q| find_budget(q, &city.finance, line)).version;
+    let version = version.to_string();
+    for amount in [
+        "-92233720368547758.08",
+        "92233720368547758.07",
+        "99999999999999999999",
+        "-0.01",
+    ] {
+        for direction in ["raise", "cut"] {
+            let form = [
+                ("idempotency_key", "k"),
+                ("version", version.as_str()),
+                ("direction", direction),
+                ("amount", amount),
+                ("reason", "财建9号"),
+            ];
+            let path = format!("/budgets/{line}");
+            let (status, page) = city.post(&city.finance, &path, &form);
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{amount}");
+            assert!(page.contains("id=\"error-amount\""), "{amount}: {page}");
+        }
+    }
+    assert_eq!(city.figures(line), before);
+    assert!(city.verify().ok);
+}
