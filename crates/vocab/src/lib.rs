@@ -27,7 +27,7 @@ pub use codes::bank::{BankAccountNumber, BankAccountNumberError, BankCode, BankC
 pub use codes::credit::{CreditCode, CreditCodeError};
 pub use codes::id_number::{IdNumber, IdNumberError};
 pub use codes::phone::{Phone, PhoneError};
-pub use date::weekday_zh;
+pub use date::{DateError, weekday_zh};
 pub use decimal::DecimalError;
 pub use fold::fold_width;
 pub use limit::{Cause, Light, Limit, Standing, Suspension};

@@ -71,6 +71,7 @@ mod tests {
             crate::RegionCodeError,
             crate::industry::IndustryCodeError,
             crate::CalendarError,
+            crate::DateError,
             crate::QuarterError
         )
     }

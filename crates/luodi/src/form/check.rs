@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use policy::feel::Number;
-use vocab::fold_width;
+use vocab::{DateError, date, fold_width};
 
 use super::model::{Choice, TextCheck};
 
@@ -279,27 +279,23 @@ pub(super) fn date(
     earliest: Option<Date>,
     today: Date,
 ) -> Result<String, Broken> {
-    let folded = fold_width(typed);
-    let text = folded.trim();
-    let shape: Vec<&str> = text.split(['-', '/', '.']).collect();
-    let lengths: Vec<usize> = shape.iter().map(|part| part.len()).collect();
-    let digits = shape
-        .iter()
-        .all(|part| part.bytes().all(|b| b.is_ascii_digit()));
-    if !digits || !matches!(lengths.as_slice(), [4, 1..=2, 1..=2]) {
-        return Err(Broken::new("date", "请按 2026-01-31 的格式填写日期"));
-    }
-    let day = civil(&shape).ok_or_else(|| {
+    let text = typed.trim();
+    let early = |earliest: Date| {
         Broken::new(
-            "date-impossible",
-            format!("{text} 不是存在的日期，请核对月份和日期"),
+            "date-earliest",
+            format!("{text} 过早：日期应不早于 {earliest}，请核对年份"),
         )
+    };
+    let day = date::read(text).map_err(|error| match error {
+        DateError::Early => early(earliest.unwrap_or(date::EARLIEST)),
+        DateError::Impossible => Broken::new(
+            error.code(),
+            format!("{text} 不是存在的日期，请核对月份和日期"),
+        ),
+        DateError::Shape | DateError::Late => Broken::new(error.code(), error.message_zh()),
     })?;
     if let Some(earliest) = earliest.filter(|earliest| day < *earliest) {
-        return Err(Broken::new(
-            "date-earliest",
-            format!("{day} 早于 {earliest}，不可能是这一日期，请核对年份"),
-        ));
+        return Err(early(earliest));
     }
     match rule {
         Some(DateRule::NotFuture) if day > today => Err(Broken::new(
@@ -312,17 +308,6 @@ pub(super) fn date(
         )),
         _ => Ok(day.to_string()),
     }
-}
-
-fn civil(parts: &[&str]) -> Option<Date> {
-    let [year, month, day] = parts else {
-        return None;
-    };
-    let year: i16 = year
-        .parse()
-        .ok()
-        .filter(|year| (1900..=2200).contains(year))?;
-    Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()
 }
 
 /// Checks that a code is among the options.

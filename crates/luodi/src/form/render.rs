@@ -49,6 +49,14 @@ impl<'a> Errors<'a> {
         self.find(field).map_or("", |error| &error.message)
     }
 
+    /// The one field at fault, which needs no heading beside it.
+    pub fn alone(&self) -> Option<&'a FieldError> {
+        match self.0 {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
     /// The rule a field breaks; empty for a good one.
     pub fn rule(&self, field: &str) -> &'a str {
         self.find(field).map_or("", |error| &error.rule)
@@ -160,7 +168,7 @@ fn widget<'a>(
     let (rows, may_add) = rows(field, &name, value, attachments, today);
     let (accept, multiple) = accepted(field);
     Widget {
-        kind: kind(field, &text),
+        kind: kind(field),
         label: &field.label,
         hint: hint(field),
         must: field.required,
@@ -187,7 +195,7 @@ fn widget<'a>(
     }
 }
 
-fn kind(field: &Field, text: &str) -> &'static str {
+fn kind(field: &Field) -> &'static str {
     match &field.kind {
         FieldKind::Paragraph { .. } => "paragraph",
         FieldKind::File { .. } => "file",
@@ -196,8 +204,6 @@ fn kind(field: &Field, text: &str) -> &'static str {
         FieldKind::Text { long: true, .. } => "area",
         FieldKind::Text { .. } => "text",
         FieldKind::Number { .. } => "number",
-        // A field for dates shows nothing where there is no such day: what was typed stays in sight.
-        FieldKind::Date { .. } if !text.is_empty() && text.parse::<Date>().is_err() => "text",
         FieldKind::Date { .. } => "date",
         FieldKind::Choice { radio: true, .. } => "radio",
         FieldKind::Choice { .. } => "select",

@@ -155,6 +155,14 @@ fn every_rule_refuses_with_field_and_rule() {
     );
     check_refused(&[("connected_on", "昨天")], &["connected_on date"]);
     check_refused(
+        &[("connected_on", "1890-01-01")],
+        &["connected_on date-earliest"],
+    );
+    check_refused(
+        &[("connected_on", "2201-01-01")],
+        &["connected_on date-latest"],
+    );
+    check_refused(
         &[("connected_on", "2026-11-24")],
         &["connected_on date-not-future"],
     );
@@ -213,11 +221,14 @@ fn a_value_must_fit_the_others() {
     );
     check_demand("2009-01-01", "2026Q3", &[]);
     check_demand(
+        "1890-01-01",
+        "2026Q3",
+        &["on date-earliest 「并网日期」：1890-01-01 过早：日期应不早于 2009-01-01，请核对年份。"],
+    );
+    check_demand(
         "2008-12-31",
         "2026Q3",
-        &[
-            "on date-earliest 「并网日期」：2008-12-31 早于 2009-01-01，不可能是这一日期，请核对年份。",
-        ],
+        &["on date-earliest 「并网日期」：2008-12-31 过早：日期应不早于 2009-01-01，请核对年份。"],
     );
 }
 

@@ -175,18 +175,18 @@ async fn submit(
     let actor = visit.actor()?.clone();
     let version = posted.version("version")?;
     let typed = read(&posted);
+    let ends_on = vocab::date::read(&typed.ends_on);
     let new = Publication {
         batch: id,
         version,
         title: typed.title.clone(),
         basis: typed.basis.clone(),
-        ends_on: typed.ends_on.parse().unwrap_or_default(),
+        ends_on: ends_on.unwrap_or_default(),
         channel: typed.channel.clone(),
     };
     let mut wrong = Refusals::default();
-    if typed.ends_on.parse::<Date>().is_err() {
-        let message = "请填写截止日期，例如 2026-11-30。";
-        wrong.add("ends_on", "date", message);
+    if let Err(error) = ends_on {
+        wrong.add("ends_on", error.code(), error.message_zh());
     }
     let done = match check(&new, visit.today(), wrong) {
         Ok(()) => {

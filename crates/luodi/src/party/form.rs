@@ -72,8 +72,7 @@ fn industry(posted: &Posted, wrong: &mut Refusals) -> Option<IndustryCode> {
 
 fn founded_on(posted: &Posted, wrong: &mut Refusals) -> Option<Date> {
     optional(posted, wrong, "founded_on", |text| {
-        let message = "请填写真实存在的日期，如 2018-06-01。";
-        text.parse::<Date>().map_err(|_| ("date", message))
+        vocab::date::read(text).map_err(|error| (error.code(), error.message_zh()))
     })
 }
 

@@ -290,7 +290,10 @@ fn every_wrong_field_of_the_form_is_named_with_its_rule() {
         "id_number id-number-check-digit"
     );
     assert_eq!(with(&[("phone", "12812345678")]), "phone phone-shape");
-    assert_eq!(with(&[("founded_on", "2023-02-30")]), "founded_on date");
+    assert_eq!(
+        with(&[("founded_on", "2023-02-30")]),
+        "founded_on date-impossible"
+    );
     assert_eq!(
         with(&[("credit_code", "1"), ("id_number", "2"), ("phone", "x")]),
         "credit_code credit-code-length, id_number id-number-length, phone phone-character"

@@ -63,6 +63,14 @@ pub fn time_short(at: &Timestamp, _: &dyn Values) -> Shown {
     Ok(civil(*at).strftime("%m-%d %H:%M").to_string())
 }
 
+/// The kind of an input: a date's shows nothing but days, so what was typed wrong stands as text.
+/// A function and no filter, because filters take no generic arguments.
+pub fn input_kind(kind: impl std::fmt::Display, value: impl std::fmt::Display) -> String {
+    let (kind, value) = (kind.to_string(), value.to_string());
+    let wrong = kind == "date" && !value.is_empty() && value.parse::<Date>().is_err();
+    if wrong { "text".to_owned() } else { kind }
+}
+
 /// The region's name; the code where it is unknown.
 #[askama::filter_fn]
 pub fn region(code: impl std::fmt::Display, _: &dyn Values) -> Shown {

@@ -63,6 +63,14 @@ impl Errors {
         &self.fields
     }
 
+    /// The one field at fault, where the heading says the same.
+    pub fn alone(&self) -> Option<&FieldError> {
+        match self.fields.as_slice() {
+            [one] if one.message == self.heading => Some(one),
+            _ => None,
+        }
+    }
+
     /// What is wrong with a field; empty for a good one.
     pub fn message(&self, field: &str) -> &str {
         self.find(field).map_or("", |error| &error.message)
@@ -169,6 +177,50 @@ mod tests {
             ("已被使用", "taken")
         );
         assert_eq!((errors.message("name"), errors.heading()), ("", "已被使用"));
+    }
+
+    #[derive(askama::Template)]
+    #[template(
+        ext = "html",
+        source = "{% import \"ui/form.html\" as form %}{{ form::refused(errors) }}"
+    )]
+    struct Refused {
+        errors: Errors,
+    }
+
+    #[test]
+    fn a_single_fault_is_told_once_and_several_are_counted() {
+        use askama::Template;
+        let shown = |refusal: &Refusal| {
+            let errors = Errors::from(refusal);
+            Refused { errors }.render().unwrap()
+        };
+        let one = Refusal::field("login", "taken", "已被使用");
+        let html = shown(&one);
+        assert_eq!(html.matches("已被使用").count(), 1, "{html}");
+        assert!(
+            html.contains("<h2><a href=\"#field-login\">已被使用</a></h2>"),
+            "{html}"
+        );
+        let second = Refusal::field("name", "required", "请填写姓名").fields;
+        let two = Refusal::fields([one.fields, second].concat());
+        let html = shown(&two);
+        assert!(
+            html.contains("<h2>有 2 处") && html.contains("<li><a href=\"#field-name\">"),
+            "{html}"
+        );
+        let mut own = Refusal::field("reply", "reply-amount", "第 4 行：金额不符");
+        own.message = "没有登记，账目没有变动。".to_owned();
+        let html = shown(&own);
+        assert!(
+            html.contains("<h2>没有登记") && html.contains("<li><a href=\"#field-reply\">第 4"),
+            "{html}"
+        );
+        let none = shown(&Refusal::invalid("stale", "请刷新页面"));
+        assert!(
+            none.contains("<h2>请刷新页面</h2>") && !none.contains("<ul>"),
+            "{none}"
+        );
     }
 
     #[test]

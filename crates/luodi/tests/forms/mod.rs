@@ -223,6 +223,21 @@ async fn a_notice() {
         ],
     );
     assert_eq!(city.state().await, before);
+    for (day, rule) in [
+        ("2026-02-30", "date-impossible"),
+        ("1890-01-01", "date-earliest"),
+        ("下周", "date"),
+    ] {
+        let mut fields = fields;
+        fields[2] = ("ends_on", day);
+        let answer = reviewer.post_from(&form, &path, &fields).await;
+        assert!(
+            answer.refused().contains(&("ends_on", rule)),
+            "{day}: {}",
+            answer.text()
+        );
+        assert!(answer.says(&format!("value=\"{day}\"")), "{day}");
+    }
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn wrong_codes_are_refused_at_their_field() {
         (
             with(good.clone(), "founded_on", "2021-02-29"),
             "founded_on",
-            "date",
+            "date-impossible",
         ),
         (
             with(good.clone(), "founded_on", "2026-11-24"),
