@@ -6,7 +6,6 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::State;
 use super::queries::{self, Article, Filter};
 use crate::access::Rule;
 use crate::ids::ArticleId;
@@ -80,11 +79,11 @@ fn plain(pieces: Vec<super::Piece>) -> String {
     responses((status = 200, body = ArticleList), (status = 422, body = Problem)))]
 pub(crate) async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
     let query = visit.path.split_once('?').map_or("", |(_, query)| query);
-    let (mut filter, wrong) = Filter::read(query);
+    let (filter, wrong) = Filter::read(query);
     if !wrong.is_empty() {
         return Err(Refusal::fields(wrong).into());
     }
-    filter.state = Some(State::Published);
+    let filter = filter.public(visit.today());
     let page = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "page")
         .and_then(|(_, value)| value.parse().ok());
@@ -117,9 +116,13 @@ pub(crate) async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
 /// One published article.
 #[utoipa::path(get, path = "/api/articles/{id}", tag = "articles", params(("id" = String, Path)),
     responses((status = 200, body = ArticleView), (status = 404, body = Problem)))]
-pub(crate) async fn show(Shared(app): Shared<App>, Path(id): Path<ArticleId>) -> Answer {
+pub(crate) async fn show(
+    Shared(app): Shared<App>,
+    visit: Visit,
+    Path(id): Path<ArticleId>,
+) -> Answer {
     let found = app.store.read(move |q| queries::find(&**q, id)).await?;
-    let found = found.filter(|article| article.state == State::Published);
+    let found = found.filter(|article| article.is_public(visit.today()));
     let article: Article = found
         .ok_or_else(|| Refusal::not_found("没有这篇文章，或者它已下线。请从文章列表重新查找。"))?;
     let view = ArticleView {

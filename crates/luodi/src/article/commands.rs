@@ -61,8 +61,8 @@ impl Typed {
         let category =
             Category::from_code(&self.category).ok_or(("choice", "请选择栏目。".to_owned()));
         let category = keep(&mut wrong, "category", category);
-        let date = self.published_on.parse::<Date>();
-        let date = date.map_err(|_| ("date", "日期应为 YYYY-MM-DD，且在日历上存在。".to_owned()));
+        let date = vocab::date::read(&self.published_on);
+        let date = date.map_err(|error| (error.code(), format!("{}。", error.message_zh())));
         let date = keep(&mut wrong, "published_on", date);
         let body = keep(&mut wrong, "body", self.check_body()).unwrap_or_default();
         match (category, date) {

@@ -4,6 +4,7 @@
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
+use jiff::civil::Date;
 
 use super::commands::Typed;
 use super::pages::{FilterFields, page_number, query, refused, regions};
@@ -42,6 +43,7 @@ struct DeskList {
     lines: Vec<Line>,
     pager: Pager,
     export: String,
+    today: Date,
 }
 
 async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
@@ -78,6 +80,7 @@ async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
             lines,
             pager,
             export,
+            today: visit.today(),
         },
     )
 }
@@ -91,7 +94,7 @@ async fn export(Shared(app): Shared<App>, visit: Visit) -> Answer {
             queries::list(q, &filter, Some(&actor), EXPORTED, 0)
         })
         .await?;
-    let rows: Vec<Vec<Cell>> = lines.iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = lines.iter().map(|line| row(line, visit.today())).collect();
     xlsx(
         "文章",
         &["日期", "标题", "标签", "地区", "栏目", "状态", "摘要"],
@@ -99,7 +102,7 @@ async fn export(Shared(app): Shared<App>, visit: Visit) -> Answer {
     )
 }
 
-fn row(line: &Line) -> Vec<Cell> {
+fn row(line: &Line, today: Date) -> Vec<Cell> {
     let text = |pieces: &[super::Piece]| {
         pieces
             .iter()
@@ -112,7 +115,7 @@ fn row(line: &Line) -> Vec<Cell> {
         line.tag.clone().into(),
         line.region.into(),
         line.category.zh().into(),
-        line.state.zh().into(),
+        line.standing(today).into(),
         text(&line.summary).into(),
     ]
 }
@@ -122,6 +125,8 @@ struct Stored {
     id: ArticleId,
     version: i64,
     state: State,
+    /// The day from which the public reads it, where that is still to come.
+    from: Option<Date>,
     imported: bool,
 }
 
@@ -130,8 +135,9 @@ impl Stored {
         self.state == State::Published
     }
 
-    fn of(article: &Article) -> Self {
+    fn of(article: &Article, today: Date) -> Self {
         Self {
+            from: article.is_scheduled(today).then_some(article.published_on),
             id: article.id,
             version: article.version,
             state: article.state,
@@ -236,7 +242,7 @@ async fn show(Shared(app): Shared<App>, visit: Visit, Path(id): Path<String>) ->
         &app,
         &visit,
         StatusCode::OK,
-        Some(Stored::of(&article)),
+        Some(Stored::of(&article, visit.today())),
         &typed,
         Errors::default(),
         true,
@@ -307,6 +313,7 @@ async fn create(Shared(app): Shared<App>, visit: Visit, posted: Posted) -> Answe
         "create_and_publish" => true,
         _ => return refused(unknown_action()),
     };
+    let day = text.published_on;
     let actor = visit.actor()?.clone();
     let command = Command::new("article.create", visit.now).once(posted.key());
     let created = app
@@ -319,13 +326,21 @@ async fn create(Shared(app): Shared<App>, visit: Visit, posted: Posted) -> Answe
             Ok(id)
         });
     match created.await {
-        Ok(_) if publish => Ok(visit.redirect("/desk/articles", "文章已发布，公众现在可以看到。")),
+        Ok(_) if publish => Ok(visit.redirect("/desk/articles", &told_published(day, &visit))),
         Ok(id) => {
             let to = format!("/desk/articles/{}", id.value);
             Ok(visit.redirect(&to, "草稿已保存。核对预览后点「发布」，公众才能看到。"))
         }
         Err(error) => refused(error.into()),
     }
+}
+
+/// What an editor is told of an article that bears a day.
+fn told_published(day: Date, visit: &Visit) -> String {
+    if day > visit.today() {
+        return format!("文章已排定，公众从 {day} 起可以看到。要提前，请改日期。");
+    }
+    "文章已发布，公众现在可以看到。".to_owned()
 }
 
 fn unknown_action() -> WebError {
@@ -342,7 +357,7 @@ async fn change(
     let typed = typed(&posted);
     let stored = || Stored {
         version: posted.version("version").unwrap_or_default(),
-        ..Stored::of(&article)
+        ..Stored::of(&article, visit.today())
     };
     let refused = |error: WebError| {
         let errors = Errors::take(error, &posted).map_err(|error| error.with_visit(&visit))?;
@@ -373,7 +388,7 @@ async fn change(
         action => match Change::read(action, &typed) {
             Ok(change) => match carry_out(&app, &visit, &posted, article.id, version, change).await
             {
-                Ok(said) => Ok(visit.redirect(&format!("/desk/articles/{}", article.id), said)),
+                Ok(said) => Ok(visit.redirect(&format!("/desk/articles/{}", article.id), &said)),
                 Err(error) => refused(error),
             },
             Err(error) => refused(error),
@@ -407,14 +422,16 @@ async fn carry_out(
     id: ArticleId,
     version: i64,
     change: Change,
-) -> Result<&'static str, WebError> {
+) -> Result<String, WebError> {
     let actor = visit.actor()?.clone();
-    let (name, said) = match change {
-        Change::Edit(_) => ("article.edit", "修改已保存。"),
-        Change::EditAndPublish(_) => ("article.publish", "文章已发布，公众现在可以看到。"),
+    let (name, said) = match &change {
+        Change::Edit(_) => ("article.edit", "修改已保存。".to_owned()),
+        Change::EditAndPublish(text) => {
+            ("article.publish", told_published(text.published_on, visit))
+        }
         Change::Unpublish => (
             "article.unpublish",
-            "文章已下线，公众不再看到；需要时可以重新发布。",
+            "文章已下线，公众不再看到；需要时可以重新发布。".to_owned(),
         ),
     };
     let command = Command::new(name, visit.now).once(posted.key());

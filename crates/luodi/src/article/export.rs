@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::str::FromStr;
 
+use jiff::civil::Date;
 use serde::Serialize;
 use vocab::RegionCode;
 
@@ -49,15 +50,20 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Writes an export and says how many articles are in it.
+/// Writes an export as of a day and says how many articles are in it.
 ///
 /// # Errors
 /// What the store or the file reports.
-pub fn export(q: &dyn Query, format: Format, out: &mut dyn Write) -> Result<u64, ExportError> {
+pub fn export(
+    q: &dyn Query,
+    format: Format,
+    today: Date,
+    out: &mut dyn Write,
+) -> Result<u64, ExportError> {
     match format {
         Format::Source => source(q, out),
-        Format::Json => json(q, out),
-        Format::Markdown => markdown(q, out),
+        Format::Json => json(q, today, out),
+        Format::Markdown => markdown(q, today, out),
     }
 }
 
@@ -84,8 +90,8 @@ struct Exported<'a> {
     body: &'a str,
 }
 
-fn json(q: &dyn Query, out: &mut dyn Write) -> Result<u64, ExportError> {
-    let ids = queries::published(q)?;
+fn json(q: &dyn Query, today: Date, out: &mut dyn Write) -> Result<u64, ExportError> {
+    let ids = queries::published(q, today)?;
     out.write_all(b"[")?;
     for (at, id) in ids.iter().enumerate() {
         out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
@@ -103,8 +109,8 @@ fn json(q: &dyn Query, out: &mut dyn Write) -> Result<u64, ExportError> {
     Ok(ids.len() as u64)
 }
 
-fn markdown(q: &dyn Query, out: &mut dyn Write) -> Result<u64, ExportError> {
-    let ids = queries::published(q)?;
+fn markdown(q: &dyn Query, today: Date, out: &mut dyn Write) -> Result<u64, ExportError> {
+    let ids = queries::published(q, today)?;
     for (at, id) in ids.iter().enumerate() {
         if at > 0 {
             out.write_all(b"\n---\n\n")?;

@@ -124,7 +124,7 @@ async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
     filter.state = None;
     let asked = !filter.is_empty();
     let fields = FilterFields::new(&query, &filter, app.site.region, visit.lang.is_english());
-    filter.state = Some(State::Published);
+    let filter = filter.public(visit.today());
     let number = page_number(&query);
     let (total, lines) = app
         .store
@@ -178,14 +178,15 @@ async fn show(Shared(app): Shared<App>, visit: Visit, Path(id): Path<String>) ->
         ))
     };
     let id: ArticleId = id.parse().map_err(|_| missing().with_visit(&visit))?;
+    let today = visit.today();
     let found = app
         .store
         .read(move |q| -> Result<_, StoreError> {
-            let article = queries::find(q, id)?.filter(|article| article.state == State::Published);
+            let article = queries::find(q, id)?.filter(|article| article.is_public(today));
             let Some(article) = article else {
                 return Ok(None);
             };
-            let (newer, older) = queries::neighbours(q, &article)?;
+            let (newer, older) = queries::neighbours(q, &article, today)?;
             Ok(Some((article, newer, older)))
         })
         .await?;
@@ -204,10 +205,7 @@ async fn show(Shared(app): Shared<App>, visit: Visit, Path(id): Path<String>) ->
 }
 
 async fn atom(Shared(app): Shared<App>, visit: Visit) -> Answer {
-    let filter = Filter {
-        state: Some(State::Published),
-        ..Filter::default()
-    };
+    let filter = Filter::default().public(visit.today());
     let lines = app
         .store
         .read(move |q| -> Result<_, StoreError> { queries::list(q, &filter, None, FEED, 0) })

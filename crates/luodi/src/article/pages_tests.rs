@@ -48,17 +48,19 @@ impl SessionLookup for Editors {
 
 struct City {
     router: Router,
+    clock: Clock,
     _store: TemporaryStore,
 }
 
 impl City {
     async fn new() -> Self {
         let now: Timestamp = "2026-11-23T01:00:00Z".parse().unwrap();
+        let clock = Clock::fixed(now);
         let opened = tokio::task::spawn_blocking(move || Store::open_temporary(now));
         let store = opened.await.unwrap().unwrap();
         let app = App {
             store: Store::clone(&store),
-            clock: Clock::fixed(now),
+            clock: clock.clone(),
             site: Arc::new(Site {
                 city: "温州市".into(),
                 region: "330300".parse().unwrap(),
@@ -71,6 +73,7 @@ impl City {
         };
         Self {
             router: mount(&app, crate::router::routes()),
+            clock,
             _store: store,
         }
     }
@@ -214,6 +217,44 @@ async fn an_article_is_written_published_found_and_withdrawn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_article_of_a_coming_day_waits_for_it() {
+    let city = City::new().await;
+    let mut fields = typed("春节安排", "create_and_publish", "");
+    fields[3] = ("published_on", "2026-11-25");
+    let answer = city.post(EDITOR, "/desk/articles", "k", &fields).await;
+    assert_eq!(answer.0, StatusCode::SEE_OTHER, "{}", answer.2);
+    let (_, list) = city.get(EDITOR, "/desk/articles").await;
+    assert!(list.contains("将于 2026-11-25 发布"), "{list}");
+    let place = list
+        .split("href=\"/desk/articles/")
+        .find(|rest| rest.contains("春节安排"));
+    let id = place.and_then(|rest| rest.split('"').next()).unwrap();
+    let public = format!("/articles/{id}");
+    let (_, form) = city.get(EDITOR, &format!("/desk/articles/{id}")).await;
+    assert!(!form.contains(&format!("href=\"{public}\"")), "{form}");
+    let lists = [
+        "/",
+        "/regions/330324",
+        "/articles",
+        "/articles/feed.atom",
+        "/api/articles",
+    ];
+    for path in lists {
+        assert!(!city.get("", path).await.1.contains(id), "{path}");
+    }
+    for path in [public.clone(), format!("/api{public}")] {
+        assert_eq!(city.get("", &path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+
+    city.clock.set("2026-11-24T16:00:00Z".parse().unwrap());
+    for path in lists {
+        assert!(city.get("", path).await.1.contains(id), "{path}");
+    }
+    assert_eq!(city.get("", &public).await.0, StatusCode::OK);
+    assert!(!city.get(EDITOR, "/desk/articles").await.1.contains("将于"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn county_editors_stay_in_their_county() {
     let city = City::new().await;
     let (_, place, _) = city
@@ -248,7 +289,23 @@ async fn public_pages_speak_both_languages_and_refuse_nonsense() {
     );
     let (status, body) = city.get("", "/articles?from=2026-02-30").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(body.contains("YYYY-MM-DD"), "{body}");
+    for mark in [
+        "id=\"error-from\" data-rule=\"date-impossible\"",
+        "type=\"text\" value=\"2026-02-30\" id=\"field-from\"",
+    ] {
+        assert!(body.contains(mark), "{mark}: {body}");
+    }
+    let (status, body) = city
+        .get(EDITOR, "/desk/articles?to=1890-01-01&from=x")
+        .await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    for mark in [
+        "id=\"error-to\" data-rule=\"date-earliest\"",
+        "不早于 1900-01-01",
+        "id=\"error-from\" data-rule=\"date\"",
+    ] {
+        assert!(body.contains(mark), "{mark}: {body}");
+    }
     for path in [
         "/articles/xyz",
         "/regions/110000",

@@ -32,6 +32,8 @@ pub struct Filter {
     pub to: Option<Date>,
     /// In this state only; the public lists always say published.
     pub state: Option<State>,
+    /// What the public reads on this day: a published article waits for the day it bears.
+    pub public_on: Option<Date>,
 }
 
 impl Filter {
@@ -75,10 +77,10 @@ impl Filter {
                     Some(state) => filter.state = Some(state),
                     None => note("state", "choice", "没有这个状态，请重新选择。"),
                 },
-                "from" | "to" => match value.parse::<Date>() {
+                "from" | "to" => match vocab::date::read(value) {
                     Ok(date) if name == "from" => filter.from = Some(date),
                     Ok(date) => filter.to = Some(date),
-                    Err(_) => note(&name, "date", "日期应为 YYYY-MM-DD，且在日历上存在。"),
+                    Err(error) => note(&name, error.code(), &format!("{}。", error.message_zh())),
                 },
                 _ => {}
             }
@@ -89,6 +91,16 @@ impl Filter {
             note("to", "date-order", "结束日期早于开始日期，请对调。");
         }
         (filter, wrong)
+    }
+
+    /// The same narrowed to what the public reads on a day.
+    #[must_use]
+    pub fn public(self, today: Date) -> Self {
+        Self {
+            state: Some(State::Published),
+            public_on: Some(today),
+            ..self
+        }
     }
 
     /// Whether nothing is asked.
@@ -112,6 +124,9 @@ impl Filter {
         }
         if let Some(category) = self.category {
             conditions.push(format!("a.category = {}", bind(category.code().into())));
+        }
+        if let Some(day) = self.public_on {
+            conditions.push(format!("a.published_on <= {}", bind(day.into())));
         }
         if let Some(from) = self.from {
             conditions.push(format!("a.published_on >= {}", bind(from.into())));
@@ -161,6 +176,25 @@ pub struct Line {
     pub published_on: Date,
     /// Where it stands.
     pub state: State,
+}
+
+impl Line {
+    /// Published, and not yet read by the public on this day.
+    pub fn is_scheduled(&self, today: Date) -> bool {
+        is_scheduled(self.state, self.published_on, today)
+    }
+
+    /// Where it stands, in words.
+    pub fn standing(&self, today: Date) -> String {
+        if self.is_scheduled(today) {
+            return format!("将于 {} 发布", self.published_on);
+        }
+        self.state.zh().to_owned()
+    }
+}
+
+fn is_scheduled(state: State, published_on: Date, today: Date) -> bool {
+    state == State::Published && published_on > today
 }
 
 /// How many articles pass the filter. `actor`: only those an editor may see on the desk.
@@ -263,6 +297,16 @@ pub struct Article {
 }
 
 impl Article {
+    /// Whether the public reads it on this day.
+    pub fn is_public(&self, today: Date) -> bool {
+        self.state == State::Published && self.published_on <= today
+    }
+
+    /// Published, and not yet read by the public on this day.
+    pub fn is_scheduled(&self, today: Date) -> bool {
+        is_scheduled(self.state, self.published_on, today)
+    }
+
     /// The region's name, or empty for the whole city.
     pub fn region_name(&self) -> &'static str {
         region_name(self.region)
@@ -308,16 +352,18 @@ pub struct Neighbour {
     pub title: String,
 }
 
-/// The published articles just newer and just older than one.
+/// The articles just newer and just older than one that the public reads on a day.
 ///
 /// # Errors
 /// What the store reports.
 pub fn neighbours(
     q: &dyn Query,
     article: &Article,
+    today: Date,
 ) -> Result<(Option<Neighbour>, Option<Neighbour>), StoreError> {
     let next = |sql: &str| {
-        q.row_opt(sql, params![article.published_on, article.id], |row| {
+        let params = params![article.published_on, article.id, today];
+        q.row_opt(sql, params, |row| {
             Ok(Neighbour {
                 id: row.get(0)?,
                 title: row.get(1)?,
@@ -325,11 +371,11 @@ pub fn neighbours(
         })
     };
     let newer = next(
-        "SELECT id, title FROM article WHERE state = 'published' \
+        "SELECT id, title FROM article WHERE state = 'published' AND published_on <= ?3 \
          AND published_on >= ?1 AND (published_on > ?1 OR id > ?2) ORDER BY published_on, id LIMIT 1",
     )?;
     let older = next(
-        "SELECT id, title FROM article WHERE state = 'published' \
+        "SELECT id, title FROM article WHERE state = 'published' AND published_on <= ?3 \
          AND published_on <= ?1 AND (published_on < ?1 OR id < ?2) ORDER BY published_on DESC, id DESC LIMIT 1",
     )?;
     Ok((newer, older))
@@ -346,22 +392,21 @@ pub(super) fn last_position(q: &dyn Query) -> Result<i64, StoreError> {
 
 /// The imported articles in the order of import.
 pub(super) fn imported(q: &dyn Query) -> Result<Vec<ArticleId>, StoreError> {
-    ids(
-        q,
+    q.rows(
         "SELECT id FROM article WHERE source_position IS NOT NULL ORDER BY source_position, id",
+        params![],
+        |row| row.get(0),
     )
 }
 
-/// The published articles, newest first.
-pub(super) fn published(q: &dyn Query) -> Result<Vec<ArticleId>, StoreError> {
-    ids(
-        q,
-        "SELECT id FROM article WHERE state = 'published' ORDER BY published_on DESC, id DESC",
+/// The articles that the public reads on a day, newest first.
+pub(super) fn published(q: &dyn Query, today: Date) -> Result<Vec<ArticleId>, StoreError> {
+    q.rows(
+        "SELECT id FROM article WHERE state = 'published' AND published_on <= ?1 \
+         ORDER BY published_on DESC, id DESC",
+        params![today],
+        |row| row.get(0),
     )
-}
-
-fn ids(q: &dyn Query, sql: &str) -> Result<Vec<ArticleId>, StoreError> {
-    q.rows(sql, params![], |row| row.get(0))
 }
 
 /// The bytes an imported article came in.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::civil::Date;
 use serde_json::json;
 use vocab::RegionCode;
 
@@ -71,7 +72,7 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
         } => import(cli, store, clock, &actor, file),
         What::Export {
             what: ExportWhat::Articles { format, out },
-        } => export(cli, store, format, out.as_deref()),
+        } => export(cli, store, clock.today(), format, out.as_deref()),
         What::Item {
             what: ItemWhat::Publish { folder },
         } => item::publish_folder(store, clock.now(), &actor, folder)
@@ -237,14 +238,20 @@ fn import(
     })
 }
 
-fn export(cli: &Cli, store: &Store, format: &str, out: Option<&Path>) -> Result<Said, Error> {
+fn export(
+    cli: &Cli,
+    store: &Store,
+    today: Date,
+    format: &str,
+    out: Option<&Path>,
+) -> Result<Said, Error> {
     let format = format
         .parse::<article::Format>()
         .map_err(|_| Refusal::field("format", "one-of", "格式应为 source、json 或 markdown。"))?;
     let mut bytes = Vec::new();
     let mut fault = None;
     store.read_blocking(|q| {
-        if let Err(error) = article::export(&**q, format, &mut bytes) {
+        if let Err(error) = article::export(&**q, format, today, &mut bytes) {
             fault = Some(error.to_string());
         }
         Ok::<_, StoreError>(())

@@ -9,7 +9,6 @@ use jiff::civil::Date;
 use vocab::region::{self, is_within};
 use vocab::{Fen, RegionCode};
 
-use crate::article::State;
 use crate::article::queries::{self as articles, Filter, Line};
 use crate::refusal::Result;
 use crate::store::Query;
@@ -87,9 +86,9 @@ impl Home {
     pub fn gather(q: &dyn Query, region: RegionCode, today: Date, lang: Lang) -> Result<Self> {
         let filter = Filter {
             region: Some(region),
-            state: Some(State::Published),
             ..Filter::default()
         };
+        let filter = filter.public(today);
         let paid = fund::paid_in_year(q, region, today.year())?;
         Ok(Self {
             open_items: open_items(q, region, today, lang)?,
