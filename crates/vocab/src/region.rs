@@ -157,6 +157,17 @@ pub fn find(code: RegionCode) -> Option<&'static Region> {
     INDEX.by_code.get(&code).copied()
 }
 
+/// The English name of the region with a code; none where the table has none.
+///
+/// ```
+/// use vocab::{RegionCode, region};
+/// let code = RegionCode::parse("330324").unwrap();
+/// assert_eq!(region::english(code), Some("Yongjia County"));
+/// ```
+pub fn english(code: RegionCode) -> Option<&'static str> {
+    ENGLISH.get(&code).copied()
+}
+
 /// The regions directly within one that are in force, in the order of their codes; none for an unknown code.
 pub fn children(code: RegionCode) -> &'static [&'static Region] {
     INDEX
@@ -223,6 +234,13 @@ static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| {
     let regions = table_lines(include_str!("../data/region.csv")).filter_map(read_region);
     let towns = table_lines(include_str!("../data/town-330300.csv")).filter_map(read_town);
     regions.chain(towns).collect()
+});
+
+static ENGLISH: LazyLock<HashMap<RegionCode, &'static str>> = LazyLock::new(|| {
+    table_lines(include_str!("../data/region-en.csv"))
+        .filter_map(|line| line.split_once(','))
+        .filter_map(|(code, name)| Some((RegionCode::parse(code).ok()?, name)))
+        .collect()
 });
 
 static INDEX: LazyLock<Index> = LazyLock::new(Index::build);
@@ -377,6 +395,19 @@ mod tests {
         );
         assert!(by_name("鼓楼区").len() > 1);
         assert!(by_name("无此地").is_empty());
+    }
+
+    #[test]
+    fn english_names_are_those_of_known_regions() {
+        let rows = table_lines(include_str!("../data/region-en.csv")).count();
+        assert_eq!(ENGLISH.len(), rows);
+        for (code, name) in ENGLISH.iter() {
+            assert!(find(*code).is_some() && name.is_ascii(), "{code} {name}");
+        }
+        for county in children(code("330300")) {
+            assert!(english(county.code).is_some(), "{}", county.name);
+        }
+        assert_eq!(english(code("110000")), None);
     }
 
     #[test]

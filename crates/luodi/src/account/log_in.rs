@@ -60,13 +60,15 @@ struct LogInPage {
 /// The accounts of one region and department, as the demonstration lists them.
 struct DemoGroup {
     title: String,
+    /// What its accounts are, each role once.
+    roles: Vec<String>,
     accounts: Vec<DemoRow>,
 }
 
 struct DemoRow {
     account: DemoAccount,
     roles: String,
-    roles_zh: String,
+    role_names: String,
     tries: String,
 }
 
@@ -135,6 +137,7 @@ async fn ask(State(app): State<App>, visit: Visit) -> Answer {
 
 async fn show(app: &App, visit: &Visit, status: StatusCode, form: LogIn, errors: Errors) -> Answer {
     let page = Page::new(app, visit, visit.lang.text("login.title"));
+    let errors = errors.told(visit.lang);
     let groups = if app.site.demo {
         let accounts = app.store.read(|q| demo_accounts(q)).await?;
         group(accounts, &page)
@@ -156,28 +159,37 @@ async fn show(app: &App, visit: &Visit, status: StatusCode, form: LogIn, errors:
 fn group(accounts: Vec<DemoAccount>, page: &Page) -> Vec<DemoGroup> {
     let mut groups: Vec<DemoGroup> = Vec::new();
     for account in accounts {
-        let region = vocab::region::find(account.region).map_or("", |region| region.name);
+        let region = page.region(&account.region);
         let title = match (account.party, account.department.as_str()) {
             (Some(_), _) => format!("{region} · {}", page.t("login.demo.parties")),
             (None, "") => format!("{region} · {}", page.t("login.demo.no_department")),
             (None, department) => format!("{region} · {department}"),
         };
         let codes: Vec<&str> = account.roles.iter().map(Role::code).collect();
-        let names: Vec<&str> = account.roles.iter().map(Role::zh).collect();
+        let names: Vec<String> = codes
+            .iter()
+            .map(|code| page.t(&format!("role.{code}")))
+            .collect();
         let tries: Vec<String> = codes
             .iter()
             .map(|code| page.t(&format!("login.demo.try.{code}")))
             .collect();
         let row = DemoRow {
             roles: codes.join(" "),
-            roles_zh: names.join("、"),
+            role_names: names.join(if page.english() { ", " } else { "、" }),
             tries: tries.join(" "),
             account,
         };
         match groups.iter_mut().find(|group| group.title == title) {
-            Some(group) => group.accounts.push(row),
+            Some(group) => {
+                if !group.roles.contains(&row.role_names) {
+                    group.roles.push(row.role_names.clone());
+                }
+                group.accounts.push(row);
+            }
             None => groups.push(DemoGroup {
                 title,
+                roles: vec![row.role_names.clone()],
                 accounts: vec![row],
             }),
         }

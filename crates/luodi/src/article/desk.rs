@@ -17,7 +17,7 @@ use crate::store::{Command, StoreError};
 use crate::web::export::{Cell, xlsx};
 use crate::web::form::{Choice, Errors};
 use crate::web::{
-    Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, filters, get, post,
+    Answer, App, Crumb, Lang, Page, Pager, Posted, Route, Visit, WebError, filters, get, post,
 };
 
 const EDITOR: Rule = Rule::Staff(&[Role::Editor]);
@@ -51,7 +51,7 @@ async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
     let (filter, wrong) = Filter::read(&query);
     let (status, errors) = refused(wrong);
     let actor = visit.actor()?.clone();
-    let fields = FilterFields::new(&query, &filter, actor.region, false);
+    let fields = FilterFields::new(&query, &filter, actor.region, Lang::ZH);
     let asked = !filter.is_empty();
     let number = page_number(&query);
     let (total, lines) = app
@@ -199,7 +199,7 @@ fn form(
 
 /// The regions the editor may write for. The whole city is the empty choice.
 fn region_choices(actor: &Actor, current: &str) -> Vec<Choice> {
-    let mut choices = regions(actor.region, None);
+    let mut choices = regions(actor.region, None, Lang::ZH);
     if may_edit(actor, None) {
         choices.insert(0, Choice::new("", "全市", current));
     }

@@ -124,6 +124,7 @@ mod tests {
             category: Category::News,
             summary: piece("摘要"),
             published_on: day,
+            region_code: None,
             state: State::Published,
         };
         let lines = [line(1, date(2025, 7, 19)), line(2, date(2025, 7, 23))];

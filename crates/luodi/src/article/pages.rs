@@ -50,22 +50,15 @@ pub(super) struct FilterFields {
 }
 
 impl FilterFields {
-    pub(super) fn new(query: &str, filter: &Filter, home: RegionCode, english: bool) -> Self {
+    pub(super) fn new(query: &str, filter: &Filter, home: RegionCode, lang: Lang) -> Self {
         let current = filter.category.map_or("", Category::code);
-        let label = |category: Category| {
-            if english {
-                category.en()
-            } else {
-                category.zh()
-            }
-        };
         let state = filter.state.map_or("", State::code);
         Self {
             question: filter.question.clone(),
-            regions: regions(home, filter.region),
+            regions: regions(home, filter.region, lang),
             categories: Category::ALL
                 .iter()
-                .map(|it| Choice::new(it.code(), label(*it), current))
+                .map(|it| Choice::new(it.code(), category_name(*it, lang), current))
                 .collect(),
             states: State::ALL
                 .iter()
@@ -78,13 +71,13 @@ impl FilterFields {
 }
 
 /// A region and the regions directly within it.
-pub(super) fn regions(home: RegionCode, current: Option<RegionCode>) -> Vec<Choice> {
+pub(super) fn regions(home: RegionCode, current: Option<RegionCode>, lang: Lang) -> Vec<Choice> {
     let current = current.map_or_else(String::new, |code| code.to_string());
     region::find(home)
         .into_iter()
         .chain(region::children(home).iter().copied())
         .filter(|region| region.level != Level::Town)
-        .map(|region| Choice::new(region.code.to_string(), region.name, &current))
+        .map(|region| Choice::new(region.code.to_string(), lang.region(region.code), &current))
         .collect()
 }
 
@@ -123,7 +116,7 @@ async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
     let (mut filter, wrong) = Filter::read(&query);
     filter.state = None;
     let asked = !filter.is_empty();
-    let fields = FilterFields::new(&query, &filter, app.site.region, visit.lang.is_english());
+    let fields = FilterFields::new(&query, &filter, app.site.region, visit.lang);
     let filter = filter.public(visit.today());
     let number = page_number(&query);
     let (total, lines) = app
@@ -138,6 +131,7 @@ async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
         .await?;
     let pager = Pager::new("/articles", &query, number, PAGE, total);
     let (status, errors) = refused(wrong);
+    let errors = errors.told(visit.lang);
     let page = Page::new(&app, &visit, visit.lang.text("articles.title"));
     visit.show_with(
         status,
@@ -210,7 +204,7 @@ async fn atom(Shared(app): Shared<App>, visit: Visit) -> Answer {
         .store
         .read(move |q| -> Result<_, StoreError> { queries::list(q, &filter, None, FEED, 0) })
         .await?;
-    let title = format!("{}{}", app.site.city, visit.lang.text("articles.title"));
+    let title = format!("{}{}", app.site.city, Lang::ZH.text("articles.title"));
     let xml = feed::atom(&title, &app.site.region.to_string(), &lines, visit.today());
     Ok(([(CONTENT_TYPE, "application/atom+xml; charset=utf-8")], xml).into_response())
 }

@@ -177,7 +177,7 @@ async fn an_article_is_written_published_found_and_withdrawn() {
     let (status, body) = city.get("", &public).await;
     assert_eq!(status, StatusCode::OK);
     assert!(
-        body.contains("<h1>光伏申报指南</h1>") && body.contains("/regions/330324"),
+        body.contains("<h1 lang=\"zh-CN\">光伏申报指南</h1>") && body.contains("/regions/330324"),
         "{body}"
     );
     for path in [

@@ -168,6 +168,8 @@ pub struct Line {
     pub tag: Option<String>,
     /// The region's name, or empty for the whole city.
     pub region: &'static str,
+    /// Its code; none for the whole city.
+    pub region_code: Option<RegionCode>,
     /// The kind of text.
     pub category: Category,
     /// The summary, or the surroundings of the first hit.
@@ -249,6 +251,7 @@ fn read_line(row: &Row<'_>, terms: &[String]) -> Result<Line, StoreError> {
         title: search::mark(&row.get::<String>(1)?, terms),
         tag: row.get(2)?,
         region: region_name(row.get(3)?),
+        region_code: row.get(3)?,
         category: read_category(row, 4)?,
         summary: shown,
         published_on: row.get(6)?,

@@ -20,7 +20,7 @@ use crate::web::export::{self, Cell};
 use crate::web::filters;
 use crate::web::form::{Chip, Choice};
 use crate::web::{
-    Answer, App, Page, Pager, Route, Visit, WebError, get, hide_from_search, percent,
+    Answer, App, Lang, Page, Pager, Route, Visit, WebError, get, hide_from_search, percent,
 };
 
 /// Rows of a page.
@@ -222,7 +222,7 @@ async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<As
     let today = visit.today();
     let template = PaidPage {
         years: years(&filter, today),
-        regions: regions(&app, &filter),
+        regions: regions(&app, &filter, visit.lang),
         sorts: [("", "paid.newest"), ("amount", "paid.largest")]
             .map(|(value, label)| Choice::new(value, page.t(label), asked(&query, "sort")))
             .into(),
@@ -260,11 +260,11 @@ fn years(filter: &PaidFilter, today: Date) -> Vec<Chip> {
     years.into_iter().map(chip).collect()
 }
 
-fn regions(app: &App, filter: &PaidFilter) -> Vec<Choice> {
+fn regions(app: &App, filter: &PaidFilter, lang: Lang) -> Vec<Choice> {
     let current = filter.region.to_string();
     vocab::region::children(app.site.region)
         .iter()
-        .map(|region| Choice::new(region.code.to_string(), region.name, &current))
+        .map(|region| Choice::new(region.code.to_string(), lang.region(region.code), &current))
         .collect()
 }
 

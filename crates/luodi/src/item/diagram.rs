@@ -3,7 +3,7 @@
 
 use process::{Bounds, Definition, Point};
 
-/// Characters in one line of a box: its width in units over the size of a letter.
+/// Chinese characters in one line of a box: its width in units over the size of a letter.
 const BOX_LINE: usize = 8;
 /// Height of a line of text, in units.
 const LINE: f64 = 16.0;
@@ -58,8 +58,8 @@ pub struct DrawnText {
     pub text: String,
 }
 
-/// The drawing of a process; none where the model has none.
-pub fn drawing(process: &Definition) -> Option<Drawing> {
+/// The drawing of a process, its texts as `tell` says them; none where the model has none.
+pub fn drawing(process: &Definition, tell: impl Fn(&str) -> String) -> Option<Drawing> {
     let diagram = process.diagram();
     if diagram.shapes.is_empty() {
         return None;
@@ -76,8 +76,8 @@ pub fn drawing(process: &Definition) -> Option<Drawing> {
         };
         let inside = matches!(kind, "task" | "service");
         let text = match shape.label {
-            Some(label) if !inside => written(&shape.name, label, 12),
-            _ if inside => written(&shape.name, shape.bounds, BOX_LINE),
+            Some(label) if !inside => written(&tell(&shape.name), label, 12),
+            _ if inside => written(&tell(&shape.name), shape.bounds, BOX_LINE),
             _ => Vec::new(),
         };
         let b = shape.bounds;
@@ -104,7 +104,7 @@ pub fn drawing(process: &Definition) -> Option<Drawing> {
             head: head(&edge.waypoints),
             text: edge
                 .label
-                .map_or_else(Vec::new, |label| written(&edge.name, label, 12)),
+                .map_or_else(Vec::new, |label| written(&tell(&edge.name), label, 12)),
         });
     let lines = lines.collect();
     Some(Drawing {
@@ -154,19 +154,34 @@ fn head(waypoints: &[Point]) -> String {
     )
 }
 
-/// A text in the middle of a box, broken into lines of at most `width` characters.
-fn written(text: &str, bounds: Bounds, width: usize) -> Vec<DrawnText> {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.is_empty() {
-        return Vec::new();
+/// A text in lines of at most `width` Chinese characters, or of whole words where it has none.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    if text.is_ascii() {
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split_whitespace() {
+            match lines.last_mut() {
+                Some(line) if line.len() + 1 + word.len() <= width * 2 => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        return lines;
     }
+    let characters: Vec<char> = text.chars().collect();
     // Lines of equal length read better than a full one and a rest.
     let lines = characters.len().div_ceil(width);
     let each = characters.len().div_ceil(lines);
-    let parts: Vec<String> = characters
+    characters
         .chunks(each)
         .map(|part| part.iter().collect())
-        .collect();
+        .collect()
+}
+
+/// A text in the middle of a box, broken into lines.
+fn written(text: &str, bounds: Bounds, width: usize) -> Vec<DrawnText> {
+    let parts = broken(text, width);
     let x = bounds.x + bounds.w / 2.0;
     let top = bounds.y + bounds.h / 2.0 - LINE * (parts.len() as f64 - 1.0) / 2.0;
     let line = |(at, text)| DrawnText {

@@ -29,7 +29,7 @@ const AMBER_DAYS: i64 = 10;
 
 /// The light of an offer on a day and its words: how long applications are taken.
 pub fn deadline(offered: &Offered, today: Date, lang: Lang) -> (&'static str, String) {
-    let day = |key: &str, day: Date| lang.text(key).replace("{day}", &day.to_string());
+    let day = |key: &str, day: Date| lang.text(key).replace("{day}", &lang.day(day));
     if offered.ended {
         return ("grey", lang.text("items.light.ended"));
     }

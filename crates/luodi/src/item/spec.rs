@@ -1,10 +1,12 @@
 //! `item.toml`: what a service item (事项) says of itself. Keys of the national fields are the
-//! Chinese ones, quoted; what Luodi adds stands in `[luodi]`, `[tasks]`, `[services]`, `[ends]`
-//! and `[[checks]]`. Deliberately lacks any check beyond the shape: see `check`.
+//! Chinese ones, quoted; what Luodi adds stands in `[luodi]`, `[tasks]`, `[services]`, `[ends]`,
+//! `[[checks]]` and `[en]`. Deliberately lacks any check beyond the shape: see `check`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use crate::web::Lang;
 
 /// A service item as its `item.toml` describes it.
 #[derive(Clone, Debug)]
@@ -70,6 +72,54 @@ pub struct Item {
     pub ends: BTreeMap<String, EndSpec>,
     /// 校验: what is pointed out and never refused.
     pub checks: Vec<CheckSpec>,
+    /// The texts of the guide in English, by the Chinese ones.
+    pub english: BTreeMap<String, String>,
+}
+
+impl Item {
+    /// A text of the package in a language; the Chinese one where there is no other.
+    pub fn tell(&self, text: &str, lang: Lang) -> String {
+        let english = self.english.get(text).filter(|_| lang.is_english());
+        english.map_or(text, String::as_str).to_owned()
+    }
+
+    /// What the guide and the lists show of the item, in a language.
+    #[must_use]
+    pub fn told(&self, lang: Lang) -> Item {
+        let mut item = self.clone();
+        if !lang.is_english() {
+            return item;
+        }
+        let mut texts: Vec<&mut String> = vec![
+            &mut item.name,
+            &mut item.summary,
+            &mut item.kind,
+            &mut item.authority,
+            &mut item.fees,
+            &mut item.scope,
+        ];
+        texts.extend(&mut item.audience);
+        texts.extend(&mut item.conditions);
+        for basis in &mut item.bases {
+            texts.extend([&mut basis.name, &mut basis.clause, &mut basis.applies]);
+        }
+        for material in &mut item.materials {
+            texts.extend([&mut material.name, &mut material.source, &mut material.note]);
+        }
+        for procedure in &mut item.procedures {
+            texts.extend([&mut procedure.name, &mut procedure.note]);
+        }
+        for text in texts {
+            *text = self.tell(text, lang);
+        }
+        item
+    }
+
+    /// 服务对象 as one text, of an item that was told in a language.
+    pub fn audience_text(&self, lang: Lang) -> String {
+        self.audience
+            .join(if lang.is_english() { ", " } else { "、" })
+    }
 }
 
 /// 设定依据.
@@ -313,6 +363,8 @@ struct Document {
     ends: BTreeMap<String, EndSpec>,
     #[serde(default)]
     checks: Vec<CheckSpec>,
+    #[serde(default, rename = "en")]
+    english: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -376,5 +428,6 @@ pub(super) fn parse(text: &str) -> Result<Item, toml::de::Error> {
         services: document.services,
         ends: document.ends,
         checks: document.checks,
+        english: document.english,
     })
 }

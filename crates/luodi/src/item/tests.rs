@@ -19,7 +19,7 @@ use crate::ids::{AccountId, DepartmentId, ItemId};
 use crate::refusal::{Error, Result};
 use crate::store::testing::TemporaryStore;
 use crate::store::{Command, Store, Tx};
-use crate::web::{App, Attempts, Clock, Site, mount};
+use crate::web::{App, Attempts, Clock, Lang, Site, is_chinese, mount};
 
 const TODAY: Date = date(2026, 11, 23);
 
@@ -42,6 +42,46 @@ fn pv() -> Prepared {
         .unwrap();
     let (prepared, findings) = prepare(&files);
     prepared.unwrap_or_else(|| panic!("{findings:#?}"))
+}
+
+/// The embedded package speaks English on every line of its guide, and says nothing in vain.
+#[test]
+fn the_embedded_package_is_told_in_english() {
+    let package = pv().package;
+    let lang = Lang::EN;
+    let item = package.item.told(lang);
+    let mut told = vec![
+        item.name,
+        item.summary,
+        item.kind,
+        item.authority,
+        item.fees,
+    ];
+    told.extend(item.audience.into_iter().chain(item.conditions));
+    let materials = item.materials.into_iter();
+    told.extend(materials.flat_map(|it| [it.name, it.source, it.note]));
+    let procedures = item.procedures.into_iter();
+    told.extend(procedures.flat_map(|it| [it.name, it.note]));
+    let stages = package.stages();
+    told.extend(stages.iter().map(|stage| package.item.tell(stage, lang)));
+    let drawing = diagram::drawing(&package.process, |text| package.item.tell(text, lang));
+    told.push(format!("{drawing:?}"));
+    for text in told {
+        assert!(!is_chinese(&text), "{text}");
+    }
+
+    let city = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../city");
+    let read = |file: &str| std::fs::read_to_string(city.join(file)).unwrap();
+    let own = read("items/pv-subsidy/item.toml");
+    let texts = [
+        own.split_once("[en]").unwrap().0.to_owned(),
+        read("items/pv-subsidy/process.bpmn"),
+        read("items/pv-subsidy/documents/guide.txt"),
+        read("policies/pv-subsidy/policy.toml"),
+    ];
+    for text in package.item.english.keys() {
+        assert!(texts.iter().any(|it| it.contains(text)), "{text}");
+    }
 }
 
 struct City {
@@ -305,7 +345,7 @@ fn the_public_finds_an_item_and_its_guide() {
         r#"<data class="num" value="0.30">"#,
         "2016 年文件第三条第二款",
         "<svg",
-        "受理 → 初审 → 现场核查",
+        ">受理</li><li lang=\"zh-CN\">初审</li><li lang=\"zh-CN\">现场核查</li>",
         &format!("/items/{id}/apply"),
     ] {
         assert!(guide.contains(part), "{part} is missing in {guide}");

@@ -126,7 +126,7 @@ fn show(app: &App, visit: &Visit, found: Found, typed: Typed, errors: Errors) ->
         max_bytes: FILE_BYTES,
         page,
         typed,
-        errors,
+        errors: errors.told(visit.lang),
     };
     visit.show_with(status, &template)
 }
@@ -415,7 +415,7 @@ fn follow_page(
         look: state.map_or("plain", ObjectionState::look),
         typed: typed.to_owned(),
         page,
-        errors,
+        errors: errors.told(visit.lang),
         found,
     };
     visit.show_with(status, &template)

@@ -22,7 +22,7 @@ use crate::web::export::{self, Cell};
 use crate::web::filters;
 use crate::web::form::{Chip, Choice};
 use crate::web::{
-    Answer, App, Page, Pager, Posted, Route, Visit, get, hide_from_search, percent, post,
+    Answer, App, Lang, Page, Pager, Posted, Route, Visit, get, hide_from_search, percent, post,
 };
 
 const ROWS: u32 = 20;
@@ -97,7 +97,7 @@ async fn list(State(app): State<App>, visit: Visit, UrlQuery(query): UrlQuery<As
         .collect();
     visit.show(&ListPage {
         chips: chips(&page, &query),
-        regions: regions(&app, asked(&query, "region")),
+        regions: regions(&app, asked(&query, "region"), visit.lang),
         state: asked(&query, "state").to_owned(),
         text: filter.text,
         page,
@@ -152,10 +152,10 @@ fn chips(page: &Page, query: &Asked) -> Vec<Chip> {
     .into()
 }
 
-fn regions(app: &App, current: &str) -> Vec<Choice> {
+fn regions(app: &App, current: &str, lang: Lang) -> Vec<Choice> {
     vocab::region::children(app.site.region)
         .iter()
-        .map(|region| Choice::new(region.code.to_string(), region.name, current))
+        .map(|region| Choice::new(region.code.to_string(), lang.region(region.code), current))
         .collect()
 }
 

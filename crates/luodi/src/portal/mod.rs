@@ -6,7 +6,7 @@
 mod pages;
 
 use jiff::civil::Date;
-use vocab::region::{self, is_within};
+use vocab::region::is_within;
 use vocab::{Fen, RegionCode};
 
 use crate::article::queries::{self as articles, Filter, Line};
@@ -114,13 +114,12 @@ fn open_items(q: &dyn Query, region: RegionCode, today: Date, lang: Lang) -> Res
         .map(|offer| {
             let package = item::load(q, &offer.hash)?;
             let (light, words) = item::deadline(&offer, today, lang);
+            let item = package.item.told(lang);
             Ok(OpenItem {
                 href: format!("/items/{}", offer.id),
-                name: package.item.name.clone(),
-                support: package.item.summary.clone(),
-                region: region::find(offer.region)
-                    .map_or("", |found| found.name)
-                    .to_owned(),
+                name: item.name,
+                support: item.summary,
+                region: lang.region(offer.region),
                 light,
                 words,
             })

@@ -79,7 +79,7 @@ async fn region_page(State(app): State<App>, visit: Visit, Path(code): Path<Stri
         .read(move |q| Home::gather(&**q, code, today, lang))
         .await?;
     let full_name = region::full_name(code).unwrap_or_default();
-    let page = Page::new(&app, &visit, region.name);
+    let page = Page::new(&app, &visit, lang.region(code));
     visit.show(&RegionPage {
         page,
         region,
@@ -121,6 +121,7 @@ mod tests {
                 title: piece("<题>"),
                 tag: None,
                 region: "永嘉县",
+                region_code: RegionCode::parse("330324").ok(),
                 category: Category::News,
                 summary: piece("摘要"),
                 published_on: date(2026, 11, 20),
@@ -142,6 +143,14 @@ mod tests {
     impl Words {
         fn t(&self, key: &str) -> String {
             self.0.text(key)
+        }
+
+        fn region(&self, code: &RegionCode) -> String {
+            self.0.region(*code)
+        }
+
+        fn day(&self, day: &jiff::civil::Date) -> String {
+            self.0.day(*day)
         }
     }
 
@@ -189,5 +198,9 @@ mod tests {
             assert!(shown.contains(mark) && !empty.contains(mark), "{mark}");
         }
         assert!(empty.contains("Latest news"), "{empty}");
+        let english = render(full(), Lang::EN);
+        for mark in ["Yueqing City", "20 Nov 2026", "lang=\"zh-CN\">拟补名单"] {
+            assert!(english.contains(mark), "{mark}\n{english}");
+        }
     }
 }

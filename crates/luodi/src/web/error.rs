@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::filters;
-use super::{App, Page, Visit};
+use super::{App, Lang, Page, Visit};
+use crate::access::Actor;
 use crate::refusal::{Error, FieldError, Kind, Refusal};
 use crate::store::StoreError;
 
@@ -59,8 +60,9 @@ impl WebError {
             Told {
                 status: StatusCode::UNAUTHORIZED,
                 code: "session",
-                heading: "请登录",
+                heading: "error.session",
                 message: message.to_owned(),
+                number: String::new(),
                 fields: Vec::new(),
                 kept: Vec::new(),
                 see: String::new(),
@@ -151,7 +153,7 @@ impl WebError {
                 visit: Some(Box::new(to.clone())),
             },
             Self::LogInAgain { kept } => {
-                let page = Page::bare("请重新登录", Some(to));
+                let page = Page::bare(to.lang.text("again.title"), Some(to));
                 let kept = showable(kept);
                 let template = LogInAgain {
                     page,
@@ -220,8 +222,11 @@ impl From<askama::Error> for WebError {
 struct Told {
     status: StatusCode,
     code: &'static str,
+    /// The key of the heading among the messages.
     heading: &'static str,
     message: String,
+    /// What leads from the page of a fault to the log.
+    number: String,
     fields: Vec<FieldError>,
     kept: Vec<(String, String)>,
     see: String,
@@ -239,14 +244,24 @@ impl Told {
         (self.status, axum::Json(body)).into_response()
     }
 
-    fn page(&self, visit: Option<&Visit>) -> Response {
-        self.within(Page::bare(self.heading, visit), visit)
-    }
-
-    /// The page in a frame: of the public pages, or of the work for whoever is logged in.
-    fn within(&self, frame: Page, visit: Option<&Visit>) -> Response {
-        let told = self;
-        if visit.is_some_and(|visit| visit.actor.is_some()) {
+    /// The page in a frame: of the work for staff, who read Chinese, else of the public pages.
+    fn page(&self, app: Option<&App>, visit: Option<&Visit>) -> Response {
+        let mut visit = visit.cloned();
+        let staff = |visit: &Visit| visit.actor.as_ref().is_some_and(Actor::is_staff);
+        let at_work = visit.as_ref().is_some_and(staff);
+        if let Some(visit) = visit.as_mut().filter(|_| at_work) {
+            visit.lang = visit.lang.chinese();
+        }
+        let lang = visit.as_ref().map_or(Lang::ZH, |visit| visit.lang);
+        let mut told = self.clone();
+        lang.retell(told.code, &mut told.message, &mut told.fields);
+        told.message = told.message.replace("{number}", &told.number);
+        let (told, heading) = (&told, lang.text(self.heading));
+        let frame = match (app, &visit) {
+            (Some(app), Some(visit)) => Page::new(app, visit, heading),
+            _ => Page::bare(heading, visit.as_ref()),
+        };
+        if at_work {
             return page(self.status, &WorkErrorPage { page: frame, told });
         }
         page(self.status, &ErrorPage { page: frame, told })
@@ -254,7 +269,7 @@ impl Told {
 
     /// The page, which carries what it tells so that the guard can tell it otherwise.
     fn answer(self, visit: Option<&Visit>) -> Response {
-        let mut response = self.page(visit);
+        let mut response = self.page(None, visit);
         response.extensions_mut().insert(self);
         response
     }
@@ -284,7 +299,7 @@ pub(super) fn told_in_json(mut response: Response) -> Response {
 /// Shows an error that was told in nobody's frame in the visitor's.
 pub(super) fn framed(mut response: Response, app: &App, visit: &Visit) -> Response {
     match response.extensions_mut().remove::<Told>() {
-        Some(told) => told.within(Page::new(app, visit, told.heading), Some(visit)),
+        Some(told) => told.page(Some(app), Some(visit)),
         None => response,
     }
 }
@@ -319,14 +334,14 @@ fn showable(mut kept: Vec<(String, String)>) -> Vec<(String, String)> {
     kept
 }
 
-/// Status and heading of a refusal.
+/// Status and the key of the heading of a refusal.
 fn status(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
-        Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "请改正后再提交"),
-        Kind::Forbidden => (StatusCode::FORBIDDEN, "没有权限"),
-        Kind::NotFound => (StatusCode::NOT_FOUND, "找不到"),
-        Kind::Conflict => (StatusCode::CONFLICT, "已被更新"),
-        Kind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "请稍后再试"),
+        Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "error.invalid"),
+        Kind::Forbidden => (StatusCode::FORBIDDEN, "error.forbidden"),
+        Kind::NotFound => (StatusCode::NOT_FOUND, "error.not_found"),
+        Kind::Conflict => (StatusCode::CONFLICT, "error.conflict"),
+        Kind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "error.too_many"),
     }
 }
 
@@ -344,6 +359,7 @@ impl IntoResponse for WebError {
                     code: refusal.code,
                     heading,
                     message: refusal.message,
+                    number: String::new(),
                     fields: refusal.fields,
                     kept,
                     see: refusal.see,
@@ -373,8 +389,9 @@ impl IntoResponse for WebError {
                 let told = Told {
                     status,
                     code: if read_only { "read-only" } else { "fault" },
-                    heading: "出了问题",
+                    heading: "error.fault",
                     message,
+                    number: code,
                     fields: Vec::new(),
                     kept: Vec::new(),
                     see: String::new(),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use super::{App, Posted, WebError};
+use super::{App, Lang, Posted, WebError};
 use crate::refusal::{Error, FieldError, Kind, Refusal};
 use crate::store::Query;
 
@@ -26,6 +26,7 @@ where
 /// What a form was refused for; empty for a form shown the first time.
 #[derive(Clone, Debug, Default)]
 pub struct Errors {
+    code: &'static str,
     heading: String,
     fields: Vec<FieldError>,
 }
@@ -33,6 +34,7 @@ pub struct Errors {
 impl From<&Refusal> for Errors {
     fn from(refusal: &Refusal) -> Self {
         Self {
+            code: refusal.code,
             heading: refusal.message.clone(),
             fields: refusal.fields.clone(),
         }
@@ -51,6 +53,13 @@ impl Errors {
             Kind::Invalid => Ok(Self::from(&refusal)),
             _ => Err(WebError::kept(refusal, posted.fields().to_vec())),
         }
+    }
+
+    /// The same in the language of a public page.
+    #[must_use]
+    pub fn told(mut self, lang: Lang) -> Self {
+        lang.retell(self.code, &mut self.heading, &mut self.fields);
+        self
     }
 
     /// What was refused, in one sentence; empty where nothing was.

@@ -26,7 +26,7 @@ pub use assets::{asset, healthz, readyz};
 pub use attempts::{Attempts, Rate};
 pub use clock::{Clock, civil};
 pub use error::{Problem, WebError};
-pub use lang::Lang;
+pub use lang::{Lang, is_chinese};
 pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
 pub use posted::{FILE_BYTES, Posted, Upload};
 pub use proxy::Network;

@@ -4,6 +4,9 @@
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use vocab::{Fen, RegionCode};
 
 use super::{Answer, App, Lang, Visit};
 use crate::access::Role;
@@ -82,7 +85,11 @@ impl Page {
     /// The frame for a visitor.
     pub fn new(app: &App, visit: &Visit, title: impl Into<String>) -> Self {
         Self {
-            city: app.site.city.clone(),
+            city: if visit.lang.is_english() {
+                visit.lang.region(app.site.region)
+            } else {
+                app.site.city.clone()
+            },
             demo: app.site.demo,
             read_only: !app.store.writable(),
             ..Self::bare(title, Some(visit))
@@ -112,6 +119,36 @@ impl Page {
     /// The public text of a key in the visitor's language.
     pub fn t(&self, key: &str) -> String {
         self.words.text(key)
+    }
+
+    /// The region's name in the visitor's language.
+    pub fn region(&self, code: &RegionCode) -> String {
+        self.words.region(*code)
+    }
+
+    /// A day as the visitor's language writes it.
+    pub fn day(&self, day: &Date) -> String {
+        self.words.day(*day)
+    }
+
+    /// An instant in Asia/Shanghai as the visitor's language writes it.
+    pub fn time(&self, at: &Timestamp) -> String {
+        let at = super::civil(*at);
+        format!("{} {}", self.words.day(at.date()), at.strftime("%H:%M"))
+    }
+
+    /// An amount with its unit: `14,300.00 元`.
+    pub fn yuan(&self, amount: &Fen) -> String {
+        format!("{amount} {}", self.t("unit.yuan"))
+    }
+
+    /// The amount as people say it, rounded where the language has a word for it: `1.43 万元`.
+    pub fn yuan_short(&self, amount: &Fen) -> String {
+        if self.english() {
+            return self.yuan(amount);
+        }
+        let (figure, unit) = amount.short();
+        format!("{figure} {unit}")
     }
 
     /// Whether the page is shown in English.
@@ -213,12 +250,12 @@ fn nav(visit: &Visit, words: Lang, path: &str) -> Vec<NavItem> {
     };
     if actor.party.is_some() {
         return [
-            ("/my", "我的办件"),
-            ("/items", "办事"),
-            ("/notices", "公示"),
-            ("/articles", "动态"),
+            ("/my", "nav.my"),
+            ("/items", "nav.items"),
+            ("/notices", "nav.notices"),
+            ("/articles", "nav.articles"),
         ]
-        .map(|(href, label)| entry(href, label.to_owned()))
+        .map(|(href, key)| entry(href, words.text(key)))
         .into();
     }
     STAFF

@@ -94,11 +94,14 @@ async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Respons
         return WebError::from(Refusal::invalid("nul", message)).into_response();
     }
     match Visit::open(&app, request).await {
-        Ok((visit, mut request)) => {
+        Ok((mut visit, mut request)) => {
             if request.method() == Method::POST && sender == Sender::Elsewhere {
                 let response = WebError::foreign().into_response();
                 visit.finish(in_frame(response, &app, &visit))
             } else if rule.admits(visit.actor.as_ref()) {
+                if rule != Rule::Public {
+                    visit.lang = visit.lang.chinese();
+                }
                 request.extensions_mut().insert(visit.clone());
                 let response = readable(next.run(request).await, &visit);
                 visit.finish(in_frame(response, &app, &visit))

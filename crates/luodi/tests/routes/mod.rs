@@ -1,5 +1,7 @@
 //! Every door: it has a rule, the rule is kept, and no form works without its token.
 
+mod english;
+
 use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};

@@ -36,7 +36,7 @@ pub struct ListedItem {
     /// The region's code.
     pub region_code: RegionCode,
     /// The region's name.
-    pub region: &'static str,
+    pub region: String,
     /// 承诺时限, in working days.
     pub promised_working_days: u32,
     /// The last day of applications.
@@ -132,15 +132,16 @@ fn gather(q: &dyn Query, within: RegionCode, today: Date, lang: Lang) -> Result<
     {
         let package = load(q, &offered.hash)?;
         let (light, words) = deadline(&offered, today, lang);
+        let item = package.item.told(lang);
         items.push(ListedItem {
             id: offered.id,
             href: format!("/items/{}", offered.id),
-            name: package.item.name.clone(),
-            summary: package.item.summary.clone(),
-            audience: package.item.audience.join("、"),
+            audience: item.audience_text(lang),
+            name: item.name,
+            summary: item.summary,
             region_code: offered.region,
-            region: region::find(offered.region).map_or("", |region| region.name),
-            promised_working_days: package.item.promised_working_days,
+            region: lang.region(offered.region),
+            promised_working_days: item.promised_working_days,
             closes_on: offered.closes_on,
             open: offered.is_open(today),
             light,
@@ -224,7 +225,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Answer {
     };
     visit.show(&ListPage {
         page: Page::new(&app, &visit, visit.lang.text("items.title")),
-        regions: regions(app.site.region, filter.region),
+        regions: regions(app.site.region, filter.region, visit.lang),
         chips: vec![chip(false, "items.all"), chip(true, "items.open")],
         open_only: filter.open_only,
         by_deadline: filter.by_deadline,
@@ -238,13 +239,13 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Answer {
 }
 
 /// The city and the regions directly within it.
-fn regions(home: RegionCode, current: Option<RegionCode>) -> Vec<Choice> {
+fn regions(home: RegionCode, current: Option<RegionCode>, lang: Lang) -> Vec<Choice> {
     let current = current.map_or_else(String::new, |code| code.to_string());
     let all = region::find(home)
         .into_iter()
         .chain(region::children(home).iter().copied());
     all.filter(|region| region.level != Level::Town)
-        .map(|region| Choice::new(region.code.to_string(), region.name, &current))
+        .map(|region| Choice::new(region.code.to_string(), lang.region(region.code), &current))
         .collect()
 }
 
