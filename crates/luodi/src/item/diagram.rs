@@ -154,13 +154,13 @@ fn head(waypoints: &[Point]) -> String {
     )
 }
 
-/// A text in lines of at most `width` Chinese characters, or of whole words where it has none.
+/// A text in lines of at most `width` Chinese characters, or of as many whole words as fill them.
 fn broken(text: &str, width: usize) -> Vec<String> {
     if text.is_ascii() {
         let mut lines: Vec<String> = Vec::new();
         for word in text.split_whitespace() {
             match lines.last_mut() {
-                Some(line) if line.len() + 1 + word.len() <= width * 2 => {
+                Some(line) if line.len() + 1 + word.len() <= width * 7 / 4 => {
                     line.push(' ');
                     line.push_str(word);
                 }

@@ -410,6 +410,8 @@ impl Browser {
         self.log_out().await;
         self.go("/login").await;
         let row = format!("tr[data-user='{user}'] button");
+        let open = "document.querySelector(arguments[0]).closest('details').open = true";
+        self.script(open, vec![row.as_str().into()]).await;
         self.leave(&row, false).await;
         assert_ne!(self.path().await, "/login", "{user} logs in");
     }

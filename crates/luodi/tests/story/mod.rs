@@ -7,6 +7,7 @@
 mod apply;
 mod browser;
 mod decide;
+mod narrow;
 mod objection;
 mod pay;
 mod stage;
