@@ -289,7 +289,7 @@ async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted,
             }
             Some(file_name) => posted.uploads.push(Upload {
                 field,
-                file_name,
+                file_name: clean(&file_name),
                 bytes,
             }),
             None => posted
@@ -327,9 +327,17 @@ fn too_large(field: String, typed: Vec<(String, String)>) -> WebError {
     WebError::kept(Refusal::field(field, "form-size", message), typed)
 }
 
-/// Line ends as the form means them, and no NUL, which no store keeps.
+/// Line ends as the form means them; no NUL, which no store keeps; and no sign that is not seen,
+/// which would make a name look like another one or turn its letters round.
 fn clean(value: &str) -> String {
-    value.replace("\r\n", "\n").replace('\0', "")
+    value
+        .replace("\r\n", "\n")
+        .replace(|c| c == '\0' || is_unseen(c), "")
+}
+
+/// Marks of direction, and signs without width.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Reads what a stranger posted, so that it can be shown again after log-in. Files are named only.
@@ -343,4 +351,16 @@ pub(super) async fn keep(
         .map_err(|error| error.with_visit(visit))?;
     posted.take("csrf");
     Ok(posted.fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_sees_is_not_kept() {
+        let typed = "\u{feff}永嘉\u{200b}新\u{202e}能源\u{2066}\u{200f}\0 有限公司\r\n第二行";
+        let posted = Posted::default().with_fields(vec![("name".into(), typed.into())]);
+        assert_eq!(posted.get("name"), "永嘉新能源 有限公司\n第二行");
+    }
 }

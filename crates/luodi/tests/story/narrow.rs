@@ -64,7 +64,16 @@ async fn pages_fit_a_phone() {
             }
         }
     }
+    // A word without end breaks.
+    stage.browser.log_in("editor").await;
+    stage.browser.go("/desk/articles/new").await;
+    stage.browser.fill("title", &"W".repeat(150)).await;
+    stage.browser.fill("body", &"https".repeat(80)).await;
+    stage.browser.press("create_and_publish").await;
     stage.browser.log_out().await;
+    stage.browser.go("/").await;
+    stage.browser.go("/articles?q=WW").await;
+    stage.browser.follow("main a.news").await;
     stage.browser.go("/items").await;
     let shown = "return document.querySelector('.bar nav').getBoundingClientRect().height > 0";
     assert_eq!(stage.browser.script(shown, vec![]).await, false);
