@@ -5,6 +5,7 @@
 
 mod sweep;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -344,6 +345,16 @@ pub fn take_out(tx: &Tx, subject: Uuid, id: AttachmentId) -> Result<()> {
         return Ok(());
     }
     Err(Refusal::not_found("这个文件已经不在材料清单里，请刷新页面。").into())
+}
+
+/// The slots of these files, by which the log names them: a file's own name may be a person's.
+///
+/// # Errors
+/// A fault of the store.
+pub fn slots_of(q: &dyn Query, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, StoreError> {
+    let sql = "SELECT id, slot FROM attachment WHERE id IN (#)";
+    let found = q.rows_of(sql, ids, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.into_iter().collect())
 }
 
 /// The files of a subject, in the order of upload.

@@ -13,6 +13,7 @@ mod desk;
 mod export;
 mod feed;
 mod import;
+pub mod named;
 mod pages;
 pub mod queries;
 mod reading;

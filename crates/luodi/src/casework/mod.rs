@@ -21,6 +21,7 @@ mod figures;
 mod jobs;
 mod measure;
 mod my;
+pub mod named;
 mod on_behalf;
 mod path;
 mod queries;

@@ -22,6 +22,7 @@ mod batch_queries;
 
 mod fault;
 mod file;
+pub mod named;
 mod outcome;
 mod payment;
 mod payment_list_pages;

@@ -269,7 +269,7 @@ fn exists(tx: &Tx, sql: &str, hash: &str) -> Result<bool> {
 }
 
 /// The log names its subjects by 16 bytes: the first of the version's hash.
-fn id_of(hash: &str) -> Uuid {
+pub(super) fn id_of(hash: &str) -> Uuid {
     let digits: String = hash
         .trim_start_matches("sha256:")
         .chars()

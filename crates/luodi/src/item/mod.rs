@@ -11,6 +11,7 @@ mod diagram;
 mod files;
 mod finding;
 mod folder;
+pub mod named;
 mod package;
 mod pages;
 mod policy;

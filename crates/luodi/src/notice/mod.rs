@@ -10,6 +10,7 @@ pub mod api;
 mod desk;
 mod desk_queries;
 mod ending;
+pub mod named;
 mod object;
 mod object_pages;
 mod pages;

@@ -7,6 +7,7 @@ pub mod bank_account;
 mod commands;
 mod form;
 mod message;
+pub mod named;
 mod pages;
 mod queries;
 mod window;

@@ -14,6 +14,9 @@ use super::session::{RawRow, Session};
 use super::value::{FromValue, Value};
 use super::{StoreError, postgres, sqlite};
 
+/// Ids in one statement of [`rows_of`](trait.Query.html#method.rows_of).
+const IDS_AT_ONCE: usize = 500;
+
 /// One row of an answer; columns count from 0.
 pub struct Row<'a> {
     pub(super) inner: RawRow<'a>,
@@ -108,6 +111,29 @@ impl<'q> dyn Query + 'q {
     ) -> Result<T, StoreError> {
         self.row_opt(sql, params, map)?
             .ok_or_else(|| StoreError::NotFound(sql.to_owned()))
+    }
+
+    /// All rows of a question about a list of ids, however long: `#` in the statement stands for
+    /// the places of the ids, as in `WHERE id IN (#)`.
+    ///
+    /// # Errors
+    /// What the engine or `map` reports.
+    pub fn rows_of<T>(
+        &self,
+        sql: &str,
+        ids: &[Uuid],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        for part in ids.chunks(IDS_AT_ONCE) {
+            let places: Vec<String> = (1..=part.len()).map(|n| format!("?{n}")).collect();
+            let values: Vec<Value> = part.iter().map(|id| (*id).into()).collect();
+            self.each(&sql.replace('#', &places.join(", ")), &values, &mut |row| {
+                found.push(map(row)?);
+                Ok(())
+            })?;
+        }
+        Ok(found)
     }
 
     /// Opens a sealed text of an owner.
