@@ -18,6 +18,7 @@ mod cli;
 mod crash;
 mod desks;
 mod forms;
+mod log;
 mod parties;
 mod payments;
 mod routes;

@@ -94,6 +94,7 @@ impl Actor {
             kind,
             id,
             label: self.login.clone(),
+            region: Some(self.region),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! An applicant sees the rows of his own party. The window sees all departments of its region.
 //! Finance, reviewers of lists, leaders and auditors see their region. Other staff see their own
-//! department's rows in their region. Nobody else sees anything.
+//! department's rows in their region. Nobody else sees anything. The log has a rule of its own: the
+//! audit administrator of a region sees what its people did and what was done to its records.
 
 use vocab::RegionCode;
 use vocab::region::{Level, is_within};
@@ -187,6 +188,55 @@ pub fn administered_where(actor: &Actor, region: &'static str, params: &mut Vec<
     }
 }
 
+/// How far the log is open to an actor.
+fn log_reach(actor: &Actor) -> Reach {
+    match (actor.kind, actor.region.level()) {
+        (ActorKind::System | ActorKind::Console, _) => Reach::Everything,
+        _ if !actor.is_staff() || !actor.has(Role::AuditAdmin) => Reach::Nothing,
+        // An installation serves one city: what belongs to no county, and what came from outside,
+        // is the city's to see.
+        (_, Level::Province | Level::City) => Reach::Everything,
+        (_, Level::County | Level::Town) => Reach::Region,
+    }
+}
+
+/// Whether the actor may read an event of the log: the audit administrator of a region what its
+/// people did (`by`) and what was done to its records (`about`), the city's everything.
+pub fn may_see_event(actor: &Actor, by: Option<RegionCode>, about: Option<RegionCode>) -> bool {
+    match log_reach(actor) {
+        Reach::Everything => true,
+        Reach::Region => [by, about]
+            .into_iter()
+            .flatten()
+            .any(|region| is_within(region, actor.region)),
+        Reach::OwnParty(_) | Reach::Department(_) | Reach::Nothing => false,
+    }
+}
+
+/// [`may_see_event`] as SQL, over the columns that hold the region of who acted and of what was
+/// acted on, either of which may be missing.
+pub fn events_where(
+    actor: &Actor,
+    by: &'static str,
+    about: &'static str,
+    params: &mut Vec<Value>,
+) -> String {
+    match log_reach(actor) {
+        Reach::Everything => "1 = 1".to_owned(),
+        Reach::Region => {
+            let of = |region| ScopeColumns {
+                region,
+                department: None,
+                party: None,
+            };
+            let by = within(actor, of(by), params);
+            let about = within(actor, of(about), params);
+            format!("({by} OR {about})")
+        }
+        Reach::OwnParty(_) | Reach::Department(_) | Reach::Nothing => "1 = 0".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -209,6 +259,67 @@ mod tests {
             let (low, high) = code_range(outer);
             let text = inner.to_string();
             prop_assert_eq!(low <= text && text <= high, is_within(inner, outer), "{} in {}", inner, outer);
+        }
+    }
+
+    fn auditor(of: &str) -> Actor {
+        Actor {
+            kind: ActorKind::Account(crate::ids::AccountId(uuid::Uuid::from_u128(1))),
+            roles: [Role::AuditAdmin].into_iter().collect(),
+            ..Actor::system(code(of))
+        }
+    }
+
+    /// Who reads which event: of whom (`by`) and about what, either of which may be nowhere.
+    #[test]
+    fn the_log_is_read_by_region_and_both_forms_agree() {
+        let store = crate::store::Store::open_temporary(jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let leader = Actor {
+            roles: [Role::Leader, Role::SystemAdmin].into_iter().collect(),
+            ..auditor("330300")
+        };
+        let applicant = Actor {
+            party: Some(PartyId(uuid::Uuid::from_u128(2))),
+            ..auditor("330300")
+        };
+        let (yongjia, yueqing, town) = ("330324", "330382", "330324100");
+        let cases: &[(&Actor, Option<&str>, Option<&str>, bool)] = &[
+            (&auditor(yongjia), Some(yongjia), None, true),
+            (&auditor(yongjia), None, Some(yongjia), true),
+            (&auditor(yongjia), Some("330300"), Some(yongjia), true),
+            (&auditor(yongjia), Some(yongjia), Some(yueqing), true),
+            (&auditor(yongjia), Some(town), Some(town), true),
+            (&auditor(yongjia), Some(yueqing), Some(yueqing), false),
+            (&auditor(yongjia), Some("330300"), Some("330300"), false),
+            (&auditor(yongjia), Some("330300"), None, false),
+            (&auditor(yongjia), None, None, false),
+            (&auditor(town), Some(yongjia), Some(yongjia), false),
+            (&auditor("330300"), Some(yueqing), None, true),
+            (&auditor("330300"), None, None, true),
+            (&auditor("330300"), Some("440106"), Some("440106"), true),
+            (&leader, Some("330300"), Some("330300"), false),
+            (&applicant, Some("330300"), Some("330300"), false),
+            (&Actor::system(code(yongjia)), None, None, true),
+        ];
+        for (actor, by, about, wanted) in cases {
+            let sees = may_see_event(actor, by.map(code), about.map(code));
+            assert_eq!(sees, *wanted, "{actor:?} {by:?} {about:?}");
+            let mut params: Vec<Value> = vec![
+                by.map(str::to_owned).into(),
+                about.map(str::to_owned).into(),
+            ];
+            let condition = events_where(actor, "e.by_region", "e.about_region", &mut params);
+            let sql = format!(
+                "SELECT COUNT(*) FROM (SELECT CAST(?1 AS TEXT) AS by_region, \
+                 CAST(?2 AS TEXT) AS about_region) e WHERE {condition}"
+            );
+            let count: Result<i64, crate::store::StoreError> =
+                store.read_blocking(|q| q.row(&sql, params, |r| r.get(0)));
+            assert_eq!(
+                count.unwrap(),
+                i64::from(*wanted),
+                "{actor:?} {by:?} {about:?}"
+            );
         }
     }
 }

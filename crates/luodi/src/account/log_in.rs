@@ -10,7 +10,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Role, Rule};
-use crate::refusal::{Kind, Refusal};
+use crate::ids::AccountId;
+use crate::refusal::{Error, Kind, Refusal};
 use crate::router;
 use crate::store::Command;
 use crate::web::form::Errors;
@@ -21,7 +22,7 @@ use crate::web::{filters, is_local};
 
 use super::password;
 use super::queries::{DemoAccount, demo_accounts};
-use super::session::{self, Candidate, Secrets};
+use super::session::{self, Candidate, Secrets, Why};
 
 /// Wrong log-ins of one address: an office of hundreds sits behind one, and right ones are free.
 const LOG_IN: Rate = Rate {
@@ -249,10 +250,10 @@ async fn try_password(
     login: &str,
     password: &str,
 ) -> Result<(Candidate, Secrets), WebError> {
-    let login = login.to_owned();
+    let wanted = login.to_owned();
     let found = app
         .store
-        .read(move |q| session::candidate(q, &login))
+        .read(move |q| session::candidate(q, &wanted))
         .await?;
     let hash = found
         .as_ref()
@@ -260,15 +261,18 @@ async fn try_password(
     let typed: String = password.chars().take(password::LONGEST_BYTES).collect();
     let fits = password::fits_in_turn(typed, hash.to_owned()).await?;
     let Some(candidate) = found else {
-        tracing::info!(address = %visit.address, "log-in refused: no such account");
+        let (login, address) = (login.to_owned(), visit.address.clone());
+        let command = Command::new("session.refuse", visit.now);
+        let noted = app.store.write(command, move |tx| {
+            session::refuse_unknown(tx, &login, &address);
+            Ok::<_, Error>(())
+        });
+        noted.await?;
         return Err(session::wrong().into());
     };
     let account = candidate.account;
     if !fits {
-        let command = Command::new("session.refuse", visit.now);
-        app.store
-            .write(command, move |tx| session::refuse(tx, account))
-            .await?;
+        note_refused(app, visit, account, Why::Password).await?;
         return Err(session::wrong().into());
     }
     let secrets = Secrets::fresh();
@@ -277,12 +281,37 @@ async fn try_password(
         candidate.password_hash.clone(),
         visit.token.clone(),
     );
-    app.store
+    let address = visit.address.clone();
+    let entered = app
+        .store
         .write(Command::new("session.open", visit.now), move |tx| {
-            session::open(tx, account, &hash, &opened, previous.as_deref())
+            session::open(tx, account, &hash, &opened, previous.as_deref(), &address)
+        })
+        .await;
+    if let Err(Error::Refused(_)) = &entered {
+        note_refused(app, visit, account, Why::Shut).await?;
+    }
+    entered?;
+    Ok((candidate, secrets))
+}
+
+/// Notes in the log that a log-in to an account failed, why and from where.
+pub(super) async fn note_refused(
+    app: &App,
+    visit: &Visit,
+    account: AccountId,
+    why: Why,
+) -> Result<(), WebError> {
+    let (command, address) = (
+        Command::new("session.refuse", visit.now),
+        visit.address.clone(),
+    );
+    app.store
+        .write(command, move |tx| {
+            session::refuse(tx, account, why, &address)
         })
         .await?;
-    Ok((candidate, secrets))
+    Ok(())
 }
 
 /// Where a fresh session begins: the interrupted form, the first own password, the page asked for,

@@ -8,6 +8,7 @@ mod commands;
 mod department;
 mod desk;
 mod log_in;
+pub mod named;
 mod own;
 pub mod password;
 mod queries;
@@ -26,7 +27,7 @@ pub use queries::{
     demo_accounts, department, department_by_code, departments, find_login, has_demo, list,
     name_of, show,
 };
-pub use session::Sessions;
+pub use session::{Sessions, unknown_login};
 
 use crate::access::{Role, Roles};
 use crate::web::Route;

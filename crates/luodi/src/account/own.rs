@@ -15,8 +15,10 @@ use crate::web::filters;
 use crate::web::form::Errors;
 use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, get, post};
 
+use super::commands;
+use super::log_in::note_refused;
 use super::password;
-use super::{commands, session};
+use super::session::Why;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -110,10 +112,7 @@ async fn try_change(app: &App, visit: &Visit, posted: &Posted) -> Result<&'stati
     let old_hash = mine.password_hash;
     if !password::fits_in_turn(old, old_hash.clone()).await? {
         // Counted like a wrong log-in: an open session must not serve for guessing.
-        let command = Command::new("session.refuse", visit.now);
-        app.store
-            .write(command, move |tx| session::refuse(tx, id))
-            .await?;
+        note_refused(app, visit, id, Why::OldPassword).await?;
         let message = "原密码不正确，密码没有更改。请核对后再试。";
         return Err(Refusal::field("old_password", "old-password", message).into());
     }

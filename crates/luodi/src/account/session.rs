@@ -7,7 +7,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use vocab::RegionCode;
 
 use crate::access::{Actor, ActorKind, Roles};
 use crate::ids::{AccountId, PartyId};
@@ -216,16 +219,17 @@ pub(super) fn open(
     password_hash: &str,
     secrets: &Secrets,
     previous: Option<&str>,
+    address: &str,
 ) -> Result<()> {
     let now = tx.now();
-    let login = tx.row_opt(
-        "SELECT login FROM account WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \
+    let owner = tx.row_opt(
+        "SELECT login, region_code FROM account WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \
            AND (locked_until IS NULL OR locked_until <= ?3) \
            AND (one_time_until IS NULL OR one_time_until > ?3)",
         params![account, password_hash, now],
-        |r| r.get::<String>(0),
+        |r| Ok((r.get(0)?, r.get(1)?)),
     )?;
-    let Some(login) = login else {
+    let Some((login, region)) = owner else {
         return Err(wrong().into());
     };
     if let Some(token) = previous {
@@ -251,26 +255,98 @@ pub(super) fn open(
         ],
     )?;
     tx.event(Event {
-        actor: by_account(account, login),
+        actor: by_account(account, login, region),
         command: "session.open",
         subject: ("account", account.0),
-        detail: serde_json::json!({}),
+        detail: json!({ "address": address }),
         rows: vec![("account", account.0)],
     });
     Ok(())
 }
 
-fn by_account(account: AccountId, login: String) -> ActorRef {
+fn by_account(account: AccountId, login: String, region: RegionCode) -> ActorRef {
     ActorRef {
         kind: store::ActorKind::Account,
         id: Some(account.0),
         label: login,
+        region: Some(region),
     }
 }
 
-/// Counts a wrong password; from the hundredth in a row on the account waits, longer each time.
-/// While it waits nothing is counted.
-pub(super) fn refuse(tx: &Tx<'_>, account: AccountId) -> Result<()> {
+/// Why a log-in failed, as the log tells it. Whoever tries is not told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The password was wrong.
+    Password,
+    /// The password was right, but the account is locked, has to wait, or its one-time password is
+    /// too old.
+    Shut,
+    /// The present password was wrong where a new one was to be set.
+    OldPassword,
+    /// No account has this log-in name.
+    NoAccount,
+}
+
+impl Why {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Shut => "shut",
+            Self::OldPassword => "old-password",
+            Self::NoAccount => "no-account",
+        }
+    }
+}
+
+/// Notes a log-in that failed. A wrong password is counted; from the hundredth in a row on the
+/// account waits, longer each time. While it waits nothing is counted.
+pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -> Result<()> {
+    let failures = match why {
+        Why::Password | Why::OldPassword => count_failure(tx, account)?,
+        Why::Shut | Why::NoAccount => None,
+    };
+    let detail = json!({ "why": why.code(), "failures": failures, "address": address });
+    let rows = failures.map(|_| ("account", account.0));
+    note_refusal(tx, account.0, detail, rows.into_iter().collect());
+    Ok(())
+}
+
+/// Notes a log-in under a name that no account has. The name itself may be a password typed in the
+/// wrong field, so it is kept as a keyed hash only: who types the name again finds its attempts.
+pub(super) fn refuse_unknown(tx: &Tx<'_>, login: &str, address: &str) {
+    let detail = json!({ "why": Why::NoAccount.code(), "address": address });
+    note_refusal(tx, unknown_login(tx, login), detail, Vec::new());
+}
+
+/// What stands in the log for a log-in name that no account has.
+pub fn unknown_login(q: &dyn Query, login: &str) -> Uuid {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] =
+        q.keys().lookup("login", &login.trim().to_lowercase());
+    Uuid::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+}
+
+fn note_refusal(
+    tx: &Tx<'_>,
+    subject: Uuid,
+    detail: serde_json::Value,
+    rows: Vec<(&'static str, Uuid)>,
+) {
+    tx.event(Event {
+        actor: ActorRef {
+            kind: store::ActorKind::Public,
+            id: None,
+            label: "public".to_owned(),
+            region: None,
+        },
+        command: "session.refuse",
+        subject: ("account", subject),
+        detail,
+        rows,
+    });
+}
+
+/// Counts a wrong password, unless the account has to wait; gives the count.
+fn count_failure(tx: &Tx<'_>, account: AccountId) -> Result<Option<i64>> {
     let now = tx.now();
     let failures = tx.row_opt(
         "SELECT failed_logins FROM account \
@@ -279,37 +355,26 @@ pub(super) fn refuse(tx: &Tx<'_>, account: AccountId) -> Result<()> {
         |r| r.get::<i64>(0),
     )?;
     let Some(failures) = failures.map(|before| before.saturating_add(1)) else {
-        return Ok(());
+        return Ok(None);
     };
     let until = wait_after(failures).map(|wait| now + wait);
     tx.execute(
         "UPDATE account SET failed_logins = ?1, locked_until = ?2 WHERE id = ?3",
         params![failures, until, account],
     )?;
-    tx.event(Event {
-        actor: ActorRef {
-            kind: store::ActorKind::Public,
-            id: None,
-            label: "public".to_owned(),
-        },
-        command: "session.refuse",
-        subject: ("account", account.0),
-        detail: serde_json::json!({ "failures": failures }),
-        rows: vec![("account", account.0)],
-    });
-    Ok(())
+    Ok(Some(failures))
 }
 
 /// Ends the session of this secret, if it is alive.
 pub(super) fn close(tx: &Tx<'_>, token: &str) -> Result<()> {
     let hash = token_hash(token);
     let owner = tx.row_opt(
-        "SELECT a.id, a.login FROM session s JOIN account a ON a.id = s.account_id \
+        "SELECT a.id, a.login, a.region_code FROM session s JOIN account a ON a.id = s.account_id \
          WHERE s.token_hash = ?1 AND s.expires_at > ?2",
         params![hash, tx.now()],
-        |r| Ok((r.get::<AccountId>(0)?, r.get::<String>(1)?)),
+        |r| Ok((r.get::<AccountId>(0)?, r.get(1)?, r.get(2)?)),
     )?;
-    let Some((account, login)) = owner else {
+    let Some((account, login, region)) = owner else {
         return Ok(());
     };
     tx.execute(
@@ -317,10 +382,10 @@ pub(super) fn close(tx: &Tx<'_>, token: &str) -> Result<()> {
         params![tx.now(), hash],
     )?;
     tx.event(Event {
-        actor: by_account(account, login),
+        actor: by_account(account, login, region),
         command: "session.close",
         subject: ("account", account.0),
-        detail: serde_json::json!({}),
+        detail: json!({}),
         rows: Vec::new(),
     });
     Ok(())

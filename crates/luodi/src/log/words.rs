@@ -98,6 +98,176 @@ pub(super) const TABLES: &[(&str, &str)] = &[
     ("policy_version", "政策版本"),
 ];
 
+/// The questions people ask daily: the filter's code, and what it is called. A code is a command or
+/// one of [`GROUPS`].
+pub(super) const DAILY: &[(&str, &str)] = &[
+    ("session.refuse", "登录失败"),
+    ("personal", "查看个人信息"),
+    ("list.export", "导出名单"),
+    ("accounts", "账号与角色变动"),
+];
+
+/// Commands that one question asks for together.
+const GROUPS: &[(&str, &[&str])] = &[
+    (
+        "personal",
+        &[
+            "bank_account.reveal",
+            "case.open_file",
+            "case.reveal",
+            "objection.open_file",
+            "objection.unmask",
+            "party.look_up",
+            "party.unmask",
+        ],
+    ),
+    (
+        "accounts",
+        &[
+            "account.create",
+            "account.grant",
+            "account.reset_password",
+            "account.set_state",
+            "admin.init",
+        ],
+    ),
+];
+
+/// The commands a filter's code stands for; none where it stands for nothing.
+pub(super) fn commands_of(code: &str) -> Vec<&'static str> {
+    if let Some((_, commands)) = GROUPS.iter().find(|(group, _)| *group == code) {
+        return commands.to_vec();
+    }
+    COMMANDS
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| *name == code)
+        .collect()
+}
+
+/// Kinds of commands as the filter groups them: the noun of the command and its word.
+pub(super) const KINDS: &[(&str, &str)] = &[
+    ("session", "登录"),
+    ("account", "账号"),
+    ("admin", "管理员"),
+    ("department", "部门"),
+    ("party", "主体"),
+    ("bank_account", "收款账户"),
+    ("draft", "草稿"),
+    ("case", "办件"),
+    ("batch", "批次"),
+    ("notice", "公示"),
+    ("objection", "异议"),
+    ("budget", "预算"),
+    ("payment", "拨付"),
+    ("item", "事项"),
+    ("policy", "政策"),
+    ("article", "文章"),
+    ("message", "消息"),
+    ("list", "名单"),
+    ("job", "后台任务"),
+    ("city", "城市"),
+];
+
+/// Actors without an account, as the log names them.
+const ACTORS: &[(&str, &str)] = &[("public", "公众（未登录）"), ("system", "系统")];
+
+/// The word for an actor without an account.
+pub(super) fn actor(label: &str) -> String {
+    match label.strip_prefix("console:") {
+        Some(user) => format!("控制台（{user}）"),
+        None => find(ACTORS, label).to_owned(),
+    }
+}
+
+/// The name in the log of the actor with this word.
+pub(super) fn actor_named(word: &str) -> Option<&'static str> {
+    let named = |(_, known): &&(&str, &str)| known.split('（').next() == Some(word);
+    ACTORS.iter().find(named).map(|(label, _)| *label)
+}
+
+macro_rules! values {
+    ($($(#[$doc:meta])* $name:ident { $($code:literal => $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        pub(super) fn $name(code: &str) -> &str {
+            match code { $($code => $word,)* other => other }
+        }
+    )*};
+}
+
+values! {
+    /// Why a log-in failed.
+    refused {
+        "password" => "密码不正确",
+        "shut" => "账号已锁定、暂停登录或一次性密码已过期",
+        "old-password" => "修改密码时原密码不正确",
+        "no-account" => "没有这个账号",
+    }
+    /// Why a clock stood still.
+    cause {
+        "correction" => "补正",
+        "notice" => "公示",
+    }
+    /// How an application came.
+    channel {
+        "online" => "网上",
+        "window" => "窗口代办",
+    }
+    /// Which correction was asked for.
+    correction {
+        "incomplete" => "材料不齐",
+        "wrong" => "内容有误",
+    }
+    /// Who objected.
+    objector {
+        "organisation" => "单位",
+        "person" => "个人",
+    }
+    /// Classes of personal values.
+    personal {
+        "id_number" => "证件号码",
+        "phone" => "电话",
+        "address" => "地址",
+        "bank_account" => "银行账号",
+        "health" => "健康信息",
+    }
+    /// Tasks of a procedure, as packages name them.
+    task {
+        "accept" => "受理",
+        "correct" => "补正材料",
+        "correct_filing" => "更正备案或材料",
+        "decide" => "审批",
+        "examine" => "初审",
+        "inspect" => "现场核查",
+        "notice" => "公示",
+        "pay" => "兑付",
+        "supplement" => "受理前补正",
+    }
+    /// Outcomes of tasks, as packages name them.
+    outcome {
+        "accept" => "受理",
+        "approve" => "同意",
+        "correct" => "要求补正",
+        "final" => "公示无异议",
+        "paid" => "已兑付",
+        "pass" => "通过",
+        "refuse" => "不予受理",
+        "reject" => "不予支持",
+        "removed" => "移出名单",
+        "return" => "退回重审",
+        "submit" => "提交补正",
+    }
+    /// Slots of papers, as packages name them.
+    slot {
+        "filing_notice" => "备案通知书",
+        "grid_acceptance" => "并网验收单",
+        "identity_card" => "身份证",
+        "licence" => "营业执照",
+        "meter_reading" => "抄表单",
+        "sealed_document" => "盖章的异议书",
+    }
+}
+
 /// The word for a command; the name itself where it has none, which a test refuses.
 pub(super) fn command(name: &str) -> &str {
     find(COMMANDS, name)

@@ -135,6 +135,7 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
         kind: ActorKind::Public,
         id: None,
         label: "public".to_owned(),
+        region: None,
     };
     let command = "objection.submit";
     tx.event(Event {

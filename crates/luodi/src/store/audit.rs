@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use vocab::RegionCode;
 
-use super::read::{Query, Row, holding};
+use super::read::{Query, Row};
 use super::session::Session;
 use super::tx::Tx;
-use super::value::ValueRef;
+use super::value::{Value, ValueRef};
 use super::{StoreError, params};
 
 /// Who acts.
@@ -53,6 +54,8 @@ pub struct ActorRef {
     pub id: Option<Uuid>,
     /// Log-in name, operating-system user or name of the job; never a personal value.
     pub label: String,
+    /// Where the actor belongs; the public belongs nowhere.
+    pub region: Option<RegionCode>,
 }
 
 /// What a command did, for the audit log.
@@ -79,7 +82,9 @@ pub struct Written {
     pub id: Uuid,
     /// When the command was asked for.
     pub at: Timestamp,
-    /// Who did it: log-in name, `console:<OS user>`, `system`.
+    /// Row of the account that did it, where there is one.
+    pub actor_id: Option<Uuid>,
+    /// Who did it: log-in name, `console:<OS user>`, `system`, `public`.
     pub actor: String,
     /// Name of the command.
     pub command: String,
@@ -91,33 +96,131 @@ pub struct Written {
     pub detail: String,
 }
 
-/// Written events, newest first: all, or those whose actor or command holds `text`.
+/// The columns of a written event that hold the region of the actor and that of the subject.
+pub const EVENT_REGIONS: (&str, &str) = ("actor_region", "region_code");
+
+/// Which written events are asked for.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// A condition over [`EVENT_REGIONS`]: what the reader may see.
+    pub visible: String,
+    /// The values of that condition.
+    pub values: Vec<Value>,
+    /// From this instant on.
+    pub from: Option<Timestamp>,
+    /// Before this instant.
+    pub until: Option<Timestamp>,
+    /// One of these commands; none means any.
+    pub commands: Vec<String>,
+    /// Done by somebody so named, or a session refused to one of these accounts.
+    pub by: Option<(Vec<String>, Vec<Uuid>)>,
+    /// About a row of one of these tables with one of these ids.
+    pub subjects: Option<(Vec<&'static str>, Vec<Uuid>)>,
+}
+
+/// The command that notes a log-in refused to the account it is about.
+pub const SESSION_REFUSED: &str = "session.refuse";
+
+/// Values an event's condition lists at most; a longer list is cut.
+const LISTED: usize = 1_000;
+
+impl EventFilter {
+    /// Everything the condition lets the reader see.
+    pub fn new(visible: String, values: Vec<Value>) -> Self {
+        Self {
+            visible,
+            values,
+            from: None,
+            until: None,
+            commands: Vec::new(),
+            by: None,
+            subjects: None,
+        }
+    }
+
+    fn condition(&self) -> (String, Vec<Value>) {
+        let (mut sql, mut values) = (self.visible.clone(), self.values.clone());
+        if let Some(from) = self.from {
+            values.push(from.into());
+            let _ = write!(sql, " AND at >= ?{}", values.len());
+        }
+        if let Some(until) = self.until {
+            values.push(until.into());
+            let _ = write!(sql, " AND at < ?{}", values.len());
+        }
+        if !self.commands.is_empty() {
+            let one = one_of("command", self.commands.iter().cloned(), &mut values);
+            let _ = write!(sql, " AND {one}");
+        }
+        if let Some((labels, accounts)) = &self.by {
+            let named = one_of("actor_label", labels.iter().cloned(), &mut values);
+            let known = one_of("subject_id", accounts.iter().copied(), &mut values);
+            let _ = write!(
+                sql,
+                " AND ({named} OR (command = '{SESSION_REFUSED}' AND subject_table = 'account' AND {known}))"
+            );
+        }
+        if let Some((tables, ids)) = &self.subjects {
+            let table = one_of("subject_table", tables.iter().copied(), &mut values);
+            let id = one_of("subject_id", ids.iter().copied(), &mut values);
+            let _ = write!(sql, " AND {table} AND {id}");
+        }
+        (sql, values)
+    }
+}
+
+/// A condition that a column holds one of some values; an empty list holds nothing.
+fn one_of<T: Into<Value>>(
+    column: &str,
+    of: impl Iterator<Item = T>,
+    values: &mut Vec<Value>,
+) -> String {
+    let before = values.len();
+    values.extend(of.take(LISTED).map(Into::into));
+    if values.len() == before {
+        return "1 = 0".to_owned();
+    }
+    let places: Vec<String> = (before + 1..=values.len())
+        .map(|n| format!("?{n}"))
+        .collect();
+    format!("{column} IN ({})", places.join(", "))
+}
+
+/// Written events, newest first.
 ///
 /// # Errors
 /// What the engine reports.
 pub fn written(
     q: &dyn Query,
-    text: &str,
+    filter: &EventFilter,
     limit: u32,
     offset: i64,
 ) -> Result<Vec<Written>, StoreError> {
-    q.rows(
-        "SELECT id, at, actor_label, command, subject_table, subject_id, detail FROM audit_event \
-         WHERE ?1 = '%%' OR actor_label LIKE ?1 ESCAPE '!' OR command LIKE ?1 ESCAPE '!' \
-         ORDER BY id DESC LIMIT ?2 OFFSET ?3",
-        params![holding(text), limit, offset],
-        |r| {
-            Ok(Written {
-                id: r.get(0)?,
-                at: r.get(1)?,
-                actor: r.get(2)?,
-                command: r.get(3)?,
-                subject_table: r.get(4)?,
-                subject_id: r.get(5)?,
-                detail: r.get(6)?,
-            })
-        },
-    )
+    let (sql, values) = listing(filter, limit, offset);
+    q.rows(&sql, values, |r| {
+        Ok(Written {
+            id: r.get(0)?,
+            at: r.get(1)?,
+            actor_id: r.get(2)?,
+            actor: r.get(3)?,
+            command: r.get(4)?,
+            subject_table: r.get(5)?,
+            subject_id: r.get(6)?,
+            detail: r.get(7)?,
+        })
+    })
+}
+
+/// The statement of [`written`], with its values.
+pub(super) fn listing(filter: &EventFilter, limit: u32, offset: i64) -> (String, Vec<Value>) {
+    let (condition, mut values) = filter.condition();
+    values.extend([Value::from(limit), Value::from(offset)]);
+    let (limit, offset) = (values.len() - 1, values.len());
+    let sql = format!(
+        "SELECT id, at, actor_id, actor_label, command, subject_table, subject_id, detail \
+         FROM audit_event WHERE {condition} ORDER BY at DESC, id DESC LIMIT ?{limit} OFFSET ?{offset}"
+    );
+    (sql, values)
 }
 
 /// Who wrote an event, and when: for telling the loser of a race who was faster.
@@ -136,13 +239,10 @@ pub fn who_wrote(q: &dyn Query, event: Uuid) -> Result<Option<(String, Timestamp
 ///
 /// # Errors
 /// What the engine reports.
-pub fn count_written(q: &dyn Query, text: &str) -> Result<u64, StoreError> {
-    q.row(
-        "SELECT COUNT(*) FROM audit_event WHERE ?1 = '%%' OR actor_label LIKE ?1 ESCAPE '!' \
-         OR command LIKE ?1 ESCAPE '!'",
-        params![holding(text)],
-        |r| r.get(0),
-    )
+pub fn count_written(q: &dyn Query, filter: &EventFilter) -> Result<u64, StoreError> {
+    let (condition, values) = filter.condition();
+    let sql = format!("SELECT COUNT(*) FROM audit_event WHERE {condition}");
+    q.row(&sql, values, |r| r.get(0))
 }
 
 /// An event of a running command, not yet written.
@@ -157,10 +257,39 @@ pub(super) struct Shape {
     update: String,
     /// Columns in name order, without `last_event`.
     columns: Vec<String>,
+    /// Expression of the region of the row whose id is parameter 8.
+    region: String,
 }
 
 /// All tables with a column `last_event`, read once after the migrations.
 pub(super) type Shapes = HashMap<String, Shape>;
+
+/// The region of a table's row whose id is parameter 8: its own, or that of the row it names as
+/// the one it belongs to (`notice_id` of a row names a notice); `NULL` where it has neither.
+fn region_of(table: &str, columns: &HashMap<String, Vec<String>>) -> String {
+    let has = |table: &str, column: &str| {
+        columns
+            .get(table)
+            .is_some_and(|columns| columns.iter().any(|known| known == column))
+    };
+    if has(table, "region_code") {
+        return format!("(SELECT region_code FROM {table} WHERE id = ?8)");
+    }
+    let mut owners: Vec<&str> = columns
+        .get(table)
+        .into_iter()
+        .flatten()
+        .filter_map(|column| column.strip_suffix("_id"))
+        .filter(|owner| has(owner, "region_code") && has(owner, "last_event"))
+        .collect();
+    owners.sort_unstable();
+    match owners.first() {
+        Some(owner) => format!(
+            "(SELECT o.region_code FROM {table} t JOIN {owner} o ON o.id = t.{owner}_id WHERE t.id = ?8)"
+        ),
+        None => "NULL".to_owned(),
+    }
+}
 
 /// Reads the shapes of all bound tables.
 pub(super) fn shapes(session: Session<'_>) -> Result<Shapes, StoreError> {
@@ -174,17 +303,24 @@ pub(super) fn shapes(session: Session<'_>) -> Result<Shapes, StoreError> {
             .iter()
             .all(|it| columns.iter().any(|c| c == it))
     };
+    let every = tables.clone();
     tables.retain(|_, columns| bound(columns));
     Ok(tables
         .into_iter()
         .map(|(table, mut columns)| {
+            let region = region_of(&table, &every);
             columns.retain(|column| column != "last_event");
             columns.sort();
             let update = format!(
                 "UPDATE {table} SET last_event = ?1 WHERE id = ?2 RETURNING {}",
                 columns.join(", ")
             );
-            (table, Shape { update, columns })
+            let shape = Shape {
+                update,
+                columns,
+                region,
+            };
+            (table, shape)
         })
         .collect())
 }
@@ -207,12 +343,21 @@ pub(super) fn write(tx: &Tx<'_>, shapes: &Shapes, pending: &[Pending]) -> Result
                 json!({"table": table, "id": row})
             });
         }
-        insert(tx, *id, event, rows.into())?;
+        let region = shapes
+            .get(event.subject.0)
+            .map_or("NULL", |shape| shape.region.as_str());
+        insert(tx, *id, event, rows.into(), region)?;
     }
     Ok(())
 }
 
-fn insert(tx: &Tx<'_>, id: Uuid, event: &Event, rows: serde_json::Value) -> Result<(), StoreError> {
+fn insert(
+    tx: &Tx<'_>,
+    id: Uuid,
+    event: &Event,
+    rows: serde_json::Value,
+    region: &str,
+) -> Result<(), StoreError> {
     let Event {
         actor,
         command,
@@ -220,9 +365,13 @@ fn insert(tx: &Tx<'_>, id: Uuid, event: &Event, rows: serde_json::Value) -> Resu
         detail,
         ..
     } = event;
-    tx.execute(
+    let sql = format!(
         "INSERT INTO audit_event (id, at, actor_kind, actor_id, actor_label, command, \
-         subject_table, subject_id, detail, rows) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         subject_table, subject_id, detail, rows, actor_region, region_code) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, {region})"
+    );
+    tx.execute(
+        &sql,
         params![
             id,
             tx.now(),
@@ -233,7 +382,8 @@ fn insert(tx: &Tx<'_>, id: Uuid, event: &Event, rows: serde_json::Value) -> Resu
             subject.0,
             subject.1,
             detail,
-            rows
+            rows,
+            actor.region.map(|region| region.to_string())
         ],
     )
     .map(drop)

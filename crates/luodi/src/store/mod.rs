@@ -47,7 +47,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-pub use self::audit::{ActorKind, ActorRef, Event, Written, count_written, who_wrote, written};
+pub use self::audit::{
+    ActorKind, ActorRef, EVENT_REGIONS, Event, EventFilter, SESSION_REFUSED, Written,
+    count_written, who_wrote, written,
+};
 pub use self::error::StoreError;
 pub use self::idempotency::{IdempotencyKey, KEPT as ANSWERS_KEPT, Once};
 pub use self::jobs::{

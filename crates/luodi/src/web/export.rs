@@ -65,9 +65,29 @@ pub async fn logged(
     headers: &[&str],
     rows: &[Vec<Cell>],
 ) -> Result<Response, WebError> {
+    note(app, visit, name, rows.len()).await?;
+    xlsx(name, headers, rows)
+}
+
+/// A CSV file that names people or parties, kept in the log like a workbook.
+///
+/// # Errors
+/// Where the log cannot be written.
+pub async fn logged_csv(
+    app: &App,
+    visit: &Visit,
+    name: &str,
+    headers: &[&str],
+    rows: &[Vec<Cell>],
+) -> Result<Response, WebError> {
+    note(app, visit, name, rows.len()).await?;
+    Ok(csv(name, headers, rows))
+}
+
+async fn note(app: &App, visit: &Visit, name: &str, rows: usize) -> Result<(), WebError> {
     let (actor, detail) = (
         visit.actor()?.clone(),
-        json!({ "list": name, "rows": rows.len() }),
+        json!({ "list": name, "rows": rows }),
     );
     let command = Command::new("list.export", visit.now);
     let noted = app.store.write(command, move |tx| {
@@ -81,7 +101,7 @@ pub async fn logged(
         Ok::<_, StoreError>(())
     });
     noted.await?;
-    xlsx(name, headers, rows)
+    Ok(())
 }
 
 /// A workbook of one sheet with a header row.

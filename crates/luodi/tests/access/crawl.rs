@@ -54,7 +54,8 @@ pub(super) async fn crawl(visitor: &mut Visitor<'_>, from: &[&str]) -> BTreeMap<
     seen
 }
 
-/// Addresses of this site on a page, those left out that are public or only sort a list anew.
+/// Addresses of this site on a page, those left out that are public, only sort a list anew, or show
+/// of the log what the whole of it shows.
 fn links(html: &str) -> Vec<String> {
     html.split("href=\"")
         .skip(1)
@@ -62,6 +63,7 @@ fn links(html: &str) -> Vec<String> {
         .map(|(href, _)| href.replace("&#38;", "&").replace("&amp;", "&"))
         .map(|href| href.split('#').next().unwrap_or_default().to_owned())
         .filter(|href| href.starts_with('/') && href != "/" && !href.contains("sort="))
+        .filter(|href| !href.starts_with("/log?number="))
         .filter(|href| !PUBLIC.iter().any(|public| href.starts_with(public)))
         .collect()
 }

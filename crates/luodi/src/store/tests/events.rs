@@ -1,6 +1,7 @@
 //! Events, and the rows they bind.
 
 use super::*;
+use crate::store::{EventFilter, Value, Written, audit, count_written, postgres, sqlite, written};
 
 type Outcome<T> = Result<T, StoreError>;
 
@@ -110,4 +111,131 @@ fn a_table_that_binds_nothing_cannot_be_named() {
         Ok::<_, StoreError>(())
     });
     assert!(matches!(named, Err(StoreError::Statement(_))));
+}
+
+/// Writes an event a minute later than the one before, for each person and command.
+fn happen(bank: &Bank, all: &[(&str, &'static str)]) {
+    for (minute, (who, what)) in (0..).zip(all) {
+        let (who, what) = ((*who).to_owned(), *what);
+        let at = now() + jiff::SignedDuration::from_mins(minute);
+        bank.write_blocking(Command::new(what, at), move |tx| {
+            let account = open_account(tx, &format!("{who} {what} {at}"), 1)?;
+            let mut event = event_of(what, account);
+            event.actor.label.clone_from(&who);
+            tx.event(event);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    }
+}
+
+fn found(bank: &Bank, filter: &EventFilter) -> Vec<String> {
+    let asked = filter.clone();
+    let read: Outcome<(Vec<Written>, u64)> =
+        bank.read_blocking(|q| Ok((written(&**q, &asked, 10, 0)?, count_written(&**q, &asked)?)));
+    let (events, count) = read.unwrap();
+    assert_eq!(events.len() as u64, count);
+    events
+        .into_iter()
+        .map(|event| format!("{} {}", event.actor, event.command))
+        .collect()
+}
+
+fn everything() -> EventFilter {
+    EventFilter::new("1 = 1".into(), Vec::new())
+}
+
+#[test]
+fn events_are_found_by_time_person_command_and_subject() {
+    let bank = Bank::new();
+    happen(&bank, &[("ann", "open"), ("bob", "open"), ("ann", "close")]);
+    assert_eq!(
+        found(&bank, &everything()),
+        ["ann close", "bob open", "ann open"]
+    );
+    let minute = |n| Some(now() + jiff::SignedDuration::from_mins(n));
+    let period = EventFilter {
+        from: minute(1),
+        until: minute(2),
+        ..everything()
+    };
+    assert_eq!(found(&bank, &period), ["bob open"]);
+    let ann = EventFilter {
+        by: Some((vec!["ann".into()], Vec::new())),
+        ..everything()
+    };
+    assert_eq!(found(&bank, &ann), ["ann close", "ann open"]);
+    let opened = EventFilter {
+        commands: vec!["open".into(), "grant".into()],
+        ..ann
+    };
+    assert_eq!(found(&bank, &opened), ["ann open"]);
+    let nothing = EventFilter {
+        subjects: Some((vec!["bank_account"], Vec::new())),
+        ..everything()
+    };
+    assert_eq!(found(&bank, &nothing), Vec::<String>::new());
+}
+
+/// How the engine means to answer a statement.
+fn plan(bank: &Bank, sql: &str, values: &[Value]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let Some(url) = bank.database.url() else {
+        let file = rusqlite::Connection::open(bank.dir().join("luodi.db")).unwrap();
+        sqlite::query(
+            &file,
+            &format!("EXPLAIN QUERY PLAN {sql}"),
+            values,
+            &mut |row| {
+                lines.push(row.get(3)?);
+                Ok(())
+            },
+        )
+        .unwrap();
+        return lines;
+    };
+    let ask = || {
+        let server = postgres::Server::parse(&url)?.connect()?;
+        // A table of no rows is read through, whatever its indexes.
+        server.control("SET enable_seqscan = off")?;
+        let sql = format!("EXPLAIN {}", sql.replace('?', "$"));
+        server.query(&sql, values, &mut |row| {
+            lines.push(row.get(0)?);
+            Ok(())
+        })
+    };
+    let asked: Result<Outcome<()>, StoreError> = postgres::aside(ask);
+    asked.unwrap().unwrap();
+    lines
+}
+
+#[test]
+fn a_period_a_person_and_a_command_are_looked_up_in_an_index() {
+    let bank = Bank::new();
+    let from = EventFilter {
+        from: Some(now()),
+        ..everything()
+    };
+    let by = EventFilter {
+        by: Some((vec!["ann".into()], Vec::new())),
+        ..everything()
+    };
+    let command = EventFilter {
+        commands: vec!["open".into()],
+        ..everything()
+    };
+    let subject = EventFilter {
+        subjects: Some((vec!["bank_account"], vec![Uuid::nil()])),
+        ..everything()
+    };
+    for (filter, index) in [
+        (from, "audit_event_at"),
+        (by, "audit_event_actor"),
+        (command, "audit_event_command"),
+        (subject, "audit_event_subject"),
+    ] {
+        let (sql, values) = audit::listing(&filter, 50, 0);
+        let plan = plan(&bank, &sql, &values).join("\n");
+        assert!(plan.contains(index), "{index}: {plan}");
+    }
 }

@@ -51,7 +51,7 @@ pub(super) fn options() -> Options {
 
 pub(super) fn migrations() -> Vec<Migration> {
     let mut all = migrate::embedded().unwrap();
-    all.retain(|migration| migration.name == "store");
+    all.retain(|migration| ["store", "event_region"].contains(&migration.name.as_str()));
     all.push(Migration {
         version: 9_000,
         name: "bank".into(),
@@ -195,6 +195,7 @@ pub(super) fn event_of(command: &'static str, account: Uuid) -> Event {
             kind: ActorKind::System,
             id: None,
             label: "test".into(),
+            region: None,
         },
         command,
         subject: ("bank_account", account),
