@@ -34,6 +34,8 @@ enum As {
     Day,
     /// An instant.
     Moment,
+    /// A digest, of which the beginning is enough to compare by eye.
+    Digest,
     /// A code with a word.
     Word(fn(&str) -> &str),
     /// A region's code.
@@ -42,7 +44,7 @@ enum As {
     Of(Noun),
 }
 
-use As::{Count, Day, Moment, Money, Of, PartyName, Plain, Region, Typed, Word};
+use As::{Count, Day, Digest, Moment, Money, Of, PartyName, Plain, Region, Typed, Word};
 
 /// Fields by the command they belong to (a whole command, a noun with its dot, or any), their key,
 /// their name, and what their values are. The first that fits counts.
@@ -66,7 +68,7 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ),
     ("case.complete_task", "task", "环节", Word(words::task)),
     ("case.inspect", "second", "同行核查人", Plain),
-    ("case.submit", "item", "事项版本", Plain),
+    ("case.submit", "item", "事项版本", Digest),
     ("department.", "name", "名称", Plain),
     ("list.export", "list", "名单", Plain),
     ("list.export", "rows", "导出", Count("条")),
@@ -111,7 +113,7 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "failures", "连续输错", Count("次")),
     ("", "files", "附件", Count("份")),
     ("", "finalised", "转入待拨付", Count("项")),
-    ("", "hash", "版本摘要", Plain),
+    ("", "hash", "版本摘要", Digest),
     ("", "held", "暂缓", Count("项")),
     ("", "kind", "类型", Plain),
     ("", "login", "登录名", Plain),
@@ -128,13 +130,13 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "papers", "补正材料", Count("份")),
     ("", "party", "主体", Of(Noun::Party)),
     ("", "personal", "更改的个人信息", Word(words::personal)),
-    ("", "policy_hash", "政策摘要", Plain),
+    ("", "policy_hash", "政策摘要", Digest),
     ("", "reason", "事由", Typed),
     ("", "region", "区域", Region),
     ("", "renamed", "更名", Plain),
     ("", "returned_fen", "退回金额", Money),
     ("", "roles", "角色", Word(role)),
-    ("", "sha256", "文件摘要", Plain),
+    ("", "sha256", "文件摘要", Digest),
     ("", "state", "状态", Word(casework::state::words)),
     ("", "title", "标题", Plain),
     ("", "title_before", "原标题", Plain),
@@ -313,6 +315,7 @@ impl<'a> Teller<'a> {
             Word(word) => word(text).to_owned(),
             Region => region(text),
             Moment => moment(text),
+            Digest => digest(text),
             Of(noun) => {
                 let name = id_in(value).and_then(|id| self.names.of(noun, id));
                 name.map_or_else(|| text.to_owned(), |name| name.text.clone())
@@ -366,6 +369,15 @@ pub(super) fn told(event: &Written, names: &Names) -> (Vec<Fact>, String) {
 fn region(code: &str) -> String {
     let known = RegionCode::parse(code).ok().and_then(vocab::region::find);
     known.map_or_else(|| code.to_owned(), |region| region.name.to_owned())
+}
+
+/// The first twelve hexadecimal digits; the record beside it holds them all.
+fn digest(text: &str) -> String {
+    let digits = text.trim_start_matches("sha256:");
+    match digits.char_indices().nth(12) {
+        Some((end, _)) => format!("{}…", digits.get(..end).unwrap_or(digits)),
+        None => digits.to_owned(),
+    }
 }
 
 fn moment(text: &str) -> String {

@@ -93,6 +93,11 @@ fn facts_are_told_in_words() {
         &["区域：永嘉县"],
     );
     check(
+        "policy.publish",
+        json!({ "hash": "sha256:d101bf05736a67e60bf07e96f52783a5", "name": "pv-subsidy" }),
+        &["名称：pv-subsidy", "版本摘要：d101bf05736a…"],
+    );
+    check(
         "list.export",
         json!({ "list": "办件", "rows": 12 }),
         &["名单：办件", "导出：12 条"],
@@ -309,4 +314,61 @@ fn every_command_can_be_chosen_once() {
             );
         }
     }
+}
+
+#[test]
+fn every_noun_can_be_asked_about_and_looked_for_on_either_engine() {
+    let store = Store::open_temporary(now()).unwrap();
+    let enterprise = party(&store, PartyKind::Enterprise, "永嘉甲有限公司");
+    open_accounts(&store, 0..1);
+    let events: Vec<Written> = words::TABLES
+        .iter()
+        .map(|(table, _)| {
+            event(
+                "objection.submit",
+                table,
+                enterprise,
+                &json!({ "entry": enterprise }),
+            )
+        })
+        .chain([
+            event(
+                "case.open_file",
+                "party",
+                enterprise,
+                &json!({ "attachment": enterprise }),
+            ),
+            event(
+                "batch.hold_entry",
+                "party",
+                enterprise,
+                &json!({ "entry": enterprise }),
+            ),
+        ])
+        .collect();
+    let names = store.read_blocking(|q| Names::ask(&**q, &events)).unwrap();
+    let name = names
+        .of(Noun::Party, enterprise)
+        .map(|name| name.text.as_str());
+    assert_eq!(name, Some("永嘉甲有限公司"));
+    assert!(names.of(Noun::Casework, enterprise).is_none());
+    let count = |asked: Asked| {
+        let wanted = asked.read().unwrap();
+        let read = store.read_blocking(|q| page_of(&**q, &console(), &wanted, 50, 0));
+        read.unwrap().1
+    };
+    let number = |text: &str| Asked {
+        number: text.into(),
+        ..Asked::default()
+    };
+    let person = |text: &str| Asked {
+        person: text.into(),
+        ..Asked::default()
+    };
+    assert_eq!(count(number("永嘉甲有限公司")), 1);
+    assert_eq!(count(number("91350100M000100Y43")), 1);
+    assert_eq!(count(number("第 0 位同志")), 1);
+    assert_eq!(count(number("永发改公示[2026]1号")), 0);
+    assert_eq!(count(person("console:test")), 2);
+    assert_eq!(count(person("clerk0")), 0);
 }
