@@ -107,7 +107,10 @@ pub fn clear_renaming(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &
         let message = "更名由作出决定的部门核实，您的账号不在这个部门。";
         return Err(Refusal::forbidden("role", message).into());
     }
-    let name = party::find_for_case(tx, found.party)?.name;
+    let party = party::find_for_case(tx, found.party)?;
+    let (name, logged) = (party.name, |name: &str| {
+        party::masked_name(party.kind.code(), name)
+    });
     if found.state != EntryState::Payable || fold_width(&name) == fold_width(&found.party_name) {
         return Err(changed_meanwhile("这一项"));
     }
@@ -118,7 +121,7 @@ pub fn clear_renaming(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &
     }
     change_entry(tx, &found, "party_name = ?3", vec![name.as_str().into()])?;
     let detail = json!({
-        "entry": entry, "before": found.party_name, "after": name, "reason": reason,
+        "entry": entry, "before": logged(&found.party_name), "after": logged(&name), "reason": reason,
     });
     tx.event(Event {
         actor: actor.to_ref(),

@@ -5,7 +5,7 @@ use jiff::tz::{TimeZone, offset};
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use vocab::{Calendar, Phone, mask_person_name};
+use vocab::{Calendar, Phone};
 
 use super::{Channel, END_JOB, NoticeState};
 use crate::access::{Actor, Role, Scope, may_see};
@@ -80,7 +80,7 @@ pub fn publish(tx: &Tx<'_>, actor: &Actor, new: &Publication) -> Result<Publishe
     let lines = entries.iter().map(|entry| {
         Ok(PublishedLine {
             entry: entry.id,
-            name: shown_name(&entry.party_kind, &entry.party_name),
+            name: party::masked_name(&entry.party_kind, &entry.party_name),
             summary: summary(tx, actor, entry)?,
         })
     });
@@ -283,15 +283,6 @@ fn insert_entry(
     Ok(id)
 }
 
-/// Natural persons masked, enterprises in full. An unknown kind is masked.
-pub(super) fn shown_name(kind: &str, name: &str) -> String {
-    if kind == "enterprise" {
-        name.to_owned()
-    } else {
-        mask_person_name(name)
-    }
-}
-
 /// What the item publishes of a case (its `notice_summary`), none of it personal: 备案容量 8 kW，…;
 /// the case's title where the item names nothing.
 pub(super) fn summary(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<String> {
@@ -350,7 +341,7 @@ mod tests {
             ("person", "欧阳修", "欧阳*"),
             ("", "王明", "王*"),
         ] {
-            assert_eq!(shown_name(kind, name), shown);
+            assert_eq!(party::masked_name(kind, name), shown);
         }
     }
 

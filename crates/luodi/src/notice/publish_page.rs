@@ -6,12 +6,13 @@ use axum::http::StatusCode;
 use jiff::civil::Date;
 use vocab::Fen;
 
-use super::publish::{PUBLISHERS, check, earliest_end, may_publish, shown_name, summary};
+use super::publish::{PUBLISHERS, check, earliest_end, may_publish, summary};
 use super::queries::{self, Notice};
 use super::{Channel, Publication, publish};
 use crate::access::{Rule, Scope};
 use crate::fund::{self, BatchRow};
 use crate::ids::BatchId;
+use crate::party;
 use crate::refusal::{Error, Refusals};
 use crate::store::Command;
 #[allow(unused_imports, reason = "templates find filters by this name")]
@@ -75,7 +76,7 @@ async fn load(app: &App, visit: &Visit, id: BatchId) -> Result<Found, WebError> 
         may_publish(&actor, &scope)?;
         let lines = entries.iter().map(|entry| {
             Ok(Preview {
-                name: shown_name(&entry.party_kind, &entry.party_name),
+                name: party::masked_name(&entry.party_kind, &entry.party_name),
                 summary: summary(&**q, &actor, entry)?,
                 amount: entry.amount,
             })

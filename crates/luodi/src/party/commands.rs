@@ -13,7 +13,7 @@ use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
 use super::queries::{self, Personal, find_number, fold_name};
-use super::{NewParty, PartyKind, STAFF};
+use super::{NewParty, PartyKind, STAFF, masked_name};
 
 /// Classes of personal data, as packages and sealed values name them.
 pub(super) const ID_NUMBER: &str = "id_number";
@@ -247,12 +247,14 @@ pub fn amend(
         )?;
         changed.push(ADDRESS);
     }
+    let logged = |name: &str| masked_name(party.kind.code(), name);
     tx.event(Event {
         actor: actor.to_ref(),
         command: "party.amend",
         subject: ("party", id.0),
         detail: json!({
-            "renamed": (party.name != name).then(|| json!({ "before": party.name, "after": name })),
+            "renamed": (party.name != name)
+                .then(|| json!({ "before": logged(&party.name), "after": logged(name) })),
             "personal": changed,
         }),
         rows: vec![("party", id.0)],

@@ -23,7 +23,7 @@ pub use queries::{
 
 use jiff::civil::Date;
 use vocab::industry::IndustryCode;
-use vocab::{CreditCode, IdNumber, Phone, RegionCode};
+use vocab::{CreditCode, IdNumber, Phone, RegionCode, mask_person_name};
 
 use crate::access::Role;
 use crate::web::Route;
@@ -60,6 +60,16 @@ impl PartyKind {
     /// The kind with this word.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
+/// A party's name for whoever has no work with it, and for the log: natural persons masked,
+/// enterprises in full. An unknown kind is masked.
+pub fn masked_name(kind: &str, name: &str) -> String {
+    if kind == PartyKind::Enterprise.code() {
+        name.to_owned()
+    } else {
+        mask_person_name(name)
     }
 }
 

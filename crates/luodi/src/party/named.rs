@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::PartyKind;
 use super::queries::fold_name;
+use super::{PartyKind, masked_name};
 use crate::params;
 use crate::store::{Query, StoreError};
 
@@ -21,14 +21,9 @@ pub struct Called {
 
 /// A name as it may be shown to whoever has no work with its party.
 fn shown(kind: &str, name: &str) -> Called {
-    let person = kind != PartyKind::Enterprise.code();
     Called {
-        name: if person {
-            vocab::mask_person_name(name)
-        } else {
-            name.to_owned()
-        },
-        person,
+        name: masked_name(kind, name),
+        person: kind != PartyKind::Enterprise.code(),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError
 
 use super::bank_account::Listed;
 use super::queries::{self, Order, Party, PartyFilter, Personal};
-use super::{PartyKind, STAFF, bank_account, commands, form};
+use super::{PartyKind, STAFF, bank_account, commands, form, masked_name};
 
 /// Rows on a page of the list.
 const PAGE_ROWS: u32 = 50;
@@ -180,10 +180,7 @@ async fn download(
         .map(|row| {
             let region = vocab::region::full_name(row.region);
             let industry = row.industry_zh();
-            let name = match row.kind {
-                PartyKind::Enterprise => row.name,
-                PartyKind::Person => vocab::mask_person_name(&row.name),
-            };
+            let name = masked_name(row.kind.code(), &row.name);
             vec![
                 row.kind.zh().into(),
                 name.into(),
