@@ -7,6 +7,8 @@
 use sha2::{Digest, Sha256};
 use vocab::Fen;
 
+use crate::web::export::csv_text;
+
 /// One payment as it is written.
 #[derive(Clone, Debug)]
 pub(super) struct FileLine {
@@ -43,12 +45,12 @@ pub(super) fn write(number: &str, total: Fen, lines: &[FileLine]) -> PaymentFile
     for line in lines {
         let cells = [
             line.number.to_string(),
-            cell(&line.holder_name),
-            cell(&line.bank_name),
-            cell(&line.bank_code),
-            cell(&line.account),
+            csv_text(&line.holder_name),
+            csv_text(&line.bank_name),
+            csv_text(&line.bank_code),
+            csv_text(&line.account),
             line.amount.yuan_plain(),
-            cell(&line.purpose),
+            csv_text(&line.purpose),
         ];
         details.push_str(&cells.join(","));
         details.push_str("\r\n");
@@ -62,22 +64,6 @@ pub(super) fn write(number: &str, total: Fen, lines: &[FileLine]) -> PaymentFile
     PaymentFile {
         body: body.into_bytes(),
         sha256,
-    }
-}
-
-/// A cell that no spreadsheet runs as a formula, quoted where CSV wants it. Some read the full-width
-/// signs as the others.
-fn cell(text: &str) -> String {
-    let text = match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r' | '\n') => {
-            format!("'{text}")
-        }
-        _ => text.to_owned(),
-    };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
     }
 }
 
@@ -104,7 +90,7 @@ mod tests {
             ("甲\n乙", "\"甲\n乙\""),
             ("", ""),
         ] {
-            assert_eq!(cell(text), expected, "{text:?}");
+            assert_eq!(csv_text(text), expected, "{text:?}");
         }
     }
 

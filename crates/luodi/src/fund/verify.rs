@@ -66,6 +66,7 @@ pub fn verify(q: &dyn Query) -> Result<Verification, StoreError> {
         check.line(q, line)?;
     }
     check.entries_without_postings(q)?;
+    check.money_of_nobody(q)?;
     let batches = q.rows(
         "SELECT id, number FROM batch ORDER BY number",
         params![],
@@ -75,6 +76,7 @@ pub fn verify(q: &dyn Query) -> Result<Verification, StoreError> {
         check.batch(q, batch, &number)?;
     }
     check.files(q)?;
+    check.replies(q)?;
     Ok(check.conclude())
 }
 
@@ -200,6 +202,28 @@ impl Check {
         Ok(())
     }
 
+    /// Money that was moved on for something that no list has.
+    fn money_of_nobody(&mut self, q: &dyn Query) -> Result<(), StoreError> {
+        let strays = q.rows(
+            "SELECT l.id FROM ledger_entry l WHERE EXISTS (SELECT 1 FROM posting p WHERE p.entry_id = l.id \
+             AND p.account NOT IN ('appropriation', 'available')) \
+             AND l.subject_kind IN ('batch_entry', 'payment') \
+             AND NOT EXISTS (SELECT 1 FROM batch_entry b WHERE b.id = l.subject_id) \
+             AND NOT EXISTS (SELECT 1 FROM payment y WHERE y.id = l.subject_id) ORDER BY l.id LIMIT 1001",
+            params![],
+            |row| row.get::<Uuid>(0),
+        )?;
+        for entry in strays {
+            self.find(Finding {
+                code: "entry-of-nobody",
+                subject: entry.to_string(),
+                message_zh: format!("分录 {entry} 动用了指标，却不属于任何名单条目或支付，请与审计记录核对"),
+                message_en: format!("entry {entry} moves money for no entry of a batch and no payment: compare it with the audit log"),
+            });
+        }
+        Ok(())
+    }
+
     /// Every entry of a batch stands in the ledger where its state says, with its whole amount.
     fn batch(&mut self, q: &dyn Query, batch: BatchId, number: &str) -> Result<(), StoreError> {
         let mut booked = nets_of_batch(q, batch)?;
@@ -275,6 +299,38 @@ impl Check {
                 subject: entry.to_string(),
                 message_zh: format!("名单条目 {entry} 状态 {state}，却有 {sent} 笔支付中、{paid} 笔已付，请与审计记录核对"),
                 message_en: format!("entry {entry} is {state} with {sent} payments sent and {paid} paid: compare it with the audit log"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The bank's replies to a file say together what its lines came to.
+    fn replies(&mut self, q: &dyn Query) -> Result<(), StoreError> {
+        let differing = q.rows(
+            "SELECT f.number FROM payment_file f \
+             LEFT JOIN (SELECT file_id, SUM(paid_count) AS paid, SUM(paid_fen) AS paid_fen, \
+               SUM(returned_count) AS returned, SUM(returned_fen) AS returned_fen \
+               FROM bank_reply GROUP BY file_id) r ON r.file_id = f.id \
+             LEFT JOIN (SELECT file_id, \
+               SUM(CASE WHEN state = 'paid' THEN 1 ELSE 0 END) AS paid, \
+               SUM(CASE WHEN state = 'paid' THEN amount_fen ELSE 0 END) AS paid_fen, \
+               SUM(CASE WHEN state = 'returned' THEN 1 ELSE 0 END) AS returned, \
+               SUM(CASE WHEN state = 'returned' THEN amount_fen ELSE 0 END) AS returned_fen \
+               FROM payment GROUP BY file_id) p ON p.file_id = f.id \
+             WHERE COALESCE(r.paid, 0) <> COALESCE(p.paid, 0) \
+             OR COALESCE(r.paid_fen, 0) <> COALESCE(p.paid_fen, 0) \
+             OR COALESCE(r.returned, 0) <> COALESCE(p.returned, 0) \
+             OR COALESCE(r.returned_fen, 0) <> COALESCE(p.returned_fen, 0) \
+             ORDER BY f.number LIMIT 1001",
+            params![],
+            |row| row.get::<String>(0),
+        )?;
+        for number in differing {
+            self.find(Finding {
+                code: "reply-differs",
+                message_zh: format!("支付文件 {number} 的回单合计与明细的已付、退回不符，请与审计记录核对"),
+                message_en: format!("the replies to payment file {number} differ from its lines: compare them with the audit log"),
+                subject: number,
             });
         }
         Ok(())

@@ -158,24 +158,38 @@ fn csv_line(text: &mut String, cells: impl Iterator<Item = String>) {
         if column > 0 {
             text.push(',');
         }
-        if cell.contains([',', '"', '\n', '\r']) {
-            text.push('"');
-            text.push_str(&cell.replace('"', "\"\""));
-            text.push('"');
-        } else {
-            text.push_str(&cell);
-        }
+        text.push_str(&quoted(cell));
     }
     text.push_str("\r\n");
 }
 
+/// A cell as CSV wants it.
+fn quoted(cell: String) -> String {
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
+}
+
+/// A text as a cell of CSV that no spreadsheet runs as a formula: CSV has no types, so an apostrophe
+/// keeps it a text. Some read the full-width signs as the others.
+pub fn csv_text(text: &str) -> String {
+    quoted(harmless(text))
+}
+
+fn harmless(text: &str) -> String {
+    let runs = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+    if text.starts_with(runs) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 fn csv_cell(cell: &Cell) -> String {
     match cell {
-        // CSV has no types: an apostrophe keeps a spreadsheet from running the text.
-        Cell::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
-            format!("'{text}")
-        }
-        Cell::Text(text) => text.clone(),
+        Cell::Text(text) => harmless(text),
         Cell::Number(number) => number.to_string(),
         Cell::Money(fen) => fen.yuan_plain(),
         Cell::Empty => String::new(),

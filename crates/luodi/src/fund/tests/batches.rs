@@ -640,7 +640,20 @@ fn a_damaged_batch_is_found() {
         ),
         (
             "UPDATE payment SET state = 'returned' WHERE line_number = 1",
-            vec!["payment-differs"],
+            vec!["payment-differs", "reply-differs"],
+        ),
+        (
+            "UPDATE bank_reply SET paid_fen = paid_fen + 1",
+            vec!["reply-differs"],
+        ),
+        (
+            "UPDATE ledger_entry SET subject_id = budget_line_id WHERE movement = 'commit'",
+            vec![
+                "entry-of-nobody",
+                "entry-of-nobody",
+                "batch-entry-differs",
+                "batch-entry-differs",
+            ],
         ),
         (
             "UPDATE payment_file SET total_fen = 50001",
