@@ -40,7 +40,6 @@ async fn bars(stage: &Stage) -> Vec<f64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stdout, reason = "why a test did nothing")]
 async fn pages_fit_a_phone() {
     if let Some(absent) = browser::missing() {
         println!("skipped: the walk needs {absent} (Debian: chromium, chromium-driver)");
