@@ -119,12 +119,17 @@ fn day(typed: &str, (field, called): (&str, &str), wrong: &mut Refusals) -> Opti
     if typed.is_empty() {
         return None;
     }
-    let day = typed.parse().ok();
-    if day.is_none() {
-        let message = format!("{called}不是日历上的日期，请按 2026-11-23 的写法填写。");
-        wrong.add(field, "date", message);
+    match vocab::date::read(typed) {
+        Ok(day) => Some(day),
+        Err(error) => {
+            wrong.add(
+                field,
+                error.code(),
+                format!("{called}：{}", error.message_zh()),
+            );
+            None
+        }
     }
-    day
 }
 
 /// The first instant of a day in China; none where no instant is that early or late.
@@ -220,7 +225,7 @@ mod tests {
         let instant = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         assert_eq!(wanted.from, instant("2026-11-22T16:00:00Z"));
         assert_eq!(wanted.until, instant("2026-11-24T16:00:00Z"));
-        assert!(asked("", "9999-12-31").read().is_ok());
+        assert!(asked("", "9999-12-31").read().is_err());
     }
 
     #[test]
@@ -231,7 +236,7 @@ mod tests {
             fields.map(|it| (it.field, it.rule.into_owned())).collect()
         };
         let pair = |field: &str, rule: &str| (field.to_owned(), rule.to_owned());
-        assert_eq!(rules("2026-02-30", ""), [pair("from", "date")]);
+        assert_eq!(rules("2026-02-30", ""), [pair("from", "date-impossible")]);
         assert_eq!(
             rules("x", "11-23"),
             [pair("from", "date"), pair("to", "date")]

@@ -132,6 +132,7 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "personal", "更改的个人信息", Word(words::personal)),
     ("", "policy_hash", "政策摘要", Digest),
     ("", "reason", "事由", Typed),
+    ("bank_account.enter", "second", "另立账户的理由", Typed),
     ("", "region", "区域", Region),
     ("", "renamed", "更名", Plain),
     ("", "returned_fen", "退回金额", Money),

@@ -256,7 +256,10 @@ async fn impossible_days_are_told_and_kept() {
         .get("/log?from=2026-02-30&to=11.23&person=audit")
         .await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(page.refused(), [("from", "date"), ("to", "date")]);
+    assert_eq!(
+        page.refused(),
+        [("from", "date-impossible"), ("to", "date")]
+    );
     for kept in ["value=\"2026-02-30\"", "value=\"11.23\"", "value=\"audit\""] {
         assert!(page.says(kept), "{kept}");
     }
