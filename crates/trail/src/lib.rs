@@ -14,5 +14,5 @@ mod tree;
 pub use checkpoint::{Checkpoint, Cosigned};
 pub use note::{Note, NoteError, Signature, Signer, Verifier};
 pub use proof::{consistency, consistent, included, inclusion};
-pub use tile::{TILE, Tile, TileId, Tiles};
+pub use tile::{Appender, TILE, Tile, TileId, Tiles};
 pub use tree::{Frontier, Hash, Nodes, leaf, parent, root};

@@ -1,6 +1,8 @@
 //! Tiles: up to 256 hashes of one height side by side, as they are kept. A tile of level 0 holds
 //! hashes of leaves, one of level 1 hashes over 256 leaves each, and so on (C2SP `tlog-tiles`).
 
+use std::collections::BTreeMap;
+
 use crate::tree::{Hash, Nodes, parent};
 
 /// Hashes in a whole tile.
@@ -82,6 +84,92 @@ impl<T: Tiles> Nodes for T {
     }
 }
 
+/// Appends leaves at the right edge, and says which tiles are to be kept for it.
+#[derive(Clone, Debug)]
+pub struct Appender {
+    size: u64,
+    /// The unfinished tile of each level.
+    edge: Vec<Tile>,
+    whole: BTreeMap<TileId, Tile>,
+}
+
+impl Appender {
+    /// Begins at the edge of a tree of `size` leaves.
+    ///
+    /// # Errors
+    /// Where an unfinished tile cannot be had, or is shorter than it must be.
+    pub fn at<T: Tiles>(tiles: &T, size: u64) -> Result<Self, T::Error> {
+        let mut edge = Vec::new();
+        let (mut level, mut count) = (0, size);
+        while count > 0 {
+            let (index, filled) = (count / TILE as u64, (count % TILE as u64) as usize);
+            let id = TileId { level, index };
+            let mut tile = match filled {
+                0 => Tile::default(),
+                _ => tiles.tile(id)?,
+            };
+            if tile.0.len() < filled {
+                return Err(tiles.short(id));
+            }
+            tile.0.truncate(filled);
+            edge.push(tile);
+            (level, count) = (level + 1, index);
+        }
+        Ok(Self {
+            size,
+            edge,
+            whole: BTreeMap::new(),
+        })
+    }
+
+    /// Appends a leaf by its hash.
+    pub fn push(&mut self, leaf: Hash) {
+        let (mut hash, mut index) = (leaf, self.size / TILE as u64);
+        for level in 0.. {
+            if self.edge.len() == level {
+                self.edge.push(Tile::default());
+            }
+            let Some(tile) = self.edge.get_mut(level) else {
+                break;
+            };
+            tile.0.push(hash);
+            let Some(above) = tile.over(HEIGHT, 0) else {
+                break;
+            };
+            let whole = std::mem::take(tile);
+            // At most nine levels stand above 2^64 leaves.
+            let id = TileId {
+                level: level as u32,
+                index,
+            };
+            self.whole.insert(id, whole);
+            (hash, index) = (above, index / TILE as u64);
+        }
+        self.size += 1;
+    }
+
+    /// How many leaves there are.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The tiles that were finished or begun.
+    pub fn changed(&self) -> impl Iterator<Item = (TileId, &Tile)> {
+        let begun = self
+            .edge
+            .iter()
+            .enumerate()
+            .filter(|(_, tile)| !tile.0.is_empty());
+        let begun = begun.map(|(level, tile)| {
+            let level = level as u32;
+            let index = (self.size >> (HEIGHT * level)) / TILE as u64;
+            (TileId { level, index }, tile)
+        });
+        self.whole.iter().map(|(id, tile)| (*id, tile)).chain(begun)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -135,6 +223,32 @@ mod tests {
         }
         let short = TileId { level: 0, index: 4 };
         assert_eq!(root(&tiles, 1_101), Err(short));
+    }
+
+    /// However the leaves come, in one go or a few at a time, the tiles are those of the whole.
+    #[test]
+    fn what_is_appended_is_what_there_would_be() {
+        let plain = Plain::of(66_000);
+        for steps in [&[66_000][..], &[1, 254, 1, 1, 255, 512, 0, 64_512, 464]] {
+            let mut tiles = Kept(HashMap::new());
+            let mut size = 0_usize;
+            for step in steps {
+                let mut appender = Appender::at(&tiles, size as u64).unwrap();
+                for leaf in &plain.0[size..size + step] {
+                    appender.push(*leaf);
+                }
+                size += step;
+                assert_eq!(appender.size(), size as u64);
+                for (id, tile) in appender.changed() {
+                    tiles.0.insert(id, tile.clone());
+                }
+            }
+            assert_eq!(size, 66_000);
+            assert_eq!(tiles.0, kept(&plain.0).0);
+        }
+        let none = Kept(HashMap::new());
+        let short = TileId { level: 0, index: 0 };
+        assert_eq!(Appender::at(&none, 3).err(), Some(short));
     }
 
     #[test]
