@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::ids::{AttachmentId, DraftId};
+use crate::ids::{AttachmentId, CaseId, DraftId, ObjectionId, TaskId};
 use crate::params;
 use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Command, DataKey, Query, Store, StoreError, Tx};
@@ -46,6 +46,30 @@ const TYPES: &[(&str, &str, &[&str])] = &[
 const FILES_PER_SUBJECT: usize = 60;
 /// The most files one thing may ever have had, those replaced or taken out among them.
 const EVER_PER_SUBJECT: usize = 240;
+
+/// What a file belongs to. An id of one kind never reaches the files of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// An application that is being filled in.
+    Draft(DraftId),
+    /// A case.
+    Case(CaseId),
+    /// A task at which an answer's papers wait.
+    Task(TaskId),
+    /// An objection.
+    Objection(ObjectionId),
+}
+
+impl Subject {
+    const fn row(self) -> (&'static str, Uuid) {
+        match self {
+            Self::Draft(id) => ("draft", id.0),
+            Self::Case(id) => ("case", id.0),
+            Self::Task(id) => ("task", id.0),
+            Self::Objection(id) => ("objection", id.0),
+        }
+    }
+}
 
 /// A file that is safe on disk and not yet named by a row.
 #[derive(Clone, Debug)]
@@ -260,19 +284,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Names a kept file for a subject, e.g. `("draft", id)`, and gives every row this changed, its own
+/// Names a kept file for a subject and gives every row this changed, its own
 /// first. The same content in the same slot is named once; in a slot of one file the new one takes
 /// the place of the others.
 ///
 /// # Errors
 /// Refused where the subject has too many files.
-pub fn add(
-    tx: &Tx,
-    by: &str,
-    subject: (&'static str, Uuid),
-    kept: &Kept,
-) -> Result<Vec<AttachmentId>> {
-    let present = of_subject(tx, subject.1)?;
+pub fn add(tx: &Tx, by: &str, subject: Subject, kept: &Kept) -> Result<Vec<AttachmentId>> {
+    let present = of_subject(tx, subject)?;
     let twin = present
         .iter()
         .find(|f| f.content_name == kept.content_name && f.slot == kept.slot);
@@ -284,33 +303,39 @@ pub fn add(
         return Err(Refusal::field(kept.slot.clone(), "too-many-files", message).into());
     }
     let id = AttachmentId(tx.new_id());
+    let (kind, of) = subject.row();
     tx.execute(
         "INSERT INTO attachment (id, owner_id, subject_kind, subject_id, slot, file_name, media_type, \
          size_bytes, content_name, uploaded_by, uploaded_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
-            id, kept.owner, subject.0, subject.1, &kept.slot, &kept.file_name, kept.media_type,
+            id, kept.owner, kind, of, &kept.slot, &kept.file_name, kept.media_type,
             kept.size_bytes as i64, &kept.content_name, by, tx.now()
         ],
     )?;
     let mut changed = vec![id];
     if kept.single {
         for old in present.iter().filter(|file| file.slot == kept.slot) {
-            take_out(tx, subject.1, old.id)?;
+            take_out(tx, subject, old.id)?;
             changed.push(old.id);
         }
     }
     Ok(changed)
 }
 
-/// How many more files a thing takes: to be asked before their content is written.
+/// How many more files a thing takes, one that is not there yet too: to be asked before their
+/// content is written.
 ///
 /// # Errors
 /// A fault of the store.
-pub fn room(q: &dyn Query, subject: Uuid) -> Result<usize, StoreError> {
+pub fn room(q: &dyn Query, subject: Option<Subject>) -> Result<usize, StoreError> {
+    let Some((kind, id)) = subject.map(Subject::row) else {
+        return Ok(FILES_PER_SUBJECT);
+    };
     let (present, ever) = q.row(
-        "SELECT COUNT(*), COUNT(replaced_at) FROM attachment WHERE subject_id = ?1",
-        params![subject],
+        "SELECT COUNT(*), COUNT(replaced_at) FROM attachment \
+         WHERE subject_id = ?1 AND subject_kind = ?2",
+        params![id, kind],
         |row| {
             let (ever, replaced) = (row.get::<u64>(0)?, row.get::<u64>(1)?);
             Ok((ever.saturating_sub(replaced), ever))
@@ -336,10 +361,12 @@ pub fn no_room(field: &str) -> FieldError {
 ///
 /// # Errors
 /// Refused as not found where the subject has no such file.
-pub fn take_out(tx: &Tx, subject: Uuid, id: AttachmentId) -> Result<()> {
+pub fn take_out(tx: &Tx, subject: Subject, id: AttachmentId) -> Result<()> {
+    let (kind, of) = subject.row();
     let taken = tx.execute(
-        "UPDATE attachment SET replaced_at = ?3 WHERE id = ?1 AND subject_id = ?2 AND replaced_at IS NULL",
-        params![id, subject, tx.now()],
+        "UPDATE attachment SET replaced_at = ?4 \
+         WHERE id = ?1 AND subject_id = ?2 AND subject_kind = ?3 AND replaced_at IS NULL",
+        params![id, of, kind, tx.now()],
     )?;
     if taken == 1 {
         return Ok(());
@@ -361,7 +388,7 @@ pub fn slots_of(q: &dyn Query, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, St
 ///
 /// # Errors
 /// A fault of the store.
-pub fn of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, StoreError> {
+pub fn of_subject(q: &dyn Query, subject: Subject) -> Result<Vec<Attachment>, StoreError> {
     let mut files = ever_of_subject(q, subject)?;
     files.retain(|file| file.replaced_at.is_none());
     Ok(files)
@@ -371,12 +398,13 @@ pub fn of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, Store
 ///
 /// # Errors
 /// A fault of the store.
-pub fn ever_of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, StoreError> {
+pub fn ever_of_subject(q: &dyn Query, subject: Subject) -> Result<Vec<Attachment>, StoreError> {
+    let (kind, id) = subject.row();
     q.rows(
         "SELECT id, owner_id, subject_id, slot, file_name, media_type, size_bytes, uploaded_by, \
          uploaded_at, content_name, replaced_at FROM attachment \
-         WHERE subject_id = ?1 ORDER BY uploaded_at, id",
-        params![subject],
+         WHERE subject_id = ?1 AND subject_kind = ?2 ORDER BY uploaded_at, id",
+        params![id, kind],
         |row| {
             Ok(Attachment {
                 id: row.get(0)?,
@@ -400,11 +428,12 @@ pub fn ever_of_subject(q: &dyn Query, subject: Uuid) -> Result<Vec<Attachment>, 
 ///
 /// # Errors
 /// A fault of the store.
-pub fn hand_over(tx: &Tx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
+pub fn hand_over(tx: &Tx, from: Subject, to: Subject) -> Result<(), StoreError> {
+    let ((kind, id), (new_kind, new_id)) = (from.row(), to.row());
     tx.execute(
-        "UPDATE attachment SET subject_id = ?2, subject_kind = 'case' \
-         WHERE subject_id = ?1 AND replaced_at IS NULL",
-        params![from, to],
+        "UPDATE attachment SET subject_id = ?3, subject_kind = ?4 \
+         WHERE subject_id = ?1 AND subject_kind = ?2 AND replaced_at IS NULL",
+        params![id, kind, new_id, new_kind],
     )?;
     Ok(())
 }
@@ -416,8 +445,8 @@ pub fn hand_over(tx: &Tx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
 /// A fault of the store.
 pub fn replace_with(
     tx: &Tx,
-    from: Uuid,
-    to: Uuid,
+    from: Subject,
+    to: Subject,
     single: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<AttachmentId>> {
     let present = of_subject(tx, to)?;
@@ -442,7 +471,7 @@ pub fn replace_with(
 /// Refused with a field error for each missing paper.
 pub fn require_slots(tx: &Tx, draft: Option<DraftId>, slots: &[(String, String)]) -> Result<()> {
     match draft {
-        Some(draft) => require_slots_of(tx, draft.0, slots),
+        Some(draft) => require_slots_of(tx, Subject::Draft(draft), slots),
         None => require(&[], slots),
     }
 }
@@ -451,7 +480,7 @@ pub fn require_slots(tx: &Tx, draft: Option<DraftId>, slots: &[(String, String)]
 ///
 /// # Errors
 /// Refused with a field error for each missing paper.
-pub fn require_slots_of(q: &dyn Query, subject: Uuid, slots: &[(String, String)]) -> Result<()> {
+pub fn require_slots_of(q: &dyn Query, subject: Subject, slots: &[(String, String)]) -> Result<()> {
     require(&of_subject(q, subject)?, slots)
 }
 

@@ -57,6 +57,8 @@ async fn sweep(app: &App, folder: &mut u8) -> Result<(), Error> {
     app.store.sweep(app.clock.now()).await?;
     for _ in 0..FOLDERS_AT_ONCE {
         let (store, number) = (app.store.clone(), *folder);
+        // One that cannot be swept does not keep the others from it.
+        *folder = folder.wrapping_add(1);
         let swept = tokio::task::spawn_blocking(move || attachment::sweep(&store, number));
         let removed = swept
             .await
@@ -64,7 +66,6 @@ async fn sweep(app: &App, folder: &mut u8) -> Result<(), Error> {
         if removed > 0 {
             tracing::info!(removed, "sweep: {removed} file contents without a row");
         }
-        *folder = folder.wrapping_add(1);
     }
     Ok(())
 }

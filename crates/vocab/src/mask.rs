@@ -94,7 +94,7 @@ const NO_DISTRICTS: &[&str] = &[
 const NEVER_INSIDE: [char; 5] = ['区', '县', '街', '巷', '号'];
 
 /// Digits in a row from which a number may be somebody's account or identity.
-const LONG_NUMBER: usize = 12;
+const LONG_NUMBER: usize = 11;
 
 /// Hides long numbers inside a text, such as an account in a bank's reason, but for the last four
 /// digits: 账号6228480402564890018户名不符 → 账号****0018户名不符. Blanks and hyphens inside a number
@@ -103,13 +103,14 @@ const LONG_NUMBER: usize = 12;
 /// ```
 /// assert_eq!(vocab::mask_numbers("账号 6228 4804 0256 4890 018 户名不符"), "账号 ****0018 户名不符");
 /// assert_eq!(vocab::mask_numbers("2026-11-24 退回，电话 0577"), "2026-11-24 退回，电话 0577");
+/// assert_eq!(vocab::mask_numbers("138-0577-1234、１３８０５７７１２３４"), "****1234、****1234");
+/// assert_eq!(vocab::mask_numbers("见 330324-2026-000004"), "见 330324-2026-000004");
 /// ```
 pub fn mask_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().chain(std::iter::once('\n')) {
-        let inside = !run.is_empty() && matches!(c, ' ' | '-');
-        if c.is_ascii_digit() || inside {
+        if digit(c).is_some() || (!run.is_empty() && joins(c)) {
             run.push(c);
             continue;
         }
@@ -120,18 +121,50 @@ pub fn mask_numbers(text: &str) -> String {
     out
 }
 
+/// A digit of either width.
+fn digit(c: char) -> Option<char> {
+    match c {
+        '0'..='9' => Some(c),
+        '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32),
+        _ => None,
+    }
+}
+
+/// What people put between the groups of one number.
+fn joins(c: char) -> bool {
+    matches!(c, ' ' | '\u{a0}' | '\u{3000}' | '-' | '－' | '‑' | '–')
+}
+
 fn flush_number(out: &mut String, run: &mut String) {
-    let digits: String = run.chars().filter(char::is_ascii_digit).collect();
-    let tail = run.trim_end_matches([' ', '-']).len();
+    let digits: String = run.chars().filter_map(digit).collect();
+    let tail = run.trim_end_matches(joins).len();
+    let (number, after) = run.split_at(tail);
     match digits.get(digits.len().saturating_sub(4)..) {
-        Some(last) if digits.len() >= LONG_NUMBER => {
+        Some(last) if digits.len() >= LONG_NUMBER && !is_paper(number) => {
             out.push_str("****");
             out.push_str(last);
-            out.push_str(run.get(tail..).unwrap_or_default());
+            out.push_str(after);
         }
         _ => out.push_str(run),
     }
     run.clear();
+}
+
+/// Whether this is the number of a case, a batch or a payment file: region, year and a number.
+fn is_paper(number: &str) -> bool {
+    let mut parts = number.split('-').map(|part| {
+        let plain = part.bytes().all(|byte| byte.is_ascii_digit());
+        (plain, part.len(), part.starts_with("20"))
+    });
+    matches!(
+        (parts.next(), parts.next(), parts.next(), parts.next()),
+        (
+            Some((true, 6, _)),
+            Some((true, 4, true)),
+            Some((true, 3..=6, _)),
+            None
+        )
+    )
 }
 
 /// The longest name of one level, in characters: 克孜勒苏柯尔克孜自治州 has eleven.

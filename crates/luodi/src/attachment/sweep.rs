@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::disk;
@@ -35,8 +35,11 @@ pub fn sweep(store: &Store, folder: u8) -> Result<usize> {
     };
     let mut candidates = Vec::new();
     for entry in fs::read_dir(&place).map_err(disk)? {
-        let path = entry.map_err(disk)?.path();
-        if old(&path).map_err(disk)? {
+        let entry = entry.map_err(disk)?;
+        let path = put_back(entry.path()).map_err(disk)?;
+        // What its owner has renamed meanwhile is none of this.
+        let file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if file && old(&path).unwrap_or(false) {
             candidates.push(path);
         }
     }
@@ -52,6 +55,16 @@ pub fn sweep(store: &Store, folder: u8) -> Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// Gives a content that a killed sweep left aside its name back, unless it was written anew.
+fn put_back(path: PathBuf) -> std::io::Result<PathBuf> {
+    let own = path.with_extension("");
+    if path.extension().is_some_and(|end| end == ASIDE) && !own.exists() {
+        fs::rename(&path, &own)?;
+        return Ok(own);
+    }
+    Ok(path)
 }
 
 /// Takes a content aside and removes it, unless somebody has kept it again meanwhile: keeping what
@@ -112,10 +125,26 @@ mod tests {
             age(&at(name), 25);
         }
         age(&at("ab02"), 23);
+        fs::create_dir(at("ab04")).unwrap();
         assert_eq!(sweep(&store, 0xac).unwrap(), 0, "another folder");
         assert_eq!(sweep(&store, 0xab).unwrap(), 2);
         assert!(!at("ab01").exists() && !at("ab03.part").exists());
         assert!(at("ab02").exists(), "its form may still be on the way");
+    }
+
+    #[test]
+    fn what_a_killed_sweep_left_aside_has_its_name_again() {
+        let store = TemporaryStore::open(Timestamp::UNIX_EPOCH).unwrap();
+        let path = store.attachments().join("ab").join("ab01");
+        let aside = path.with_extension(ASIDE);
+        write_synced(&aside, b"sealed").unwrap();
+        assert_eq!(sweep(&store, 0xab).unwrap(), 0);
+        assert!(path.exists() && !aside.exists());
+        // Written anew meanwhile, the one aside is nobody's.
+        write_synced(&aside, b"sealed").unwrap();
+        age(&aside, 25);
+        assert_eq!(sweep(&store, 0xab).unwrap(), 1);
+        assert!(path.exists() && !aside.exists());
     }
 
     #[test]

@@ -291,10 +291,11 @@ pub(crate) async fn send(
     posted: Posted,
 ) -> Answer {
     let body: ApplyBody = posted.json()?;
+    let sent = posted.clone().with_fields(flatten(&body.values));
     let application = Application {
         item,
         party: body.party,
-        fields: flatten(&body.values),
+        fields: sent.fields().to_vec(),
         bank_account: body.bank_account.parse().ok(),
     };
     let done = apply(&app, &visit, application, &posted).await?;

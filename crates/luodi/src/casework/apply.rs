@@ -11,13 +11,13 @@ use vocab::Fen;
 use super::draft::{self, Draft, DraftBody, ListedDraft};
 use super::submit::{Seen, Submission, submit, submit_with};
 use crate::access::{Actor, Role, Rule, Scope, may_see};
-use crate::attachment::{self, Attachment, Kept};
+use crate::attachment::{self, Attachment, Kept, Subject};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
 use crate::ids::{AttachmentId, BankAccountId, DraftId, ItemId, PartyId};
 use crate::item::{self, OpenItem, Package};
 use crate::party::{Party, bank_account};
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Command, Query, random};
+use crate::store::{Command, Query};
 use crate::web::{Answer, App, Page, Posted, Route, Upload, Visit, WebError, filters, get, post};
 
 const WHO: Rule = Rule::ApplicantOrStaff(&[Role::WindowClerk]);
@@ -42,7 +42,8 @@ struct Asked {
     draft: String,
 }
 
-/// Asks for an empty form although there is a draft.
+/// Asks for an empty form although there is a draft. What the empty form then carries begins so,
+/// too: a mark of its own follows, by which the same form sent twice is one draft.
 const NEW: &str = "new";
 
 /// Everything the pages of one application need.
@@ -53,6 +54,8 @@ struct Desk {
     party: Party,
     /// What the form is saved under.
     draft_id: DraftId,
+    /// What the form carries for it.
+    mark: String,
     /// What was saved so far.
     draft: Option<Draft>,
     files: Vec<Attachment>,
@@ -92,9 +95,9 @@ fn open_desk(
         let message = "这个事项不在您的工作区域内，请由项目所在地的窗口登记。";
         return Err(Refusal::forbidden("submit-region", message).into());
     }
-    let (draft_id, draft) = find_draft(q, actor, (item, party.id), draft)?;
+    let (draft_id, mark, draft) = find_draft(q, actor, (item, party.id), draft)?;
     let files = match &draft {
-        Some(draft) => attachment::of_subject(q, draft.id.0)?,
+        Some(draft) => attachment::of_subject(q, Subject::Draft(draft.id))?,
         None => Vec::new(),
     };
     let mut others = draft::of_actor(q, actor, Some(party.id))?;
@@ -104,35 +107,53 @@ fn open_desk(
         package,
         party,
         draft_id,
+        mark,
         draft,
         files,
         others,
     })
 }
 
-/// The draft asked for, or the id under which a new one will be saved.
+/// The draft asked for, or the id and the mark of a new one.
+///
+/// The id of a new draft is made here from the visitor, what he applies for and his form's mark, so
+/// that no form names a row of somebody else or of another kind.
 fn find_draft(
     q: &dyn Query,
     actor: &Actor,
     (item, party): (ItemId, PartyId),
     asked: &str,
-) -> Result<(DraftId, Option<Draft>)> {
-    let fresh = || DraftId(uuid::Builder::from_random_bytes(random()).into_uuid());
-    let draft = match asked {
-        NEW => None,
-        "" => draft::newest_of(q, actor, item, party)?,
-        id => {
-            let id = id.parse().map_err(|_| draft::not_found())?;
-            let Some(draft) = draft::find_saved(q, actor, id)? else {
-                return Ok((id, None));
-            };
-            if (draft.item, draft.party) != (item, party) {
-                return Err(draft::not_found());
-            }
-            Some(draft)
-        }
+) -> Result<(DraftId, String, Option<Draft>)> {
+    let known = match asked.strip_prefix(NEW) {
+        None if asked.is_empty() => draft::newest_of(q, actor, item, party)?,
+        None => Some(draft::find(
+            q,
+            actor,
+            asked.parse().map_err(|_| draft::not_found())?,
+        )?),
+        Some(_) => None,
     };
-    Ok((draft.as_ref().map_or_else(fresh, |draft| draft.id), draft))
+    if let Some(draft) = known {
+        if (draft.item, draft.party) != (item, party) {
+            return Err(draft::not_found());
+        }
+        return Ok((draft.id, draft.id.to_string(), Some(draft)));
+    }
+    let mark = match asked {
+        "" | NEW => format!("{NEW}-{}", crate::store::secret()),
+        mark => mark.chars().take(60).collect(),
+    };
+    let text = format!("{} {item} {party} {mark}", actor.account_id());
+    let id = DraftId(half(q.keys().lookup("draft", &text)));
+    Ok((id, mark, draft::find_saved(q, actor, id)?))
+}
+
+/// The first half of a hash as an id.
+fn half(hash: [u8; 32]) -> Uuid {
+    uuid::Builder::from_custom_bytes(std::array::from_fn(|i| {
+        hash.get(i).copied().unwrap_or_default()
+    }))
+    .into_uuid()
 }
 
 impl Desk {
@@ -143,15 +164,6 @@ impl Desk {
             .form
             .prefill(&mut fields, |source| prefill(&self.party, source));
         fields
-    }
-
-    /// What the form is checked against, so that nothing else is submitted in its place.
-    fn seen(&self) -> Option<Seen> {
-        let draft = self.draft.as_ref()?;
-        Some(Seen {
-            hash: self.offered.hash.clone(),
-            draft: Some(draft.version),
-        })
     }
 
     /// Where this form is filled in.
@@ -281,14 +293,21 @@ async fn save(
         return apply_page(&app, &visit, &desk, &typed, &[]);
     }
     let (id, party) = (desk.draft_id, desk.party.id);
-    let (kept, mut errors) =
-        keep_files(&app, &visit, form, (party, Some(id.0)), posted.uploads()).await?;
+    let (kept, mut errors) = keep_files(
+        &app,
+        &visit,
+        form,
+        (party, Some(Subject::Draft(id))),
+        posted.uploads(),
+    )
+    .await?;
     let body = DraftBody {
         fields: posted.fields().to_vec(),
         bank_account: desk.draft.as_ref().and_then(|old| old.body.bank_account),
     };
     let command = Command::new("draft.save", visit.now);
     let save = app.store.write(command, move |tx| {
+        draft::room_for(tx, &actor, id)?;
         draft::save(tx, &actor, (id, item, party), &body, &kept)
     });
     if let Err(error) = save.await {
@@ -426,7 +445,7 @@ pub(super) async fn keep_files(
     app: &App,
     visit: &Visit,
     form: &Form,
-    (owner, subject): (PartyId, Option<Uuid>),
+    (owner, subject): (PartyId, Option<Subject>),
     uploads: &[Upload],
 ) -> Result<(Vec<Kept>, Vec<FieldError>), WebError> {
     let mut work = Vec::new();
@@ -437,7 +456,6 @@ pub(super) async fn keep_files(
         };
         work.push((upload.clone(), types.clone(), !multiple));
     }
-    let subject = subject.unwrap_or_default();
     let room = app.store.read(move |q| attachment::room(&**q, subject));
     if let Some((first, ..)) = work.first()
         && room.await? < work.len()
@@ -556,7 +574,10 @@ async fn submit_draft(
         values,
         bank_account: posted.get("bank_account").parse().ok(),
         draft: Some(id),
-        seen: desk.seen(),
+        seen: Some(Seen {
+            hash: posted.get("item_hash").to_owned(),
+            draft: Some(posted.version("version")?),
+        }),
     };
     let command = Command::new("case.submit", visit.now).once(posted.key());
     match app
@@ -632,7 +653,7 @@ async fn download(
     let actor = visit.actor()?.clone();
     let found = app.store.read(move |q| {
         let draft = draft::find(&**q, &actor, id)?;
-        Ok::<_, Error>(attachment::of_subject(&**q, draft.id.0)?)
+        Ok::<_, Error>(attachment::of_subject(&**q, Subject::Draft(draft.id))?)
     });
     let files = found.await?;
     let file = files

@@ -9,6 +9,7 @@ use super::queries::TaskRow;
 use super::show::{Facts, Shown, attach, load, render, shown_files};
 use super::work::CASE_STAFF;
 use crate::access::{Actor, Role, Rule, may_act};
+use crate::attachment::Subject;
 use crate::form::{How, Values};
 use crate::ids::{AccountId, CaseId, TaskId};
 use crate::item::{self, Outcome, TaskSpec};
@@ -177,9 +178,16 @@ async fn take_files(
     let Some(form) = form.filter(|_| !posted.uploads().is_empty()) else {
         return Ok((facts, Vec::new()));
     };
-    let owner = (facts.case.party, Some(facts.case.id.0));
+    let owner = (facts.case.party, Some(Subject::Case(facts.case.id)));
     let (kept, errors) = keep_files(app, visit, form, owner, posted.uploads()).await?;
-    attach(app, visit, facts.case.id, ("case", facts.case.id.0), kept).await?;
+    attach(
+        app,
+        visit,
+        facts.case.id,
+        Subject::Case(facts.case.id),
+        kept,
+    )
+    .await?;
     let facts = load(app, visit, facts.case.id).await?;
     Ok((facts, errors))
 }

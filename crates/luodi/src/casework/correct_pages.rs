@@ -12,7 +12,7 @@ use super::correction::answer_correction;
 use super::queries::TaskRow;
 use super::show::{Facts, attach, load, shown_files};
 use crate::access::{Role, Rule};
-use crate::attachment::{self, Attachment};
+use crate::attachment::{self, Attachment, Subject};
 use crate::form::{self, Errors, Values};
 use crate::ids::{CaseId, TaskId};
 use crate::refusal::{Error, FieldError, Refusal};
@@ -112,7 +112,7 @@ fn shown(facts: &Facts, waiting: &[Attachment]) -> Vec<form::Attachment> {
 async fn waiting_papers(app: &App, task: TaskId) -> Result<Vec<Attachment>, WebError> {
     let waiting = app
         .store
-        .read(move |q| attachment::of_subject(&**q, task.0));
+        .read(move |q| attachment::of_subject(&**q, Subject::Task(task)));
     Ok(waiting.await?)
 }
 
@@ -175,9 +175,9 @@ async fn send_correction(
         return correct_page(&app, &visit, (&facts, &waiting), typed);
     }
     let version = posted.version("version")?;
-    let owner = (facts.case.party, Some(task.0));
+    let owner = (facts.case.party, Some(Subject::Task(task)));
     let (kept, mut errors) = keep_files(&app, &visit, form, owner, posted.uploads()).await?;
-    attach(&app, &visit, id, ("task", task.0), kept).await?;
+    attach(&app, &visit, id, Subject::Task(task), kept).await?;
     let waiting = waiting_papers(&app, task).await?;
     let files = facts.files.iter().chain(&waiting);
     let slots: Vec<&str> = files.map(|file| file.slot.as_str()).collect();

@@ -13,7 +13,7 @@ use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of};
 use super::submit::{claim, keep_values, release_claim};
 use super::suspension::{end_suspension, start_suspension};
 use crate::access::{Actor, Role, may_see};
-use crate::attachment;
+use crate::attachment::{self, Subject};
 use crate::form::Values;
 use crate::ids::{AttachmentId, CaseId, TaskId};
 use crate::item::{self, Package};
@@ -153,9 +153,13 @@ pub fn answer_correction(
     }
     let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
     // The papers that came with the answer wait at its task until it is right as a whole.
-    let papers =
-        attachment::replace_with(tx, task.id.0, case.id.0, &|slot| package.is_single(slot))?;
-    attachment::require_slots_of(tx, case.id.0, &package.required_slots(values))?;
+    let papers = attachment::replace_with(
+        tx,
+        Subject::Task(task.id),
+        Subject::Case(case.id),
+        &|slot| package.is_single(slot),
+    )?;
+    attachment::require_slots_of(tx, Subject::Case(case.id), &package.required_slots(values))?;
     let claimed = package.claim_key(&facts::open_form(tx, &package.form, &case)?);
     if claimed != package.claim_key(values) {
         release_claim(tx, case.id)?;

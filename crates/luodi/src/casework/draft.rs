@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Actor, Role, Scope, may_see};
-use crate::attachment::{self, Kept};
+use crate::attachment::{self, Kept, Subject};
 use crate::ids::{AttachmentId, BankAccountId, CaseId, DraftId, ItemId, PartyId};
 use crate::params;
 use crate::party;
@@ -151,7 +151,7 @@ pub(super) fn of_actor(
                 item,
                 item_name: crate::item::name_of(q, item)?,
                 party,
-                party_name: party::find(q, actor, party)?.name,
+                party_name: party::find_for_case(q, party)?.name,
                 title: title(q, item, &open_body(q, party, &sealed)?)?,
                 updated_at,
             })
@@ -165,6 +165,9 @@ pub(super) fn of_actor(
 /// A fault of the store.
 pub fn drafts_waiting(q: &dyn Query, actor: &Actor) -> Result<Vec<Waiting>> {
     let mut waiting: Vec<Waiting> = Vec::new();
+    if !actor.has(Role::WindowClerk) {
+        return Ok(waiting);
+    }
     for draft in of_actor(q, actor, None)? {
         let href = format!("/parties/{}/apply", draft.party);
         match waiting.iter_mut().find(|known| known.href == href) {
@@ -230,7 +233,6 @@ pub(super) fn save(
             params![id, sealed, tx.now()],
         )?,
         None => {
-            room_for_one_more(tx, actor)?;
             tx.execute(
                 "INSERT INTO draft (id, account_id, item_id, party_id, body_sealed, state, updated_at, \
                  version) VALUES (?1, ?2, ?3, ?4, ?5, 'open', ?6, 1)",
@@ -240,7 +242,7 @@ pub(super) fn save(
     };
     let mut rows = vec![("draft", id.0)];
     for file in files {
-        let changed = attachment::add(tx, &actor.name, ("draft", id.0), file)?;
+        let changed = attachment::add(tx, &actor.name, Subject::Draft(id), file)?;
         rows.extend(changed.iter().map(|file| ("attachment", file.0)));
     }
     tx.event(Event {
@@ -253,13 +255,15 @@ pub(super) fn save(
     Ok(())
 }
 
-fn room_for_one_more(tx: &Tx, actor: &Actor) -> Result<()> {
-    let open = tx.row(
-        "SELECT COUNT(*) FROM draft WHERE account_id = ?1 AND state = 'open'",
-        params![actor.account_id()],
+/// Refuses a further draft where there are too many. To be asked before [`save`]; a draft that is
+/// submitted in the same command needs no room.
+pub(super) fn room_for(tx: &Tx, actor: &Actor, id: DraftId) -> Result<()> {
+    let others = tx.row(
+        "SELECT COUNT(*) FROM draft WHERE account_id = ?1 AND state = 'open' AND id <> ?2",
+        params![actor.account_id(), id],
         |row| row.get::<usize>(0),
     )?;
-    if open < MOST_OPEN {
+    if others < MOST_OPEN {
         return Ok(());
     }
     let message = format!("未提交的草稿最多 {MOST_OPEN} 份，请先提交或放弃不再需要的草稿。");
@@ -289,7 +293,11 @@ pub(super) fn give_up(tx: &Tx, actor: &Actor, id: DraftId) -> Result<Draft> {
 /// Takes a file out of the actor's draft.
 pub(super) fn take_out(tx: &Tx, actor: &Actor, id: DraftId, file: AttachmentId) -> Result<Draft> {
     let draft = find(tx, actor, id)?;
-    attachment::take_out(tx, id.0, file)?;
+    attachment::take_out(tx, Subject::Draft(id), file)?;
+    tx.execute(
+        "UPDATE draft SET version = version + 1, updated_at = ?2 WHERE id = ?1",
+        params![id, tx.now()],
+    )?;
     tx.event(Event {
         actor: actor.to_ref(),
         command: "draft.take_out_file",

@@ -8,7 +8,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::civil::Date;
 use serde_json::json;
-use uuid::Uuid;
 use vocab::Fen;
 
 use super::apply::send_file;
@@ -24,7 +23,7 @@ use super::work::{CASE_STAFF, CASE_WORKERS};
 use super::{facts, state};
 use crate::access::{Role, Rule};
 use crate::account;
-use crate::attachment::{self, Attachment};
+use crate::attachment::{self, Attachment, Subject};
 use crate::form::{self, Errors, How, Values, ViewSection};
 use crate::fund;
 use crate::ids::{AccountId, AttachmentId, CaseId};
@@ -115,7 +114,7 @@ pub(super) async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, 
         } else {
             Vec::new()
         };
-        let (files, replaced) = attachment::ever_of_subject(q, id.0)?
+        let (files, replaced) = attachment::ever_of_subject(q, Subject::Case(id))?
             .into_iter()
             .partition(|file| file.replaced_at.is_none());
         Ok::<_, Error>(Facts {
@@ -303,7 +302,7 @@ pub(super) async fn attach(
     app: &App,
     visit: &Visit,
     case: CaseId,
-    to: (&'static str, Uuid),
+    to: Subject,
     kept: Vec<attachment::Kept>,
 ) -> Result<(), WebError> {
     if kept.is_empty() {
@@ -377,7 +376,7 @@ async fn reveal(
             actor: actor.to_ref(),
             command: "case.reveal",
             subject: ("casework", id.0),
-            detail: json!({ "reason": reason }),
+            detail: json!({ "reason": vocab::mask_numbers(&reason) }),
             rows: vec![],
         });
         Ok::<_, Error>(())
@@ -402,11 +401,11 @@ async fn download(
         .store
         .write(Command::new("case.open_file", visit.now), move |tx| {
             let case = find_case(tx, &actor, id)?;
-            let mut files = attachment::ever_of_subject(tx, case.id.0)?;
+            let mut files = attachment::ever_of_subject(tx, Subject::Case(case.id))?;
             // What waits for an answer is shown to who writes it.
             if actor.party == Some(case.party) || actor.has(Role::WindowClerk) {
                 for task in tasks_of(tx, case.id)?.iter().filter(|t| t.state == "open") {
-                    files.extend(attachment::of_subject(tx, task.id.0)?);
+                    files.extend(attachment::of_subject(tx, Subject::Task(task.id))?);
                 }
             }
             let found = files.into_iter().find(|one| one.id == file);

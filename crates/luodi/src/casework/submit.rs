@@ -12,7 +12,7 @@ use super::facts;
 use super::measure;
 use super::queries::{CaseRow, load_case};
 use crate::access::{Actor, Role, Scope, may_see};
-use crate::attachment::{self, Kept};
+use crate::attachment::{self, Kept, Subject};
 use crate::form::Values;
 use crate::ids::{BankAccountId, CaseId, DraftId, ItemId, PartyId};
 use crate::item::{self, Package};
@@ -135,9 +135,9 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     )?;
     claim(tx, &package, id, &submission.values)?;
     if let Some(draft) = submission.draft {
-        attachment::hand_over(tx, draft.0, id.0)?;
+        attachment::hand_over(tx, Subject::Draft(draft), Subject::Case(id))?;
         super::draft::end(tx, actor, draft, id)?;
-        let papers = attachment::of_subject(tx, id.0)?.into_iter();
+        let papers = attachment::of_subject(tx, Subject::Case(id))?.into_iter();
         let mut rows = vec![("draft", draft.0)];
         rows.extend(papers.map(|paper| ("attachment", paper.id.0)));
         let detail = json!({ "draft": draft });

@@ -337,6 +337,7 @@ fn verify(cli: &Cli, store: &Store) -> Result<Said, Error> {
     let report = json!({
         "ok": ok, "postings": verified.postings, "debit_fen": verified.debit_fen,
         "credit_fen": verified.credit_fen, "findings": verified.findings,
+        "findings_not_listed": verified.findings_not_listed,
     });
     let code = u8::from(!ok);
     if cli.json {

@@ -13,7 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 use vocab::{Fen, Quarter};
 
-use super::batch_queries::{BatchRow, EntryRow, entries_of, find_batch, load_batch, load_entry};
+use super::batch_queries::{
+    BatchRow, EntryRow, Sum, entries_of, find_batch, load_batch, load_entry,
+};
 use super::bulk;
 use super::journal::{Journal, Rows, keep_journal};
 use super::state::{BatchState, EntryState};
@@ -217,6 +219,28 @@ pub(super) fn waiting_cases(
     waiting.retain(|case| !batched.contains(&case.id));
     waiting.truncate(MOST_ENTRIES);
     Ok(waiting)
+}
+
+/// Refuses where other cases wait than those whose count and sum the page showed.
+///
+/// # Errors
+/// A conflict that says both, and how it was.
+pub(super) fn as_shown(q: &dyn Query, item: ItemId, period: &str, shown: Sum) -> Result<()> {
+    let package = item::load(q, &item::find_item(q, item)?.hash)?;
+    let waiting = waiting_cases(q, &package, item, period)?;
+    let amount = Fen::checked_sum(waiting.iter().map(|case| case.amount)).unwrap_or(Fen(i64::MAX));
+    let now = Sum {
+        count: waiting.len() as u64,
+        amount,
+    };
+    if now == shown {
+        return Ok(());
+    }
+    let message = format!(
+        "等待列入的办件刚刚变化：页面上是 {} 项、{} 元，现在是 {} 项、{} 元。请核对后重新提交。",
+        shown.count, shown.amount, now.count, now.amount
+    );
+    Err(Refusal::field("period", "waiting-changed", message).into())
 }
 
 /// The period as people say it: 2026年第三季度; as it is where it is no quarter.
@@ -459,7 +483,7 @@ pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &st
     })?;
     let mut rows: Rows = vec![("batch", batch.id.0), ("batch_entry", entry.0)];
     rows.extend(posted);
-    let detail = json!({ "entry": entry, "case": found.case_number, "reason": reason });
+    let detail = json!({ "entry": entry, "case": found.case_number, "reason": vocab::mask_numbers(&reason) });
     event(tx, actor, "batch.remove_entry", batch.id, detail, rows);
     Ok(())
 }

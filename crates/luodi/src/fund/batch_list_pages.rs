@@ -326,8 +326,14 @@ async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BatchId
             move |q: &dyn Query| batch::check(q, &actor, today, (item, &period, None), wrong);
         return Err(refused(app, check).await);
     };
+    let shown = posted.get("count").parse().ok();
+    let shown = shown.zip(posted.get("total_fen").parse().ok());
     let command = Command::new("batch.create", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {
+        if let Some((count, fen)) = shown {
+            let amount = Fen(fen);
+            batch::as_shown(tx, item, &period, Sum { count, amount })?;
+        }
         create_batch(tx, &actor, item, &period, line)
     });
     Ok(done.await?.value)

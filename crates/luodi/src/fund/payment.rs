@@ -121,7 +121,7 @@ pub fn clear_renaming(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &
     }
     change_entry(tx, &found, "party_name = ?3", vec![name.as_str().into()])?;
     let detail = json!({
-        "entry": entry, "before": logged(&found.party_name), "after": logged(&name), "reason": reason,
+        "entry": entry, "before": logged(&found.party_name), "after": logged(&name), "reason": vocab::mask_numbers(&reason),
     });
     tx.event(Event {
         actor: actor.to_ref(),

@@ -202,14 +202,18 @@ impl Check {
         Ok(())
     }
 
-    /// Money that was moved on for something that no list has.
+    /// Money that was moved on for something that no list has, or from another line than its list's.
     fn money_of_nobody(&mut self, q: &dyn Query) -> Result<(), StoreError> {
         let strays = q.rows(
             "SELECT l.id FROM ledger_entry l WHERE EXISTS (SELECT 1 FROM posting p WHERE p.entry_id = l.id \
              AND p.account NOT IN ('appropriation', 'available')) \
-             AND l.subject_kind IN ('batch_entry', 'payment') \
-             AND NOT EXISTS (SELECT 1 FROM batch_entry b WHERE b.id = l.subject_id) \
-             AND NOT EXISTS (SELECT 1 FROM payment y WHERE y.id = l.subject_id) ORDER BY l.id LIMIT 1001",
+             AND NOT (l.subject_kind = 'batch_entry' AND EXISTS (SELECT 1 FROM batch_entry e \
+               JOIN batch b ON b.id = e.batch_id \
+               WHERE e.id = l.subject_id AND b.budget_line_id = l.budget_line_id)) \
+             AND NOT (l.subject_kind = 'payment' AND EXISTS (SELECT 1 FROM payment y \
+               JOIN batch_entry e ON e.id = y.batch_entry_id JOIN batch b ON b.id = e.batch_id \
+               WHERE y.id = l.subject_id AND b.budget_line_id = l.budget_line_id)) \
+             ORDER BY l.id LIMIT 1001",
             params![],
             |row| row.get::<Uuid>(0),
         )?;
@@ -217,8 +221,8 @@ impl Check {
             self.find(Finding {
                 code: "entry-of-nobody",
                 subject: entry.to_string(),
-                message_zh: format!("分录 {entry} 动用了指标，却不属于任何名单条目或支付，请与审计记录核对"),
-                message_en: format!("entry {entry} moves money for no entry of a batch and no payment: compare it with the audit log"),
+                message_zh: format!("分录 {entry} 动用了指标，却不属于这条指标的任何名单条目或支付，请与审计记录核对"),
+                message_en: format!("entry {entry} moves money for no entry of a batch on its line and no payment of one: compare it with the audit log"),
             });
         }
         Ok(())

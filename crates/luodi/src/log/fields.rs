@@ -133,6 +133,7 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "policy_hash", "政策摘要", Digest),
     ("", "reason", "事由", Typed),
     ("bank_account.enter", "second", "另立账户的理由", Typed),
+    ("objection.hand_over", "to", "转交给", Of(Noun::Account)),
     ("", "region", "区域", Region),
     ("", "renamed", "更名", Plain),
     ("", "returned_fen", "退回金额", Money),
@@ -311,7 +312,7 @@ impl<'a> Teller<'a> {
             other => return other.to_string(),
         };
         match shown {
-            Typed => masked(text),
+            Typed => vocab::mask_numbers(text),
             PartyName => self.name(text),
             Word(word) => word(text).to_owned(),
             Region => region(text),
@@ -335,7 +336,7 @@ impl<'a> Teller<'a> {
             Value::Array(all) => all.iter().map(|one| self.covered(one, key)).collect(),
             Value::String(text) => match find(self.command, key) {
                 Some((_, PartyName)) => self.name(text).into(),
-                Some((_, Typed)) => masked(text).into(),
+                Some((_, Typed)) => vocab::mask_numbers(text).into(),
                 _ => value.clone(),
             },
             other => other.clone(),
@@ -386,32 +387,4 @@ fn moment(text: &str) -> String {
         |_| text.to_owned(),
         |at| crate::web::civil(at).strftime("%Y-%m-%d %H:%M").to_string(),
     )
-}
-
-/// Digits in a row from which on a number may be a telephone, an identity or an account.
-const LONG_NUMBER: usize = 11;
-
-/// A typed text without identity, telephone and account numbers: each run of digits too long for
-/// anything else is cut down to its end.
-fn masked(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, from) = rest.split_at(start);
-        let end = from
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(from.len());
-        let (digits, after) = from.split_at(end);
-        out.push_str(before);
-        match digits.get(digits.len().saturating_sub(4)..) {
-            Some(end) if digits.len() >= LONG_NUMBER => {
-                out.push_str("****");
-                out.push_str(end);
-            }
-            _ => out.push_str(digits),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }

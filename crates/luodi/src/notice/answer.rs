@@ -11,7 +11,7 @@ use super::queries::{self, Line, Notice};
 use super::{NoticeState, ObjectionState};
 use crate::access::{Actor, Role};
 use crate::account;
-use crate::attachment::{self, Attachment};
+use crate::attachment::{self, Attachment, Subject};
 use crate::casework::{self, Duty};
 use crate::fund;
 use crate::ids::{AccountId, AttachmentId, ObjectionId};
@@ -293,7 +293,7 @@ pub fn unmask(tx: &Tx<'_>, actor: &Actor, id: ObjectionId, reason: &str) -> Resu
         actor: actor.to_ref(),
         command: "objection.unmask",
         subject: ("objection", id.0),
-        detail: json!({ "reason": reason }),
+        detail: json!({ "reason": vocab::mask_numbers(&reason) }),
         rows: Vec::new(),
     });
     Ok(desk_queries::contact(tx, &objection)?)
@@ -310,7 +310,7 @@ pub fn open_file(
     file: AttachmentId,
 ) -> Result<Attachment> {
     desk_queries::find(tx, actor, id)?;
-    let files = attachment::of_subject(tx, id.0)?;
+    let files = attachment::of_subject(tx, Subject::Objection(id))?;
     let found = files.into_iter().find(|known| known.id == file);
     let found = found.ok_or_else(|| Refusal::not_found("这个文件不在异议材料中，请刷新页面。"))?;
     tx.event(Event {

@@ -12,7 +12,7 @@ use super::answer::{self, Verdict, may_handle};
 use super::desk_queries::{self, Contact, ListedObjection, Objection, ObjectionFilter};
 use crate::access::{Actor, Rule};
 use crate::account;
-use crate::attachment::{self, Attachment};
+use crate::attachment::{self, Attachment, Subject};
 use crate::ids::{AccountId, AttachmentId, ObjectionId};
 use crate::refusal::{Error, Refusal};
 use crate::store::{Command, Query, day_in_china};
@@ -212,7 +212,7 @@ fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
     Ok(Found {
         statement: desk_queries::statement(q, &objection)?,
         contact: desk_queries::contact(q, &objection)?.masked(objection.is_organisation()),
-        files: attachment::of_subject(q, id.0)?,
+        files: attachment::of_subject(q, Subject::Objection(id))?,
         handler: name(objection.handled_by)?,
         answerer: name(objection.answered_by)?,
         successors: if objection.state.is_open() && actor.roles.any(answer::HANDLERS) {

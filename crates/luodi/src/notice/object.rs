@@ -14,7 +14,7 @@ use super::queries::{self, Notice};
 use super::{ObjectionState, receipt};
 use crate::access::Actor;
 use crate::account;
-use crate::attachment::{self, Kept};
+use crate::attachment::{self, Kept, Subject};
 use crate::casework::{self, CaseRow};
 use crate::fund;
 use crate::ids::{NoticeEntryId, NoticeId, ObjectionId};
@@ -26,8 +26,6 @@ use crate::store::{ActorKind, ActorRef, Event, Query, StoreError, Tx};
 
 /// The slot of the sealed document and of other proof.
 pub(super) const DOCUMENT: &str = "document";
-/// What an attachment of an objection says it belongs to.
-pub(super) const SUBJECT: &str = "objection";
 
 /// Who objects.
 #[derive(Clone, PartialEq, Eq)]
@@ -114,7 +112,7 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     insert(tx, &notice, new, due, &receipt)?;
     let mut rows = vec![("objection", new.id.0)];
     for file in &new.files {
-        let changed = attachment::add(tx, "公众", (SUBJECT, new.id.0), file)?;
+        let changed = attachment::add(tx, "公众", Subject::Objection(new.id), file)?;
         rows.extend(changed.iter().map(|file| ("attachment", file.0)));
     }
     if !held {

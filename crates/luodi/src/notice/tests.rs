@@ -616,7 +616,8 @@ fn an_organisation_must_attach_a_sealed_document() {
         ..bare
     };
     city.write(move |tx| object(tx, &sealed)).unwrap();
-    let files = city.read(|q| attachment::of_subject(q, id.0).unwrap());
+    let files =
+        city.read(|q| attachment::of_subject(q, attachment::Subject::Objection(id)).unwrap());
     assert_eq!((files.len(), files[0].owner), (1, id.0));
     let (reviewer, file) = (city.reviewer(), files[0].id);
     let opened = city

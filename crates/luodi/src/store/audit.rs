@@ -1,8 +1,8 @@
 //! Audit events and the digests that bind rows to them.
 //!
 //! Owns the table `audit_event`, the column `last_event` of every bound table and the canonical
-//! encoding of a row. Deliberately lacks numbering, the tree and signatures: the sequencer adds
-//! them after the commit.
+//! encoding of a row. Deliberately lacks numbering, the tree and signatures, which come after the
+//! commit.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;

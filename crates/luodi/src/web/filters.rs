@@ -57,12 +57,6 @@ pub fn time_day(at: &Timestamp, _: &dyn Values) -> Shown {
     Ok(civil(*at).date().to_string())
 }
 
-/// An instant with month and day: `11-23 09:12`.
-#[askama::filter_fn]
-pub fn time_short(at: &Timestamp, _: &dyn Values) -> Shown {
-    Ok(civil(*at).strftime("%m-%d %H:%M").to_string())
-}
-
 /// The kind of an input: a date's shows nothing but days, so what was typed wrong stands as text.
 /// A function and no filter, because filters take no generic arguments.
 pub fn input_kind(kind: impl std::fmt::Display, value: impl std::fmt::Display) -> String {

@@ -75,6 +75,13 @@ async fn a_program_applies_and_another_accepts() {
     assert_eq!(fields(&problem), expected, "{problem}");
     assert_eq!(city.state().await.without_drafts(), before);
 
+    // Signs that nobody sees are kept out here, too.
+    let unseen = |name: &str| {
+        let mut sent = application();
+        sent["values"]["project_name"] = json!(format!("检查\u{202e}用屋顶{name}"));
+        sent
+    };
+    let application = || unseen("");
     let sent = enterprise
         .call(&path, (&token, "k-1"), &application(), PAPERS)
         .await;
@@ -97,6 +104,7 @@ async fn a_program_applies_and_another_accepts() {
 
     let case = format!("/api/cases/{}", done["case"].as_str().unwrap());
     let own = body(&enterprise.get(&case).await);
+    assert!(own.to_string().contains("检查用屋顶"), "{own}");
     assert_eq!(own["number"], done["number"]);
     assert!(
         own.to_string().contains("19900001234"),

@@ -71,7 +71,87 @@ async fn a_draft_given_up_leaves_the_others() {
     assert_eq!(city.state().await, before);
 }
 
-/// The id of a draft is the visitor's to choose: another's stays out of reach.
+/// Whatever a form says its draft is: rows of others, and of another kind, stay out of reach.
+#[tokio::test]
+async fn no_form_reaches_what_is_no_draft_of_its_own() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let before = city.state().await;
+    for sql in [
+        "SELECT subject_id FROM attachment WHERE subject_kind = 'case'",
+        "SELECT subject_id FROM attachment WHERE subject_kind = 'objection'",
+        "SELECT id FROM task WHERE state = 'open'",
+        "SELECT c.id FROM casework c JOIN account a ON a.party_id = c.party_id WHERE a.login = 'enterprise-yj'",
+    ] {
+        let id = city.id(sql).await;
+        let mut fields = good_application();
+        fields.extend([("draft", id.as_str()), ("action", "save")]);
+        let answer = enterprise.upload_from(&form, &path, &fields, PAPERS).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{sql}");
+        let files = enterprise.get(&format!("/drafts/{id}/files/{id}")).await;
+        assert_eq!(files.status, StatusCode::NOT_FOUND, "{sql}");
+    }
+    assert_eq!(city.state().await, before);
+}
+
+/// The mark of a new form says nothing to anybody else: the same one is another draft for another.
+#[tokio::test]
+async fn a_form_s_mark_is_its_visitor_s_own() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let first = save(&mut enterprise, &form, &path, "3303240000001111").await;
+    let mut other = city.log_in("enterprise2-yj").await;
+    let mut page = other.get(&path).await;
+    page.html = page
+        .html
+        .replace(&page.hidden("draft"), &form.hidden("draft"));
+    let second = save(&mut other, &page, &path, "3303240000002222").await;
+    assert_ne!(first.rsplit('=').next(), second.rsplit('=').next());
+    assert!(enterprise.get(&first).await.says("3303240000001111"));
+    assert_eq!(other.get(&first).await.status, StatusCode::NOT_FOUND);
+}
+
+/// What was read through is what is submitted: not what another window saved since.
+#[tokio::test]
+async fn a_page_that_is_out_of_date_submits_nothing() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let checked = enterprise
+        .upload_from(&form, &path, &good_application(), PAPERS)
+        .await;
+    let draft = checked.location;
+    let review = enterprise.get(&draft).await;
+    let form = enterprise.get(&path).await;
+    let saved = enterprise
+        .upload_from(&form, &path, &changed("filed_kw", "999"), &[])
+        .await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
+    let cases = "SELECT COUNT(*) FROM casework";
+    let before = city.number(cases).await;
+    let fields = [("action", "submit")];
+    let stale = enterprise.post_from(&review, &draft, &fields).await;
+    assert_eq!(stale.status, StatusCode::CONFLICT, "{}", stale.text());
+    // Nor what lost a paper since.
+    let review = enterprise.get(&draft).await;
+    let file = city
+        .id("SELECT id FROM attachment WHERE subject_kind = 'draft' AND slot = 'licence'")
+        .await;
+    let taken = enterprise
+        .post_from(&review, &format!("{draft}/files/{file}"), &fields)
+        .await;
+    assert_eq!(taken.status, StatusCode::SEE_OTHER, "{}", taken.text());
+    let stale = enterprise.post_from(&review, &draft, &fields).await;
+    assert_ne!(stale.status, StatusCode::SEE_OTHER, "{}", stale.text());
+    assert_eq!(city.number(cases).await, before);
+}
+
+/// Another's draft stays out of reach.
 #[tokio::test]
 async fn nobody_writes_into_the_draft_of_another() {
     let city = TestCity::open();
@@ -104,6 +184,15 @@ async fn the_window_finds_the_drafts_it_left() {
     assert!(desk.says("还没有提交的草稿"), "{}", desk.text());
     let choice = window.get(&format!("/parties/{party}/apply")).await;
     assert!(choice.says("未提交的草稿"));
+    // Who is no longer at the window has a desk all the same.
+    city.force(
+        "UPDATE account_role SET role = 'investment_officer' WHERE account_id = \
+         (SELECT id FROM account WHERE login = 'window-yj')",
+        Vec::new(),
+    )
+    .await;
+    let mut officer = city.log_in("window-yj").await;
+    assert_eq!(officer.get("/work").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

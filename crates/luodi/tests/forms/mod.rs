@@ -187,6 +187,17 @@ async fn a_batch() {
         summary.contains("这一期没有等待列入批次的办件") && summary.contains("请选择列支"),
         "{summary}"
     );
+    // Another case was approved since the page was shown.
+    let mut stale = form;
+    let count = stale.hidden("count");
+    let shown = format!("name=\"count\" value=\"{count}\"");
+    stale.html = stale
+        .html
+        .replacen(&shown, "name=\"count\" value=\"99\"", 1);
+    let answer = reviewer.propose_first(&stale).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.refused(), [("period", "waiting-changed")]);
+    assert!(answer.says("页面上是 99 项"));
     assert_eq!(city.state().await, before);
 }
 

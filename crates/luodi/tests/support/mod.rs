@@ -190,6 +190,19 @@ impl Answer {
         self.between(&format!("name=\"{name}\" value=\""), "\"")
     }
 
+    /// Hidden fields of the form that leads to this path, if the page has one.
+    fn carried(&self, path: &str) -> Vec<(String, String)> {
+        let form = self.html.split_once(&format!("action=\"{path}\""));
+        let html = form.map_or("", |(_, rest)| rest.split("</form>").next().unwrap());
+        let inputs = html.split("<input type=\"hidden\" name=\"").skip(1);
+        inputs
+            .filter_map(|input| {
+                let (name, rest) = input.split_once("\" value=\"")?;
+                Some((name.to_owned(), rest.split_once('"')?.0.to_owned()))
+            })
+            .collect()
+    }
+
     /// What stands between two marks, the first time.
     pub fn between(&self, before: &str, after: &str) -> String {
         let rest = self
@@ -228,11 +241,14 @@ impl Visitor<'_> {
         let line = section.split("<option value=\"").nth(2).unwrap();
         let line = line.split_once('"').unwrap().0.to_owned();
         let (item, period) = (choice.hidden("item"), choice.hidden("period"));
+        let (count, total) = (choice.hidden("count"), choice.hidden("total_fen"));
         let fields = [
             ("action", "create_batch"),
             ("item", &item),
             ("period", &period),
             ("line", &line),
+            ("count", &count),
+            ("total_fen", &total),
         ];
         self.post_from(choice, "/batches/new", &fields).await
     }
@@ -280,7 +296,8 @@ impl Visitor<'_> {
         self.send(request).await
     }
 
-    /// Posts fields with the token and key of a page that was shown.
+    /// Posts fields with the token and key of a page that was shown, and with whatever else its form
+    /// for this path carries unseen.
     pub async fn post_from(
         &mut self,
         page: &Answer,
@@ -291,6 +308,12 @@ impl Visitor<'_> {
         let key = page.between("name=\"idempotency_key\" value=\"", "\"");
         let mut all = vec![("csrf", csrf.as_str()), ("idempotency_key", key.as_str())];
         all.extend_from_slice(fields);
+        let carried = page.carried(path);
+        for (name, value) in &carried {
+            if all.iter().all(|(known, _)| known != name) {
+                all.push((name, value));
+            }
+        }
         self.post_raw(path, &all).await
     }
 

@@ -656,6 +656,11 @@ fn a_damaged_batch_is_found() {
             ],
         ),
         (
+            "UPDATE ledger_entry SET subject_kind = 'budget_line', subject_id = budget_line_id \
+             WHERE movement = 'settle'",
+            vec!["entry-of-nobody", "batch-entry-differs"],
+        ),
+        (
             "UPDATE payment_file SET total_fen = 50001",
             vec!["payment-file-differs"],
         ),

@@ -64,8 +64,7 @@ fn check(page: &str) {
             }
             _ => panic!("{context}"),
         }
-        let verified = city.verify();
-        assert!(verified.ok, "{context}: {:?}", verified.findings);
+        assert_eq!(findings(&city), [""; 0], "{context}");
     }
 }
 
@@ -164,13 +163,14 @@ fn damaged(sql: &'static str) -> Vec<&'static str> {
     .unwrap();
     city.write(move |tx| Ok(tx.execute(sql, params![])?))
         .unwrap();
-    let verified = city.verify();
-    assert!(!verified.ok, "{sql}");
-    verified
-        .findings
-        .iter()
-        .map(|finding| finding.code)
-        .collect()
+    findings(&city)
+}
+
+/// What the verification says of a journal posted here without any list behind it.
+fn findings(city: &City) -> Vec<&'static str> {
+    let found = city.verify().findings;
+    let codes = found.iter().map(|finding| finding.code);
+    codes.filter(|code| *code != "entry-of-nobody").collect()
 }
 
 #[test]
