@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::params;
-use crate::store::{Query, StoreError};
+use crate::store::{Query, StoreError, holding};
 
 /// How an account is known.
 #[derive(Clone, Debug)]
@@ -48,8 +48,8 @@ pub fn departments_called(
     Ok(found.into_iter().collect())
 }
 
-/// The accounts with this log-in name, the staff with this name, and the accounts of these parties:
-/// id and log-in name.
+/// The accounts with this log-in name, the staff whose name holds the text, and the accounts of
+/// these parties: id and log-in name.
 ///
 /// # Errors
 /// The store's own.
@@ -60,9 +60,9 @@ pub fn known_as(
 ) -> Result<Vec<(Uuid, String)>, StoreError> {
     let text = text.trim();
     let mut found = q.rows(
-        "SELECT id, login FROM account WHERE login = ?1 OR (name = ?2 AND party_id IS NULL) \
-         ORDER BY login LIMIT 200",
-        params![text.to_lowercase(), text],
+        "SELECT id, login FROM account WHERE login = ?1 \
+         OR (name LIKE ?2 ESCAPE '!' AND party_id IS NULL) ORDER BY login LIMIT 200",
+        params![text.to_lowercase(), holding(text)],
         |r| Ok((r.get(0)?, r.get(1)?)),
     )?;
     let sql = "SELECT id, login FROM account WHERE party_id IN (#) ORDER BY login LIMIT 200";

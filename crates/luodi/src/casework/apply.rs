@@ -9,7 +9,7 @@ use uuid::Uuid;
 use vocab::Fen;
 
 use super::draft::{self, Draft, DraftBody, ListedDraft};
-use super::submit::{Seen, Submission, submit, submit_with};
+use super::submit::{Seen, Submission, claimed, submit, submit_with};
 use crate::access::{Actor, Role, Rule, Scope, may_see};
 use crate::attachment::{self, Attachment, Kept, Subject};
 use crate::form::{self, Errors, FieldKind, Form, How, Values, ViewSection};
@@ -323,12 +323,19 @@ async fn save(
         return Ok(visit.redirect(&back, "草稿已保存，可以随时回来继续填写。"));
     }
     let fields = desk.fields(posted.fields().to_vec());
-    if let Err(found) = desk
+    match desk
         .package
         .form
         .read(&fields, &desk.slots(), visit.today())
     {
-        add_errors(&mut errors, found);
+        Err(found) => add_errors(&mut errors, found),
+        Ok(values) => {
+            let (package, party) = (desk.package.clone(), desk.party.id);
+            let held = app
+                .store
+                .read(move |q| claimed(&**q, &package, party, &values));
+            add_errors(&mut errors, held.await?.into_iter().collect());
+        }
     }
     if errors.is_empty() {
         return Ok(visit.redirect(&format!("/drafts/{id}"), ""));

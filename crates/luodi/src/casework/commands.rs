@@ -96,7 +96,7 @@ pub(super) fn finish(
     completion: &Completion,
     outcome: &Outcome,
 ) -> Result<Completed> {
-    end_task(tx, actor, task, completion)?;
+    end_task(tx, actor, (package, task), completion)?;
     let case = if carry_out(tx, actor, &case, outcome, completion)? {
         load_case(tx, case.id)?
     } else {
@@ -230,7 +230,12 @@ const MAX_REASON: usize = 2_000;
 const CORRECTIONS: &[&str] = &["wrong", "incomplete"];
 
 /// Ends the task under the version the page showed; the loser of a race learns who was faster.
-fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> Result<()> {
+fn end_task(
+    tx: &Tx,
+    actor: &Actor,
+    (package, task): (&Package, &TaskRow),
+    completion: &Completion,
+) -> Result<()> {
     let data = completion.values.to_json();
     let ended = tx.execute(
         "UPDATE task SET state = 'done', completed_at = ?3, completed_by = ?4, completed_by_label = ?5, \
@@ -247,6 +252,10 @@ fn end_task(tx: &Tx, actor: &Actor, task: &TaskRow, completion: &Completion) -> 
     let now = load_task(tx, task.id)?;
     match (now.completed_by, now.outcome) {
         (Some(who), Some(outcome)) => {
+            let spec = package.task(&task.node);
+            let mut outcomes = spec.iter().flat_map(|spec| &spec.outcomes);
+            let label = outcomes.find(|one| one.value == outcome);
+            let outcome = label.map_or(outcome.as_str(), |one| one.label.as_str());
             let message = format!(
                 "这项任务已由「{who}」办理（结论：{outcome}），您的操作没有生效。请刷新页面查看。"
             );

@@ -16,10 +16,10 @@ use crate::access::{Actor, Role, may_see};
 use crate::attachment::{self, Subject};
 use crate::form::Values;
 use crate::ids::{AttachmentId, CaseId, TaskId};
-use crate::item::{self, Package};
+use crate::item::{self, Package, TaskSpec};
 use crate::params;
 use crate::party;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Query, Tx, day_in_china};
 
 /// A correction that the procedure asks for by itself, such as of the filing after an inspection:
@@ -147,10 +147,6 @@ pub fn answer_correction(
             Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
         );
     }
-    if answer.chars().count() > 2_000 {
-        let message = "补正说明不超过 2000 字，请精简或作为附件上传。";
-        return Err(Refusal::field("answer", "max-length", message).into());
-    }
     let outcome = spec.outcomes.first().ok_or_else(changed_meanwhile)?;
     // The papers that came with the answer wait at its task until it is right as a whole.
     let papers = attachment::replace_with(
@@ -159,11 +155,12 @@ pub fn answer_correction(
         Subject::Case(case.id),
         &|slot| package.is_single(slot),
     )?;
+    corrects(tx, &package, spec, (case.id, &papers), answer)?;
     attachment::require_slots_of(tx, Subject::Case(case.id), &package.required_slots(values))?;
     let claimed = package.claim_key(&facts::open_form(tx, &package.form, &case)?);
     if claimed != package.claim_key(values) {
         release_claim(tx, case.id)?;
-        claim(tx, &package, case.id, values)?;
+        claim(tx, &package, (case.id, case.party), values)?;
     }
     let form = package
         .form
@@ -190,6 +187,42 @@ pub fn answer_correction(
         second_officer: None,
     };
     finish(tx, actor, &package, case, &task, &completion, outcome)
+}
+
+/// Refuses an answer without the papers that are wanted anew, and one that explains too long.
+fn corrects(
+    tx: &Tx,
+    package: &Package,
+    spec: &TaskSpec,
+    (case, papers): (CaseId, &[AttachmentId]),
+    answer: &str,
+) -> Result<()> {
+    let present = attachment::of_subject(tx, Subject::Case(case))?;
+    let came = |slot: &str| {
+        let mut new = present.iter().filter(|file| papers.contains(&file.id));
+        new.any(|file| file.slot == slot)
+    };
+    let mut wrong = Refusals::default();
+    if answer.chars().count() > 2_000 {
+        let message = "补正说明不超过 2000 字，请精简或作为附件上传。";
+        wrong.add("answer", "max-length", message);
+    }
+    for slot in spec.papers.iter().filter(|slot| !came(slot)) {
+        let name = match package.material(slot) {
+            "" => slot.as_str(),
+            name => name,
+        };
+        let message = format!("请上传更正后的「{name}」，原来的材料不能代替。");
+        wrong.add(slot, "paper-anew", message);
+    }
+    let order: Vec<&str> = spec
+        .papers
+        .iter()
+        .map(String::as_str)
+        .chain(["answer"])
+        .collect();
+    wrong.in_order(&order)?;
+    Ok(())
 }
 
 fn close_correction(

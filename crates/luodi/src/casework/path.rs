@@ -79,6 +79,18 @@ pub(super) fn trail(facts: &Facts) -> Vec<Happened> {
             })
         })
         .collect();
+    // What the process asked by itself: not what the officer before it said.
+    for task in &facts.tasks {
+        let spec = facts.package.item.tasks.get(&task.node);
+        if let Some(asks) = spec.and_then(|spec| spec.asks.as_ref()) {
+            events.push(Happened {
+                at: task.created_at,
+                what: "按规则转为补正".to_owned(),
+                who: "系统".to_owned(),
+                note: asks.clone(),
+            });
+        }
+    }
     let channel = if facts.case.channel == "window" {
         "窗口代为登记"
     } else {

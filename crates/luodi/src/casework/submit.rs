@@ -18,8 +18,8 @@ use crate::ids::{BankAccountId, CaseId, DraftId, ItemId, PartyId};
 use crate::item::{self, Package};
 use crate::params;
 use crate::party::{self, bank_account};
-use crate::refusal::{Refusal, Result};
-use crate::store::Tx;
+use crate::refusal::{FieldError, Refusal, Result};
+use crate::store::{Query, Tx};
 
 /// As [`submit`], with papers kept before and no draft of the applicant's.
 ///
@@ -133,7 +133,7 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
             tx.now(), package.item.promised_working_days, party.demo
         ],
     )?;
-    claim(tx, &package, id, &submission.values)?;
+    claim(tx, &package, (id, party.id), &submission.values)?;
     if let Some(draft) = submission.draft {
         attachment::hand_over(tx, Subject::Draft(draft), Subject::Case(id))?;
         super::draft::end(tx, actor, draft, id)?;
@@ -193,24 +193,64 @@ fn own_account(tx: &Tx, submission: &Submission) -> Result<()> {
     Err(Refusal::field("bank_account", "own-account", message).into())
 }
 
+/// Why these values cannot be applied for again; nothing where no live case holds them. Whose case
+/// it is stays with whom it belongs to.
+pub(super) fn claimed(
+    q: &dyn Query,
+    package: &Package,
+    party: PartyId,
+    values: &Values,
+) -> Result<Option<FieldError>> {
+    let Some(key) = package.claim_key(values) else {
+        return Ok(None);
+    };
+    let held = q.row_opt(
+        "SELECT c.number, c.party_id FROM case_claim k JOIN casework c ON c.id = k.case_id \
+         WHERE k.item_code = ?1 AND k.claim_key = ?2",
+        params![package.item.code.as_str(), &key],
+        |row| Ok((row.get::<String>(0)?, row.get::<PartyId>(1)?)),
+    )?;
+    let Some((number, of)) = held else {
+        return Ok(None);
+    };
+    let labels = package.item.unique.iter();
+    let labels: Vec<&str> = labels
+        .map(|key| {
+            let field = package.form.field(key);
+            field.map_or(key.as_str(), |field| field.label.as_str())
+        })
+        .collect();
+    let (labels, which) = if of == party {
+        (
+            labels.join("、"),
+            format!("，办件号 {number}，请核对后修改，或撤回原申报"),
+        )
+    } else {
+        (
+            labels.join("、"),
+            "，请核对后修改；确认无误的，请联系受理窗口".to_owned(),
+        )
+    };
+    Ok(Some(FieldError {
+        field: package.item.unique.first().cloned().unwrap_or_default(),
+        rule: "already-claimed".into(),
+        message: format!("「{labels}」相同的申报已经有了，不能重复申报{which}。"),
+    }))
+}
+
 /// One live case per key, e.g. one meter in one quarter.
-pub(super) fn claim(tx: &Tx, package: &Package, case: CaseId, values: &Values) -> Result<()> {
+pub(super) fn claim(
+    tx: &Tx,
+    package: &Package,
+    (case, party): (CaseId, PartyId),
+    values: &Values,
+) -> Result<()> {
     let Some(key) = package.claim_key(values) else {
         return Ok(());
     };
     let code = package.item.code.as_str();
-    let held = tx.row_opt(
-        "SELECT c.number FROM case_claim k JOIN casework c ON c.id = k.case_id \
-         WHERE k.item_code = ?1 AND k.claim_key = ?2",
-        params![code, &key],
-        |row| row.get::<String>(0),
-    )?;
-    if let Some(number) = held {
-        let field = package.item.unique.first().cloned().unwrap_or_default();
-        let message = format!(
-            "同一电表（对象）同一期已经申报过，办件号 {number}，不能重复申报。请核对后修改，或撤回原申报。"
-        );
-        return Err(Refusal::field(field, "already-claimed", message).into());
+    if let Some(error) = claimed(tx, package, party, values)? {
+        return Err(Refusal::fields(vec![error]).into());
     }
     tx.execute(
         "INSERT INTO case_claim (item_code, claim_key, case_id) VALUES (?1, ?2, ?3)",

@@ -406,6 +406,8 @@ impl<'a> Play<'a> {
             .town
             .applicant(plan.county, plan.enterprise, plan.turn)?;
         let actor = self.town.for_party(&applicant);
+        let (party, name) = (applicant.party.0, "更正后的备案通知书（示范）.pdf");
+        let paper = self.town.keep_paper(at, party, "filing_notice", name)?;
         self.town.command("case.answer_correction", at, move |tx| {
             let open = casework::open_task(tx, case)?;
             let row = casework::find_case(tx, &actor, case)?;
@@ -417,6 +419,10 @@ impl<'a> Play<'a> {
             if let Some(asks) = package.task(&open.node).and_then(|spec| spec.asks.as_ref()) {
                 let measured = casework::entered(tx, case, "measured_kw")?.unwrap_or_default();
                 values.set("filed_kw", measured);
+                let mut single = paper.clone();
+                single.single = true;
+                let waiting = attachment::Subject::Task(open.id);
+                attachment::add(tx, &actor.name, waiting, &single)?;
                 tracing::debug!(%asks, "filing corrected");
             }
             casework::answer_correction(

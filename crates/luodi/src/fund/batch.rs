@@ -483,7 +483,8 @@ pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &st
     })?;
     let mut rows: Rows = vec![("batch", batch.id.0), ("batch_entry", entry.0)];
     rows.extend(posted);
-    let detail = json!({ "entry": entry, "case": found.case_number, "reason": vocab::mask_numbers(&reason) });
+    let detail =
+        json!({ "entry": entry, "case": found.case_number, "reason": vocab::mask_numbers(reason) });
     event(tx, actor, "batch.remove_entry", batch.id, detail, rows);
     Ok(())
 }

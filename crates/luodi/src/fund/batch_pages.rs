@@ -16,7 +16,7 @@ use super::batch_queries::{
 };
 use super::budget_pages::{Asked, asked, crumb};
 use super::payment::{RENAMED, Readiness, clear_renaming, create_payment_file, readiness};
-use super::payment_queries::{FileRow, files_of};
+use super::payment_queries::{FileRow, files_of, returned_in};
 use super::queries::BudgetRow;
 use super::state::{BatchState, EntryState};
 use crate::access::{Actor, Role, Rule, may_act};
@@ -57,6 +57,10 @@ struct ListedEntry {
     entry: EntryRow,
     /// Why it cannot leave for the bank; empty where it can, or need not.
     blocked: &'static str,
+    /// The account it would go to now; empty where it cannot go, or need not.
+    paid_to: String,
+    /// Why the bank returned it the last time, where it did and nothing was sent since.
+    returned: Option<String>,
 }
 
 impl ListedEntry {
@@ -116,15 +120,21 @@ struct Facts {
 fn load(q: &dyn Query, actor: &Actor, id: BatchId) -> Result<Facts> {
     let batch = find_batch(q, actor, id)?;
     let mut entries = Vec::new();
+    let returned = returned_in(q, id)?;
     for entry in entries_of(q, id)? {
-        let blocked = match entry.state {
+        let (blocked, paid_to) = match entry.state {
             EntryState::Payable => match readiness(q, actor, &entry)? {
-                Readiness::Ready(_) => "",
-                Readiness::Blocked(why) => why,
+                Readiness::Ready(_, to) => ("", to),
+                Readiness::Blocked(why) => (why, String::new()),
             },
-            _ => "",
+            _ => ("", String::new()),
         };
-        entries.push(ListedEntry { entry, blocked });
+        entries.push(ListedEntry {
+            returned: returned.get(&entry.id).cloned(),
+            entry,
+            blocked,
+            paid_to,
+        });
     }
     let department = account::department(q, batch.department)?;
     Ok(Facts {

@@ -220,7 +220,7 @@ pub fn adjust_budget(
         actor: actor.to_ref(),
         command: "budget.adjust",
         subject: ("budget_line", id.0),
-        detail: json!({ "difference_fen": difference, "reason": vocab::mask_numbers(&reason) }),
+        detail: json!({ "difference_fen": difference, "reason": vocab::mask_numbers(reason) }),
         rows,
     });
     Ok(())

@@ -39,8 +39,8 @@ pub(super) const RENAMED: &str =
 /// Whether a payable entry can leave now.
 #[derive(Clone, Debug)]
 pub enum Readiness {
-    /// To this account.
-    Ready(BankAccountId),
+    /// To this account, called as pages may.
+    Ready(BankAccountId, String),
     /// Not before this is mended.
     Blocked(&'static str),
 }
@@ -53,7 +53,9 @@ pub enum Readiness {
 /// A fault of the store.
 pub fn readiness(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<Readiness> {
     Ok(match destination(q, actor, entry)? {
-        Ok((account, _)) => Readiness::Ready(account),
+        Ok((account, to)) => {
+            Readiness::Ready(account, format!("{} {}", to.bank_name, to.number.masked()))
+        }
         Err(why) => Readiness::Blocked(why),
     })
 }
@@ -121,7 +123,7 @@ pub fn clear_renaming(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &
     }
     change_entry(tx, &found, "party_name = ?3", vec![name.as_str().into()])?;
     let detail = json!({
-        "entry": entry, "before": logged(&found.party_name), "after": logged(&name), "reason": vocab::mask_numbers(&reason),
+        "entry": entry, "before": logged(&found.party_name), "after": logged(&name), "reason": vocab::mask_numbers(reason),
     });
     tx.event(Event {
         actor: actor.to_ref(),

@@ -1,5 +1,7 @@
 //! Read models of payment files, payments and replies, and what other domains ask about money.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -428,6 +430,28 @@ pub fn returned_to(q: &dyn Query, party: PartyId) -> Result<Vec<Returned>> {
             })
         },
     )?)
+}
+
+/// The entries of a batch that the bank returned and that are still to be paid, with its reason.
+///
+/// # Errors
+/// A fault of the store.
+pub(super) fn returned_in(q: &dyn Query, batch: BatchId) -> Result<HashMap<BatchEntryId, String>> {
+    let rows = q.rows(
+        "SELECT e.id, p.reason FROM batch_entry e JOIN payment p ON p.batch_entry_id = e.id \
+         WHERE e.batch_id = ?1 AND e.state = ?2 AND p.state = ?3 AND NOT EXISTS \
+         (SELECT 1 FROM payment later WHERE later.batch_entry_id = e.id AND later.id > p.id)",
+        params![
+            batch,
+            EntryState::Payable.code(),
+            PaymentState::Returned.code()
+        ],
+        |row| {
+            let reason = row.get::<Option<String>>(1)?.unwrap_or_default();
+            Ok((row.get::<BatchEntryId>(0)?, reason))
+        },
+    )?;
+    Ok(rows.into_iter().collect())
 }
 
 /// How often and how much a party was paid by those whose batches the actor may see; an applicant

@@ -201,6 +201,10 @@ pub struct TaskSpec {
     /// What the applicant is asked where the process leads here by itself, not by an officer.
     #[serde(default)]
     pub asks: Option<String>,
+    /// Papers that must come anew with an answer to what is asked here, by the file fields of the
+    /// item's form.
+    #[serde(default)]
+    pub papers: Vec<String>,
     /// How it can end; the first is the main one.
     pub outcomes: Vec<Outcome>,
 }

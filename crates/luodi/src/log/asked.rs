@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::words;
 use crate::access::{Actor, events_where};
 use crate::refusal::{Refusal, Refusals};
-use crate::store::{EVENT_REGIONS, EventFilter, Query, StoreError};
+use crate::store::{EVENT_REGIONS, EventFilter, Query, StoreError, labels_from};
 use crate::web::form::Chip;
 use crate::{account, article, casework, fund, item, notice, party};
 
@@ -168,6 +168,9 @@ fn who(q: &dyn Query, text: &str) -> Result<(Vec<String>, Vec<Uuid>), StoreError
     let (mut ids, mut labels): (Vec<Uuid>, Vec<String>) = known.into_iter().unzip();
     labels.push(text.to_owned());
     labels.extend(words::actor_named(text).map(str::to_owned));
+    if matches!(text, "console" | "控制台") {
+        labels.extend(labels_from(q, "console:")?);
+    }
     ids.push(account::unknown_login(q, text));
     Ok((labels, ids))
 }

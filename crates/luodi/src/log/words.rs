@@ -58,6 +58,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("notice.end", "结束公示"),
     ("notice.publish", "发布公示"),
     ("objection.answer", "答复异议"),
+    ("objection.take_over", "接手异议"),
     ("objection.hand_over", "转交异议"),
     ("objection.note", "记录异议核实情况"),
     ("objection.open_file", "查看异议材料"),

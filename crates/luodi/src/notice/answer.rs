@@ -68,6 +68,7 @@ pub fn take_up(
     if objection.state != ObjectionState::Received {
         return Err(changed(tx, &objection)?);
     }
+    must_be_handler(tx, actor, &objection)?;
     let note = bounded("note", note, LONGEST_NOTE)?;
     let kept = (!note.is_empty()).then_some(note);
     change(
@@ -101,11 +102,41 @@ pub fn save_note(
     if objection.state != ObjectionState::Verifying {
         return Err(not_taken_up().into());
     }
+    must_be_handler(tx, actor, &objection)?;
     let note = required("note", note, LONGEST_NOTE, "请填写核实情况。")?;
     let kept = vec![actor.account_id().into(), note.into()];
     change(tx, id, version, "handled_by = ?3, verified_note = ?4", kept)?;
     event(tx, actor, "objection.note", id, json!({}));
     Ok(())
+}
+
+/// Refuses who does not take care of the objection: he takes it over first, so that it is seen.
+fn must_be_handler(q: &dyn Query, actor: &Actor, objection: &Objection) -> Result<()> {
+    match objection.handled_by {
+        Some(handler) if handler != actor.account_id() => {
+            let who = account::name_of(q, handler)?;
+            let message = format!("这个异议由「{who}」核实。需要由您办理的，请先点「由我接手」。");
+            Err(Refusal::conflict("objection-of-another", message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes an objection over from whoever takes care of it (接手).
+///
+/// # Errors
+/// Refused where the actor may not handle it, or the page is stale.
+pub(super) fn take_over(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    id: ObjectionId,
+    version: i64,
+) -> Result<String> {
+    open(tx, actor, id, version)?;
+    let mine = vec![actor.account_id().into()];
+    change(tx, id, version, "handled_by = ?3", mine)?;
+    event(tx, actor, "objection.take_over", id, json!({}));
+    Ok("异议已由您接手核实。".to_owned())
 }
 
 /// Who may take an objection over from the actor: colleagues of his department who handle
@@ -180,6 +211,7 @@ pub fn answer(
     if objection.state != ObjectionState::Verifying {
         return Err(not_taken_up().into());
     }
+    must_be_handler(tx, actor, &objection)?;
     let note = required("note", note, LONGEST_NOTE, "请先填写核实情况，再作答复。")?;
     let reason = required(
         "reason",

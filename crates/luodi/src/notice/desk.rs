@@ -196,6 +196,8 @@ struct Found {
     answerer: String,
     barred: Option<String>,
     successors: Vec<(AccountId, String)>,
+    /// Somebody else takes care of it.
+    of_another: bool,
 }
 
 fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
@@ -215,6 +217,9 @@ fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
         files: attachment::of_subject(q, Subject::Objection(id))?,
         handler: name(objection.handled_by)?,
         answerer: name(objection.answered_by)?,
+        of_another: objection
+            .handled_by
+            .is_some_and(|handler| handler != actor.account_id()),
         successors: if objection.state.is_open() && actor.roles.any(answer::HANDLERS) {
             answer::successors(q, actor, &objection)?
         } else {
@@ -307,6 +312,7 @@ async fn act(
         "take_up" => ("objection.take_up", None),
         "save_note" => ("objection.note", None),
         "hand_over" => ("objection.hand_over", None),
+        "take_over" => ("objection.take_over", None),
         "uphold" => ("objection.answer", Some(Verdict::Upheld)),
         "dismiss" => ("objection.answer", Some(Verdict::Dismissed)),
         _ => return Err(Refusal::field("action", "action", "请选择一项办理操作。").into()),
@@ -319,6 +325,7 @@ async fn act(
             answer::take_up(tx, &actor, id, version, &note)?;
             Ok("异议已受理，请核实后答复。".to_owned())
         }
+        None if name == "objection.take_over" => answer::take_over(tx, &actor, id, version),
         None if name == "objection.hand_over" => answer::hand_over(tx, &actor, id, version, &to),
         None => {
             answer::save_note(tx, &actor, id, version, &note)?;

@@ -102,8 +102,7 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
         return Err(no_document().into());
     }
     if !queries::listed(tx, notice.batch)?.contains(&line.batch_entry) {
-        let message = "这一项已移出拟补名单，无需再提出异议。";
-        return Err(Refusal::conflict("entry-removed", message).into());
+        return Err(removed().into());
     }
     let held = is_held(tx, new.line, None)?;
     let receipt = receipt::code(tx.random());
@@ -155,6 +154,12 @@ pub(super) fn must_be_open(tx: &Tx<'_>, notice: &Notice) -> Result<()> {
         return Ok(());
     }
     Err(closed(tx, notice)?.into())
+}
+
+/// The refusal for a line that is off the list already.
+pub(super) fn removed() -> Refusal {
+    let message = "这一项已移出拟补名单，无需再提出异议。";
+    Refusal::conflict("entry-removed", message)
 }
 
 /// The refusal for a notice whose period is over.

@@ -9,7 +9,7 @@ use uuid::{Builder, Uuid};
 use vocab::Phone;
 
 use super::desk_queries::{self, Followed};
-use super::object::{DOCUMENT, closed, no_document};
+use super::object::{DOCUMENT, closed, no_document, removed};
 use super::queries::{self, Line, Notice};
 use super::{NewObjection, ObjectionState, Objector, object, receipt};
 use crate::access::Rule;
@@ -94,10 +94,11 @@ async fn load(app: &App, visit: &Visit, id: NoticeId, line: &str) -> Result<Foun
     let found = app.store.read(move |q| {
         let notice = queries::find(&**q, id)?;
         let line = queries::line(&**q, id, line)?;
-        let closed = if notice.is_open(today) {
-            None
-        } else {
-            Some(closed(&**q, &notice)?)
+        let listed = || queries::listed(&**q, notice.batch);
+        let closed = match notice.is_open(today) {
+            false => Some(closed(&**q, &notice)?),
+            true if !listed()?.contains(&line.batch_entry) => Some(removed()),
+            true => None,
         };
         Ok::<_, Error>(Found {
             notice,

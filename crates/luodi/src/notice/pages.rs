@@ -235,8 +235,8 @@ async fn show(State(app): State<App>, visit: Visit, Path(id): Path<NoticeId>) ->
         .into_iter()
         .map(|(line, state)| {
             let (result, look) = match state {
-                _ if !ended => ("", ""),
                 LineState::Removed => ("notice.removed", "bad"),
+                _ if !ended => ("", ""),
                 LineState::Held => ("notice.held", "wait"),
                 LineState::Clear => ("notice.final", "good"),
             };

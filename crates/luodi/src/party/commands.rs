@@ -351,7 +351,7 @@ pub fn unmask(tx: &Tx<'_>, actor: &Actor, id: PartyId, reason: &str) -> Result<P
         actor: actor.to_ref(),
         command: "party.unmask",
         subject: ("party", id.0),
-        detail: json!({ "reason": vocab::mask_numbers(&reason), "classes": [ID_NUMBER, PHONE, ADDRESS] }),
+        detail: json!({ "reason": vocab::mask_numbers(reason), "classes": [ID_NUMBER, PHONE, ADDRESS] }),
         rows: Vec::new(),
     });
     Ok(shown)

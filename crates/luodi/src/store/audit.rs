@@ -223,6 +223,20 @@ pub(super) fn listing(filter: &EventFilter, limit: u32, offset: i64) -> (String,
     (sql, values)
 }
 
+/// The names beginning so that the log has of whoever acted.
+///
+/// # Errors
+/// What the engine reports.
+pub fn labels_from(q: &dyn Query, beginning: &str) -> Result<Vec<String>, StoreError> {
+    let end = format!("{beginning}\u{10ffff}");
+    q.rows(
+        "SELECT DISTINCT actor_label FROM audit_event WHERE actor_label >= ?1 AND actor_label < ?2 \
+         ORDER BY actor_label LIMIT 200",
+        params![beginning, end],
+        |row| row.get(0),
+    )
+}
+
 /// Who wrote an event, and when: for telling the loser of a race who was faster.
 ///
 /// # Errors

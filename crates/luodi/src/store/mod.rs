@@ -49,7 +49,7 @@ use tokio::sync::oneshot;
 
 pub use self::audit::{
     ActorKind, ActorRef, EVENT_REGIONS, Event, EventFilter, SESSION_REFUSED, Written,
-    count_written, who_wrote, written,
+    count_written, labels_from, who_wrote, written,
 };
 pub use self::error::StoreError;
 pub use self::idempotency::{IdempotencyKey, KEPT as ANSWERS_KEPT, Once};

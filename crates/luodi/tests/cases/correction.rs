@@ -191,3 +191,22 @@ async fn a_paper_taken_out_of_a_draft_stays_out() {
     let opened = window.get(&format!("{case}/files/{file}")).await;
     assert_eq!(opened.status, StatusCode::NOT_FOUND);
 }
+
+/// An answer that changes nothing is taken, and marked for whoever reads it.
+#[tokio::test]
+async fn an_answer_that_corrects_nothing_is_marked() {
+    let city = TestCity::open();
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let case = submitted(&city, &mut enterprise).await;
+    let mut window = city.log_in("window-yj").await;
+    ask(&mut window, &case, "请核对备案容量。", Some("wrong")).await;
+    assert!(!window.get(&case).await.says("data-unchanged"));
+    let path = format!("{case}/correct");
+    let form = enterprise.get(&path).await;
+    let version = form.hidden("version");
+    let mut fields = good_application();
+    fields.extend([("action", "submit"), ("version", version.as_str())]);
+    let sent = enterprise.upload_from(&form, &path, &fields, &[]).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
+    assert!(window.get(&case).await.says("data-unchanged"));
+}

@@ -52,6 +52,31 @@ async fn an_objection_is_handed_to_who_may_judge_it() {
     assert!(desk.says("由您核实的异议"), "{}", desk.text());
     let mine = colleague.get("/objections?state=open&mine=1").await;
     assert!(mine.says(&format!("href=\"{path}\"")) && mine.says("经办 林静"));
+    // Whoever else may judge it takes it over first.
+    let mut reviewer = city.log_in("reviewer-yj").await;
+    let page = reviewer.get(&path).await;
+    assert!(page.says("value=\"take_over\"") && !page.says("value=\"take_up\""));
+    let version = page.hidden("version");
+    let fields = [("version", version.as_str()), ("action", "take_over")];
+    let taken = reviewer.post_from(&page, &path, &fields).await;
+    assert_eq!(taken.status, StatusCode::SEE_OTHER, "{}", taken.text());
+    let page = reviewer.get(&path).await;
+    let version = page.hidden("version");
+    let fields = [("version", version.as_str()), ("action", "take_up")];
+    let up = reviewer.post_from(&page, &path, &fields).await;
+    assert_eq!(up.status, StatusCode::SEE_OTHER, "{}", up.text());
+    let page = colleague.get(&path).await;
+    let version = page.hidden("version");
+    let fields = [
+        ("version", version.as_str()),
+        ("action", "dismiss"),
+        ("note", "已核实"),
+        ("reason", "与验收单一致"),
+    ];
+    let before = city.state().await;
+    let refused = colleague.post_from(&page, &path, &fields).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    assert_eq!(city.state().await, before);
     let other = city.log_in("handler2-yj").await.get("/work").await;
     assert!(!other.says("由您核实的异议"));
 }

@@ -258,7 +258,7 @@ pub(super) fn reveal(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, why: &str) -
         actor,
         "bank_account.reveal",
         id,
-        json!({ "reason": vocab::mask_numbers(&why) }),
+        json!({ "reason": vocab::mask_numbers(why) }),
     );
     Ok(number)
 }
@@ -293,7 +293,7 @@ pub fn refuse(
         actor,
         "bank_account.refuse",
         id,
-        json!({ "reason": vocab::mask_numbers(&reason) }),
+        json!({ "reason": vocab::mask_numbers(reason) }),
     );
     let body = format!("您登记的收款账户没有核准：{reason}。请核对后重新登记。");
     party::notify(tx, pending.party.id, None, "收款账户未核准", &body)
