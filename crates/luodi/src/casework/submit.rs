@@ -156,13 +156,22 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     run.save()?;
     let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
     event(tx, actor, "case.submit", id, detail)?;
-    let message = format!("申报已提交，办件号 {number}。受理结果会发到「我的消息」。");
     Ok(Completed {
+        message: submitted_zh(submission.channel, &number),
         case: id,
         number,
         state: run.case.state,
-        message,
     })
+}
+
+/// What to tell who submitted.
+fn submitted_zh(channel: &str, number: &str) -> String {
+    match channel {
+        "window" => {
+            format!("申报已登记，办件号 {number}。请核对材料后受理，或一次性告知补正。")
+        }
+        _ => format!("申报已提交，办件号 {number}。受理结果会发到「我的消息」。"),
+    }
 }
 
 fn may_submit(actor: &Actor, submission: &Submission) -> Result<()> {

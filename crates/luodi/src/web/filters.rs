@@ -28,11 +28,12 @@ pub fn fen_raw(value: impl Into<AnyFen>, _: &dyn Values) -> Shown {
     Ok(value.into().0.0.to_string())
 }
 
-/// A date as people say it: `11月27日(周五)`.
+/// A date as people say it: `2026年11月27日（周五）`.
 #[askama::filter_fn]
 pub fn date_zh(date: &Date, _: &dyn Values) -> Shown {
     Ok(format!(
-        "{}月{}日（{}）",
+        "{}年{}月{}日（{}）",
+        date.year(),
         date.month(),
         date.day(),
         vocab::weekday_zh(*date)
