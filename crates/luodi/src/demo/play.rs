@@ -20,7 +20,7 @@ use crate::casework::{self, Completion, Submission};
 use crate::form::Values;
 use crate::ids::CaseId;
 use crate::item;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Error, Refusal, Result};
 use crate::web::Upload;
 
 /// Something that is to happen at a time.
@@ -406,8 +406,13 @@ impl<'a> Play<'a> {
             .town
             .applicant(plan.county, plan.enterprise, plan.turn)?;
         let actor = self.town.for_party(&applicant);
-        let (party, name) = (applicant.party.0, "更正后的备案通知书（示范）.pdf");
-        let paper = self.town.keep_paper(at, party, "filing_notice", name)?;
+        let keep = |slot: &str, name: &str| {
+            let mut kept = self.town.keep_paper(at, applicant.party.0, slot, name)?;
+            kept.single = true;
+            Ok::<_, Error>(kept)
+        };
+        let filing = keep("filing_notice", "更正后的备案通知书（示范）.pdf")?;
+        let reading = keep("meter_reading", "更正后的抄表单（示范）.pdf")?;
         self.town.command("case.answer_correction", at, move |tx| {
             let open = casework::open_task(tx, case)?;
             let row = casework::find_case(tx, &actor, case)?;
@@ -416,15 +421,16 @@ impl<'a> Play<'a> {
                 .form
                 .open(&row.form, &|sealed| tx.open(row.party.0, sealed))?;
             // A filing that was corrected says what was measured.
-            if let Some(asks) = package.task(&open.node).and_then(|spec| spec.asks.as_ref()) {
+            let of_filing = package
+                .task(&open.node)
+                .is_some_and(|spec| spec.asks.is_some());
+            if of_filing {
                 let measured = casework::entered(tx, case, "measured_kw")?.unwrap_or_default();
                 values.set("filed_kw", measured);
-                let mut single = paper.clone();
-                single.single = true;
-                let waiting = attachment::Subject::Task(open.id);
-                attachment::add(tx, &actor.name, waiting, &single)?;
-                tracing::debug!(%asks, "filing corrected");
             }
+            let paper = if of_filing { &filing } else { &reading };
+            let waiting = attachment::Subject::Task(open.id);
+            attachment::add(tx, &actor.name, waiting, paper)?;
             casework::answer_correction(
                 tx,
                 &actor,
