@@ -384,6 +384,14 @@ pub fn slots_of(q: &dyn Query, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, St
     Ok(found.into_iter().collect())
 }
 
+/// Whether a file is not just the content of another one of these in the same slot once more.
+#[must_use]
+pub fn is_new<'a>(file: &Attachment, ever: impl IntoIterator<Item = &'a Attachment>) -> bool {
+    ever.into_iter().all(|other| {
+        other.id == file.id || other.slot != file.slot || other.content_name != file.content_name
+    })
+}
+
 /// The files of a subject, in the order of upload.
 ///
 /// # Errors

@@ -388,7 +388,7 @@ pub fn withdraw(
         actor,
         "case.withdraw",
         case.id,
-        json!({ "reason": vocab::mask_numbers(&reason.trim().chars().take(200).collect::<String>()) }),
+        json!({ "reason": vocab::mask_numbers(reason.trim()).chars().take(200).collect::<String>() }),
     )?;
     let message = format!("办件 {} 已撤回。", case.number);
     Ok(Completed {

@@ -197,17 +197,26 @@ fn corrects(
     (case, papers): (CaseId, &[AttachmentId]),
     answer: &str,
 ) -> Result<()> {
-    let present = attachment::of_subject(tx, Subject::Case(case))?;
+    let ever = attachment::ever_of_subject(tx, Subject::Case(case))?;
     let came = |slot: &str| {
-        let mut new = present.iter().filter(|file| papers.contains(&file.id));
-        new.any(|file| file.slot == slot)
+        let mut new = ever.iter().filter(|file| papers.contains(&file.id));
+        new.any(|file| file.slot == slot && attachment::is_new(file, &ever))
     };
+    // An officer who asks for something else on the same way asks in his own words.
+    let asked = tx.row_opt(
+        "SELECT asked FROM correction WHERE case_id = ?1 AND answered_at IS NULL \
+         ORDER BY asked_at DESC, id DESC LIMIT 1",
+        params![case],
+        |row| row.get::<String>(0),
+    )?;
+    let by_rule = spec.asks.is_some() && asked == spec.asks;
     let mut wrong = Refusals::default();
     if answer.chars().count() > 2_000 {
         let message = "补正说明不超过 2000 字，请精简或作为附件上传。";
         wrong.add("answer", "max-length", message);
     }
-    for slot in spec.papers.iter().filter(|slot| !came(slot)) {
+    let wanted = spec.papers.iter().filter(|_| by_rule);
+    for slot in wanted.filter(|slot| !came(slot)) {
         let name = match package.material(slot) {
             "" => slot.as_str(),
             name => name,

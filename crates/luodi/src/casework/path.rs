@@ -61,7 +61,8 @@ pub(super) fn stages(facts: &Facts) -> Vec<Stage> {
 
 /// What happened, newest first, from the rows themselves.
 pub(super) fn trail(facts: &Facts) -> Vec<Happened> {
-    let mut events: Vec<Happened> = facts
+    let mut events = asked_by_rule(facts);
+    let done = facts
         .tasks
         .iter()
         .filter(|task| task.state == "done")
@@ -77,20 +78,8 @@ pub(super) fn trail(facts: &Facts) -> Vec<Happened> {
                 who: task.completed_by.clone().unwrap_or_default(),
                 note: task.reason.clone().unwrap_or_default(),
             })
-        })
-        .collect();
-    // What the process asked by itself: not what the officer before it said.
-    for task in &facts.tasks {
-        let spec = facts.package.item.tasks.get(&task.node);
-        if let Some(asks) = spec.and_then(|spec| spec.asks.as_ref()) {
-            events.push(Happened {
-                at: task.created_at,
-                what: "按规则转为补正".to_owned(),
-                who: "系统".to_owned(),
-                note: asks.clone(),
-            });
-        }
-    }
+        });
+    events.extend(done);
     let channel = if facts.case.channel == "window" {
         "窗口代为登记"
     } else {
@@ -104,4 +93,20 @@ pub(super) fn trail(facts: &Facts) -> Vec<Happened> {
     });
     events.sort_by_key(|event| std::cmp::Reverse(event.at));
     events
+}
+
+/// What the process asked by itself: not what the officer before it said.
+fn asked_by_rule(facts: &Facts) -> Vec<Happened> {
+    let specs = facts.package.item.tasks.values();
+    let asks: Vec<&String> = specs.filter_map(|spec| spec.asks.as_ref()).collect();
+    let asked = facts.corrections.iter();
+    asked
+        .filter(|one| asks.contains(&&one.asked))
+        .map(|one| Happened {
+            at: one.asked_at,
+            what: "按规则转为补正".to_owned(),
+            who: "系统".to_owned(),
+            note: one.asked.clone(),
+        })
+        .collect()
 }

@@ -193,6 +193,14 @@ struct ShowPage<'a> {
     past: (u64, Fen),
 }
 
+/// The papers that came with an answer, without those the case had before, byte for byte.
+fn new_papers<'a>(facts: &'a Facts, one: &Correction) -> Vec<&'a Attachment> {
+    let all = || facts.files.iter().chain(&facts.replaced);
+    let mut came = one.papers(all());
+    came.retain(|file| attachment::is_new(file, all()));
+    came
+}
+
 /// A correction with what its answer changed, as the visitor may see it.
 struct ShownCorrection<'a> {
     one: &'a Correction,
@@ -256,7 +264,7 @@ pub(super) async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown
             .map(|one| ShownCorrection {
                 one,
                 changes: one.changes(&facts.package, how),
-                papers: one.papers(facts.files.iter().chain(&facts.replaced)),
+                papers: new_papers(facts, one),
             })
             .collect(),
         correct_by: facts.correct_by(),

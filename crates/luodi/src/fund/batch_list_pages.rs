@@ -16,7 +16,7 @@ use super::state::BatchState;
 use crate::access::{Actor, Rule, Scope, may_see};
 use crate::ids::{BatchId, ItemId};
 use crate::item;
-use crate::refusal::{Error, Refusals, Result};
+use crate::refusal::{Error, Refusal, Refusals, Result};
 use crate::store::{Command, Query};
 use crate::web::export::{Cell, xlsx};
 use crate::web::filters;
@@ -327,13 +327,15 @@ async fn try_create(app: &App, visit: &Visit, posted: &Posted) -> Result<BatchId
         return Err(refused(app, check).await);
     };
     let shown = posted.get("count").parse().ok();
-    let shown = shown.zip(posted.get("total_fen").parse().ok());
+    let shown: Option<(u64, i64)> = shown.zip(posted.get("total_fen").parse().ok());
+    let (count, fen) = shown.ok_or_else(|| {
+        let message = "页面缺少等待列入的项数和金额，请刷新页面后再提交。";
+        Refusal::field("period", "version", message)
+    })?;
     let command = Command::new("batch.create", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {
-        if let Some((count, fen)) = shown {
-            let amount = Fen(fen);
-            batch::as_shown(tx, item, &period, Sum { count, amount })?;
-        }
+        let amount = Fen(fen);
+        batch::as_shown(tx, item, &period, Sum { count, amount })?;
         create_batch(tx, &actor, item, &period, line)
     });
     Ok(done.await?.value)

@@ -165,7 +165,7 @@ pub(super) fn successors(
 }
 
 /// Hands an objection over to a colleague (转交), who then takes care of it. Whoever may not answer
-/// it himself may hand it over, too.
+/// it himself may hand it over, too, as long as nobody takes care of it.
 ///
 /// # Errors
 /// Refused where the actor does not handle objections, the colleague may not, or the page is stale.
@@ -183,6 +183,7 @@ pub(super) fn hand_over(
     if objection.version != version || !objection.state.is_open() {
         return Err(changed(tx, &objection)?);
     }
+    must_be_handler(tx, actor, &objection)?;
     let able = successors(tx, actor, &objection)?;
     let chosen = able.into_iter().find(|(one, _)| one.to_string() == to);
     let message = "请选择本部门一名没有办理过这个办件的审核人或经办人。";

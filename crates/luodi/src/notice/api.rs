@@ -167,7 +167,7 @@ pub(crate) async fn show(State(app): State<App>, Path(id): Path<NoticeId>) -> An
                 name: line.name,
                 summary: line.summary,
                 amount_fen: line.amount.0,
-                result: ended.then_some(match state {
+                result: (ended || state == LineState::Removed).then_some(match state {
                     LineState::Clear => "final",
                     LineState::Held => "held",
                     LineState::Removed => "removed",

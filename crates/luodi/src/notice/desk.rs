@@ -220,7 +220,12 @@ fn find(q: &dyn Query, actor: &Actor, id: ObjectionId) -> Result<Found, Error> {
         of_another: objection
             .handled_by
             .is_some_and(|handler| handler != actor.account_id()),
-        successors: if objection.state.is_open() && actor.roles.any(answer::HANDLERS) {
+        successors: if objection.state.is_open()
+            && actor.roles.any(answer::HANDLERS)
+            && objection
+                .handled_by
+                .is_none_or(|handler| handler == actor.account_id())
+        {
             answer::successors(q, actor, &objection)?
         } else {
             Vec::new()

@@ -185,7 +185,7 @@ fn the_public_sees_masked_names_and_exact_amounts() {
     let csv = get(&router, "", &format!("/notices/{id}/table.csv"));
     assert!(
         csv.body.contains(
-            "2,王*明,\"备案容量 8 kW，并网日期 2016-11-03，本期发电量 2,400 kWh\",1430.50\r\n"
+            "2,王*明,\"备案容量 8 kW，并网日期 2016-11-03，本期发电量 2,400 kWh\",1430.50,\r\n"
         ),
         "{}",
         csv.body

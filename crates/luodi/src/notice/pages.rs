@@ -275,16 +275,24 @@ fn desk(visit: &Visit, notice: &Notice, open_objections: u64) -> Option<Desk> {
     })
 }
 
-const HEADERS: [&str; 4] = ["序号", "名称（自然人已脱敏）", "内容", "金额（元）"];
+const HEADERS: [&str; 5] = ["序号", "名称（自然人已脱敏）", "内容", "金额（元）", "结果"];
 
 async fn table(app: &App, id: NoticeId) -> crate::refusal::Result<(String, Vec<Vec<Cell>>)> {
     let found = load(app, id).await?;
-    let rows = found.lines.into_iter().map(|(line, _)| {
+    let ended = found.notice.state == NoticeState::Ended;
+    let rows = found.lines.into_iter().map(|(line, state)| {
+        let result = match state {
+            LineState::Removed => "异议成立，已移出",
+            _ if !ended => "",
+            LineState::Held => "暂缓",
+            LineState::Clear => "列入最终名单",
+        };
         vec![
             Cell::Number(f64::from(line.position)),
             line.name.into(),
             line.summary.into(),
             line.amount.into(),
+            result.into(),
         ]
     });
     Ok((found.notice.number, rows.collect()))

@@ -10,6 +10,7 @@ const LABELS: &[(&str, &str)] = &[
     ("statement", "异议内容"),
     ("name", "名称（姓名）"),
     ("contact_name", "联系人"),
+    ("person", "联系人"),
     ("phone", "电话"),
     ("contact_phone", "联系电话"),
     ("address", "地址"),

@@ -3,6 +3,9 @@
 
 use axum::http::StatusCode;
 use jiff::SignedDuration;
+use luodi::access::Actor;
+use luodi::casework;
+use luodi::store::Command;
 
 use super::apply::form_of;
 use crate::support::{Answer, PAPERS, PDF, TestCity, Visitor, changed, good_application, morning};
@@ -209,4 +212,42 @@ async fn an_answer_that_corrects_nothing_is_marked() {
     let sent = enterprise.upload_from(&form, &path, &fields, &[]).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text());
     assert!(window.get(&case).await.says("data-unchanged"));
+}
+
+/// The way from the inspection to a correction is the rule's and the officer's: what the rule wants
+/// anew is wanted where the rule asked, and only there does the history say so.
+#[tokio::test]
+async fn an_officer_s_own_correction_wants_no_other_paper() {
+    let city = TestCity::open();
+    let case = city
+        .id(
+            "SELECT c.id FROM casework c JOIN task t ON t.case_id = c.id \
+             WHERE t.state = 'open' AND t.node = 'inspect' AND c.region_code = '330324'",
+        )
+        .await;
+    let path = format!("/cases/{case}");
+    let mut handler = city.log_in("handler1-yj").await;
+    let asked = ask(&mut handler, &path, "项目地址写错，请更正。", Some("wrong")).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text());
+    let id: luodi::ids::CaseId = case.parse().unwrap();
+    let answered = city
+        .app
+        .store
+        .write(Command::new("test.answer", city.clock.now()), move |tx| {
+            let region = vocab::RegionCode::parse("330324").unwrap();
+            let row = casework::find_case(tx, &Actor::system(region), id)?;
+            let open = casework::open_task(tx, id)?;
+            let package = luodi::item::load(tx, &row.item_hash)?;
+            let values = package
+                .form
+                .open(&row.form, &|sealed| tx.open(row.party.0, sealed))?;
+            let applicant = Actor {
+                party: Some(row.party),
+                ..Actor::system(region)
+            };
+            casework::answer_correction(tx, &applicant, open.id, open.version, &values, "已更正")
+        });
+    let answered: Result<_, luodi::refusal::Error> = answered.await;
+    assert!(answered.is_ok(), "{:?}", answered.err());
+    assert!(!handler.get(&path).await.says("按规则转为补正"));
 }

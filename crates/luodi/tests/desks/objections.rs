@@ -52,6 +52,25 @@ async fn an_objection_is_handed_to_who_may_judge_it() {
     assert!(desk.says("由您核实的异议"), "{}", desk.text());
     let mine = colleague.get("/objections?state=open&mine=1").await;
     assert!(mine.says(&format!("href=\"{path}\"")) && mine.says("经办 林静"));
+    // Who is barred from it does not take it away from who takes care of it.
+    let page = examiner.get(&path).await;
+    assert!(!page.says("value=\"hand_over\""));
+    let version = city
+        .number("SELECT MAX(version) FROM objection WHERE state = 'received'")
+        .await
+        .to_string();
+    let reviewer = city
+        .id("SELECT id FROM account WHERE login = 'reviewer-yj'")
+        .await;
+    let fields = [
+        ("version", version.as_str()),
+        ("action", "hand_over"),
+        ("to", &reviewer),
+    ];
+    let before = city.state().await;
+    let refused = examiner.post_from(&page, &path, &fields).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    assert_eq!(city.state().await, before);
     // Whoever else may judge it takes it over first.
     let mut reviewer = city.log_in("reviewer-yj").await;
     let page = reviewer.get(&path).await;

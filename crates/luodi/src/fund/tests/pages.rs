@@ -50,6 +50,8 @@ fn a_batch_goes_through_its_pages() {
         ("item", item.as_str()),
         ("period", "2026Q3"),
         ("line", ""),
+        ("count", "2"),
+        ("total_fen", "50000"),
     ];
     let (status, page) = story.city.post(&handler, "/batches/new", &form);
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
