@@ -59,7 +59,7 @@ struct Desk {
     /// What was saved so far.
     draft: Option<Draft>,
     files: Vec<Attachment>,
-    /// The visitor's other drafts of this item for this party.
+    /// The visitor's other drafts of this item for this party, where the form is shown.
     others: Vec<ListedDraft>,
 }
 
@@ -100,8 +100,6 @@ fn open_desk(
         Some(draft) => attachment::of_subject(q, Subject::Draft(draft.id))?,
         None => Vec::new(),
     };
-    let mut others = draft::of_actor(q, actor, Some(party.id))?;
-    others.retain(|other| other.item == item && other.id != draft_id);
     Ok(Desk {
         offered,
         package,
@@ -110,7 +108,7 @@ fn open_desk(
         mark,
         draft,
         files,
-        others,
+        others: Vec::new(),
     })
 }
 
@@ -164,6 +162,12 @@ impl Desk {
             .form
             .prefill(&mut fields, |source| prefill(&self.party, source));
         fields
+    }
+
+    /// The values of the form with the papers there are, or all that is wrong.
+    fn read(&self, fields: &[(String, String)], visit: &Visit) -> Result<Values, Vec<FieldError>> {
+        let form = &self.package.form;
+        form.read(fields, &self.slots(), visit.today())
     }
 
     /// Where this form is filled in.
@@ -256,10 +260,14 @@ async fn load_desk(
     let actor = visit.actor()?.clone();
     let party = party_of(&actor, party)?;
     let (today, draft) = (visit.today(), draft.to_owned());
-    Ok(app
-        .store
-        .read(move |q| open_desk(&**q, &actor, item, (party, &draft), today))
-        .await?)
+    let load = app.store.read(move |q| {
+        let mut desk = open_desk(&**q, &actor, item, (party, &draft), today)?;
+        desk.others = draft::of_actor(&**q, &actor, Some(party))?;
+        desk.others
+            .retain(|other| other.item == item && other.id != desk.draft_id);
+        Ok::<_, Error>(desk)
+    });
+    Ok(load.await?)
 }
 
 async fn show(
@@ -323,11 +331,7 @@ async fn save(
         return Ok(visit.redirect(&back, "草稿已保存，可以随时回来继续填写。"));
     }
     let fields = desk.fields(posted.fields().to_vec());
-    match desk
-        .package
-        .form
-        .read(&fields, &desk.slots(), visit.today())
-    {
+    match desk.read(&fields, &visit) {
         Err(found) => add_errors(&mut errors, found),
         Ok(values) => {
             let (package, party) = (desk.package.clone(), desk.party.id);
@@ -398,17 +402,6 @@ pub(super) async fn apply(
         submit_with(tx, &actor, &submission, &kept)
     });
     Ok(done.await?.value)
-}
-
-fn form_values(
-    desk: &Desk,
-    fields: Vec<(String, String)>,
-    visit: &Visit,
-) -> Result<Values, Vec<FieldError>> {
-    let fields = desk.fields(fields);
-    desk.package
-        .form
-        .read(&fields, &desk.slots(), visit.today())
 }
 
 fn channel(actor: &Actor) -> &'static str {
@@ -525,9 +518,9 @@ async fn load_review(app: &App, visit: &Visit, id: DraftId) -> Result<Review, We
 
 fn review_page(app: &App, visit: &Visit, review: &Review, errors: &[FieldError]) -> Answer {
     let form = &review.desk.package.form;
-    let values = form.typed(&review.desk.fields(review.draft.body.fields.clone()));
     let fields = review.desk.fields(review.draft.body.fields.clone());
-    let read = form.read(&fields, &review.desk.slots(), visit.today());
+    let values = form.typed(&fields);
+    let read = review.desk.read(&fields, visit);
     let estimate = read.as_ref().ok().and_then(|values| {
         let policy = review.desk.package.policy.as_ref()?;
         policy
@@ -570,7 +563,8 @@ async fn submit_draft(
         Err(error) => return replay(&app, &visit, &posted, error).await,
     };
     let desk = &review.desk;
-    let values = match form_values(desk, review.draft.body.fields.clone(), &visit) {
+    let fields = desk.fields(review.draft.body.fields.clone());
+    let values = match desk.read(&fields, &visit) {
         Ok(values) => values,
         Err(errors) => return review_page(&app, &visit, &review, &errors),
     };
