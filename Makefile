@@ -36,18 +36,23 @@ test: web browser nextest
 	cargo test --workspace --doc
 	@echo "make test: all passed"
 
-# The library's tests once more, on the server that .ci/with-postgres started.
+# The tests once more on the server that .ci/with-postgres started: those of the library and of the
+# pages, a server that dies, and the story at one width. What is about sources or files stays out.
+ON_SERVER := not (test(/^tidy::/) or test(/^crash::/) or test(the_story_on_a_phone))
 on-postgres:
 	if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo nextest run -p luodi --lib --no-fail-fast; \
+	  cargo nextest run -p luodi --no-fail-fast -E '$(ON_SERVER)'; \
+	  LUODI_TEST_ISOLATION=repeatable-read cargo nextest run -p luodi --lib --no-fail-fast; \
 	else \
-	  cargo test -p luodi --lib; \
+	  cargo test -p luodi --lib --tests -- --skip tidy:: --skip crash:: --skip the_story_on_a_phone; \
+	  LUODI_TEST_ISOLATION=repeatable-read cargo test -p luodi --lib; \
 	fi
 
-# As JSON: make bench BENCH=--json
+# As JSON: make bench BENCH=--json. SpiffWorkflow beside it: LUODI_BENCH_SPIFF, LUODI_BENCH_PYTHON.
 bench: web
 	.ci/need wrk:wrk
-	cargo bench -p luodi --bench figures -- $(BENCH)
+	cargo bench -p luodi --bench figures --no-run
+	LUODI_POSTGRES_DURABLE=1 .ci/with-postgres cargo bench -p luodi --bench figures -- $(BENCH)
 
 lint: web
 	cargo fmt --all --check

@@ -14,7 +14,7 @@ use crate::report::{Figure, Report, percentiles};
 const LONGEST: Duration = Duration::from_secs(6);
 const MOST_COMMITS: usize = 500;
 /// Pages in the log after which it is moved into the database; the store's own figure.
-const CHECKPOINT_PAGES: u32 = 8_192;
+const CHECKPOINT_PAGES: u32 = 32_768;
 
 /// Units per second.
 pub struct Floor {

@@ -19,7 +19,10 @@ const LONGEST: Duration = Duration::from_secs(5);
 const MOST: usize = 10_000;
 
 pub fn measure(data: &Path, visitor: &Visitor, case: CaseId, report: &mut Report) {
-    let server = Server::start(data, &["--no-work"]);
+    let server = Server::start(
+        &[("LUODI_DATA", data.display().to_string())],
+        &["--no-work"],
+    );
     let mut client = Client::new(server.address);
     let list = client.get("/articles").unwrap();
     // Ids begin with their time, and that with 0 for some thousands of years.

@@ -26,6 +26,8 @@ pub struct Figure {
     /// Half of all answers came within the first, all but one in a hundred within the second.
     pub latency: Option<(Duration, Duration)>,
     pub cost: Option<Cost>,
+    /// Seconds of the processors for each, callers included.
+    pub cpu: Option<f64>,
 }
 
 impl Figure {
@@ -37,6 +39,7 @@ impl Figure {
             of_floor: None,
             latency: None,
             cost: None,
+            cpu: None,
         }
     }
 }
@@ -52,6 +55,17 @@ pub fn percentiles(mut all: Vec<Duration>) -> (Duration, Duration) {
 #[derive(Default)]
 pub struct Report {
     figures: Vec<Figure>,
+    ratios: Vec<Ratio>,
+    times: Vec<(String, String, Duration)>,
+}
+
+/// How many times one figure is another.
+struct Ratio {
+    name: String,
+    against: String,
+    per_second: f64,
+    /// How many times the other takes of the processors.
+    cpu: Option<f64>,
 }
 
 impl Report {
@@ -61,9 +75,42 @@ impl Report {
         self.figures.push(figure);
     }
 
+    /// Keeps how long something took.
+    pub fn time(&mut self, name: &str, over: &str, took: Duration) {
+        eprintln!("{name}: {:.2} s", took.as_secs_f64());
+        self.times.push((name.to_owned(), over.to_owned(), took));
+    }
+
+    /// Compares two figures, where both are there.
+    pub fn compare(&mut self, name: &str, against: &str) {
+        let find = |name: &str| self.figures.iter().find(|figure| figure.name == name);
+        let (Some(one), Some(other)) = (find(name), find(against)) else {
+            return;
+        };
+        self.ratios.push(Ratio {
+            name: name.to_owned(),
+            against: against.to_owned(),
+            per_second: one.per_second / other.per_second,
+            cpu: one.cpu.zip(other.cpu).map(|(one, other)| other / one),
+        });
+    }
+
     pub fn to_json(&self) -> Value {
         let figures: Vec<Value> = self.figures.iter().map(one).collect();
-        json!({ "figures": figures })
+        let ratios = self.ratios.iter().map(|ratio| {
+            json!({
+                "name": ratio.name, "against": ratio.against, "per_second": ratio.per_second,
+                "cpu": ratio.cpu,
+            })
+        });
+        let times = self.times.iter().map(|(name, over, took)| {
+            json!({ "name": name, "over": over, "seconds": took.as_secs_f64() })
+        });
+        json!({
+            "figures": figures,
+            "ratios": ratios.collect::<Vec<_>>(),
+            "times": times.collect::<Vec<_>>(),
+        })
     }
 }
 
@@ -77,6 +124,7 @@ fn one(figure: &Figure) -> Value {
         "statements_per_command": figure.cost.map(|cost| cost.statements),
         "bytes_per_command": figure.cost.map(|cost| cost.bytes),
         "commits_per_command": figure.cost.map(|cost| cost.commits),
+        "cpu_microseconds": figure.cpu.map(|cpu| cpu * 1e6),
     })
 }
 
@@ -84,7 +132,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(
             f,
-            "| {:<44} | {:<34} | {:>10} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} |",
+            "| {:<44} | {:<34} | {:>10} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} | {:>7} |",
             "what",
             "over",
             "per second",
@@ -93,10 +141,11 @@ impl Display for Report {
             "p99 ms",
             "statements",
             "KiB in log",
-            "per commit"
+            "per commit",
+            "CPU µs"
         )?;
         let line = |width: usize| "-".repeat(width);
-        let widths = [44, 34, 10, 8, 8, 8, 10, 9, 11].map(line);
+        let widths = [44, 34, 10, 8, 8, 8, 10, 9, 11, 7].map(line);
         writeln!(f, "| {} |", widths.join(" | "))?;
         for figure in &self.figures {
             let text = |value: Option<f64>, places: usize| {
@@ -105,7 +154,7 @@ impl Display for Report {
             let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
             writeln!(
                 f,
-                "| {:<44} | {:<34} | {:>10.0} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} |",
+                "| {:<44} | {:<34} | {:>10.0} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} | {:>7} |",
                 figure.name,
                 figure.over,
                 figure.per_second,
@@ -115,7 +164,25 @@ impl Display for Report {
                 text(figure.cost.map(|cost| cost.statements), 1),
                 text(figure.cost.map(|cost| cost.bytes / 1_024.0), 1),
                 text(figure.cost.map(|cost| 1.0 / cost.commits), 1),
+                text(figure.cpu.map(|cpu| cpu * 1e6), 0),
             )?;
+        }
+        writeln!(f)?;
+        for ratio in &self.ratios {
+            let Ratio {
+                name,
+                against,
+                per_second,
+                ..
+            } = ratio;
+            write!(f, "{name}: {per_second:.2} times {against}")?;
+            match ratio.cpu {
+                Some(cpu) => writeln!(f, ", which takes {cpu:.2} times the CPU for each")?,
+                None => writeln!(f)?,
+            }
+        }
+        for (name, over, took) in &self.times {
+            writeln!(f, "{name} ({over}): {:.2} s", took.as_secs_f64())?;
         }
         Ok(())
     }

@@ -4,15 +4,17 @@
 //! A completion is what a click brings about: its task is read as the page reads it, then the real
 //! command runs under an idempotency key and is answered once it is on the disk.
 
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use luodi::access::Actor;
-use luodi::casework::{self, Completion};
+use luodi::casework::{self, Completed, Completion};
 use luodi::form::Values;
 use luodi::ids::CaseId;
-use luodi::store::{Command, Stats, Store, day_in_china};
+use luodi::refusal::{Error, Result};
+use luodi::store::{Command, Stats, Store, StoreError, Tx, day_in_china};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -21,12 +23,20 @@ use crate::report::{Cost, Figure, Report, percentiles};
 use crate::town::{Town, key};
 
 const CALLERS: usize = 64;
+/// What the two figures are called that everything else is compared with.
+pub const OWN: &str = "task completions, own cases";
+pub const AT_RANDOM: &str = "task completions, at random";
 /// Cases of each caller who walks, from acceptance to approval.
-const WALKED: usize = 20;
+const WALKED: usize = 100;
+/// The same where a command has a commit of its own, or runs on a server.
+const WALKED_ANEW: usize = 12;
+/// Numbers of applications that are filed besides: each is for a meter of its own.
+const ANEW: usize = 700_000;
+const LATER: Range<usize> = 800_000..1_000_000;
 /// Cases the single caller walks.
 const ALONE: usize = 60;
 /// Cases beside those of the random callers.
-pub const OWN_CASES: usize = CALLERS * WALKED + ALONE;
+const OWN_CASES: usize = CALLERS * WALKED + ALONE;
 /// The longest of one run.
 const LONGEST: Duration = Duration::from_secs(25);
 /// Tasks of staff on the way to approval: accept, examine, inspect, decide.
@@ -34,43 +44,35 @@ const STEPS: usize = 4;
 
 /// A case on its way.
 #[derive(Clone, Copy, Debug)]
-struct Case {
+pub struct Case {
     id: CaseId,
     county: usize,
     step: usize,
 }
 
+/// Files so many applications, each with its papers.
+pub fn fill(town: &Town, cases: usize) -> Vec<Case> {
+    submit(town, 0..cases).0
+}
+
+/// Files applications until the process is killed.
+pub fn fill_for_ever(town: &Town) {
+    submit(town, LATER);
+}
+
 /// Measures all of it and gives a case that is approved, to be looked at.
-pub fn measure(town: &Town, cases: usize, floor: &Floor, report: &mut Report) -> CaseId {
-    let mut all = submit(town, cases + OWN_CASES, floor, report);
-    let alone = all.split_off(all.len() - ALONE);
-    let own = all.split_off(all.len() - CALLERS * WALKED);
+pub fn measure(town: &Town, existing: Vec<Case>, floor: &Floor, report: &mut Report) -> CaseId {
+    let first = existing.len();
+    let run = Run::start(town);
+    let (mut own, took) = submit(town, first..first + OWN_CASES);
+    let over = format!("{CALLERS} callers, {OWN_CASES} cases");
+    let name = "applications with 4 papers";
+    run.end(name, over, took, floor.grouped, report);
+    let alone = own.split_off(own.len() - ALONE);
     // Of the county whose clerk looks at pages.
     let shown = own.iter().find(|case| case.county == 0).unwrap().id;
-
-    let walking: Vec<Vec<Case>> = own.chunks(WALKED).map(<[Case]>::to_vec).collect();
-    let over = format!("{CALLERS} callers, {WALKED} cases each");
-    let run = Run::start(town);
-    let took = walk(town, walking);
-    run.end(
-        "task completions, own cases",
-        over,
-        took,
-        floor.grouped,
-        report,
-    );
-
-    let over = format!("{CALLERS} callers, {cases} cases");
-    let run = Run::start(town);
-    let took = at_random(town, all);
-    run.end(
-        "task completions, at random",
-        over,
-        took,
-        floor.grouped,
-        report,
-    );
-
+    walk_all(town, OWN, own, floor.grouped, report);
+    choose(town, AT_RANDOM, existing, floor.grouped, report);
     let run = Run::start(town);
     let took = walk(town, vec![alone]);
     let over = format!("1 caller, {ALONE} cases");
@@ -78,11 +80,46 @@ pub fn measure(town: &Town, cases: usize, floor: &Floor, report: &mut Report) ->
     shown
 }
 
+/// Files cases of their own for all callers, who then walk them.
+pub fn walk_anew(town: &Town, name: &str, floor: f64, report: &mut Report) {
+    let (own, _) = submit(town, ANEW..ANEW + CALLERS * WALKED_ANEW);
+    walk_all(town, name, own, floor, report);
+}
+
+fn walk_all(town: &Town, name: &str, cases: Vec<Case>, floor: f64, report: &mut Report) {
+    let each = cases.len() / CALLERS;
+    let callers = cases.chunks(each).map(<[Case]>::to_vec).collect();
+    let run = Run::start(town);
+    let took = walk(town, callers);
+    let over = format!("{CALLERS} callers, {each} cases each");
+    run.end(name, over, took, floor, report);
+}
+
+/// Callers take any case that nobody holds.
+pub fn choose(town: &Town, name: &str, cases: Vec<Case>, floor: f64, report: &mut Report) {
+    let over = format!("{CALLERS} callers, {} cases", cases.len());
+    let run = Run::start(town);
+    let took = at_random(town, cases);
+    run.end(name, over, took, floor, report);
+}
+
 /// A stretch of work between two readings of the store's counters.
 struct Run {
     store: Store,
     before: Stats,
+    /// None where a server does most of the work.
+    cpu: Option<Duration>,
     started: Instant,
+}
+
+/// What this process and its threads have had of the processors.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, after) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<&str> = after.split(' ').collect();
+    // utime and stime (proc_pid_stat(5)), in hundredths of a second on every Linux.
+    let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 impl Run {
@@ -90,18 +127,23 @@ impl Run {
         Self {
             store: town.store.clone(),
             before: town.store.stats(),
+            cpu: town.is_file().then(cpu),
             started: Instant::now(),
         }
     }
 
     fn end(self, name: &str, over: String, took: Vec<Duration>, floor: f64, report: &mut Report) {
         let seconds = self.started.elapsed().as_secs_f64();
+        let cpu = self
+            .cpu
+            .map(|before| (cpu() - before).as_secs_f64() / took.len() as f64);
         let (before, after) = (self.before, self.store.stats());
         let commands = (after.commands - before.commands) as f64;
         let each = |before: u64, after: u64| (after - before) as f64 / commands;
         let per_second = took.len() as f64 / seconds;
         report.add(Figure {
             of_floor: Some(per_second / floor),
+            cpu,
             latency: Some(percentiles(took)),
             cost: Some(Cost {
                 statements: each(before.statements, after.statements),
@@ -113,26 +155,26 @@ impl Run {
     }
 }
 
-/// Files the applications, each with its papers.
-fn submit(town: &Town, count: usize, floor: &Floor, report: &mut Report) -> Vec<Case> {
-    let run = Run::start(town);
-    let next = AtomicUsize::new(0);
-    let made = Mutex::new(Vec::with_capacity(count));
-    let took = Mutex::new(Vec::with_capacity(count));
+/// Files applications of these numbers, and says how long each took.
+fn submit(town: &Town, numbers: Range<usize>) -> (Vec<Case>, Vec<Duration>) {
+    let count = numbers.len();
+    let next = AtomicUsize::new(numbers.start);
+    let made = Mutex::new(Vec::new());
+    let took = Mutex::new(Vec::new());
     together(CALLERS, |_| {
         for _ in 0..count {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
+            if number >= numbers.end {
                 break;
             }
             let (actor, submission, papers) = town.application(number);
             let command = Command::new("case.submit", town.now());
             let command = command.once(key(format!("submit-{number}")));
             let begun = Instant::now();
-            let done = town.store.write_once_blocking(command, move |tx| {
+            let done = sent(town, &command, move |tx| {
                 casework::submit_with(tx, &actor, &submission, &papers)
             });
-            let id = done.unwrap().value.case;
+            let id = done.case;
             took.lock().unwrap().push(begun.elapsed());
             let county = number % town.counties.len();
             made.lock().unwrap().push(Case {
@@ -142,16 +184,7 @@ fn submit(town: &Town, count: usize, floor: &Floor, report: &mut Report) -> Vec<
             });
         }
     });
-    let over = format!("{CALLERS} callers, {count} cases");
-    let took = took.into_inner().unwrap();
-    run.end(
-        "applications with 4 papers",
-        over,
-        took,
-        floor.grouped,
-        report,
-    );
-    made.into_inner().unwrap()
+    (made.into_inner().unwrap(), took.into_inner().unwrap())
 }
 
 /// Each caller takes his cases from acceptance to approval, one after the other.
@@ -251,9 +284,26 @@ fn complete(town: &Town, case: Case) -> Duration {
     let command = Command::new("case.complete_task", town.now());
     let command = command.once(key(format!("complete-{}", open.id)));
     let begun = Instant::now();
-    let done = town.store.write_once_blocking(command, move |tx| {
+    sent(town, &command, move |tx| {
         casework::complete_task(tx, &actor, &completion)
     });
-    done.unwrap();
     begun.elapsed()
+}
+
+/// The most times a caller sends a command that lost every race against others on a server.
+const SENT: usize = 1_000;
+
+/// Gives a command to the store, again under its key where others were faster each time.
+fn sent(
+    town: &Town,
+    command: &Command,
+    f: impl Fn(&Tx<'_>) -> Result<Completed> + Clone + Send + Sync + 'static,
+) -> Completed {
+    for _ in 0..SENT {
+        match town.store.write_once_blocking(command.clone(), f.clone()) {
+            Err(Error::Store(StoreError::Raced(_))) => {}
+            done => return done.unwrap().value,
+        }
+    }
+    panic!("a command lost every race");
 }

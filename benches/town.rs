@@ -36,9 +36,14 @@ pub struct County {
 pub struct Town {
     pub store: Store,
     pub counties: Vec<County>,
+    options: Options,
     package: Arc<Package>,
     password: String,
     started: Instant,
+}
+
+fn morning() -> Timestamp {
+    MORNING.parse().unwrap()
 }
 
 /// Somebody to log in as.
@@ -48,25 +53,32 @@ pub struct Visitor {
 }
 
 impl Town {
-    /// Makes the demonstration without waiting for the disk, then opens its folder as a server
-    /// does.
-    pub fn build(data: &Path) -> Self {
-        let morning: Timestamp = MORNING.parse().unwrap();
-        let quick = Options {
+    /// Makes the demonstration, in a folder or on a server, without waiting for the disk.
+    pub fn build(data: &Path, database: Option<String>) -> Self {
+        let options = Options {
             durable: false,
-            ..Options::new(morning)
+            database,
+            ..Options::new(morning())
         };
-        let store = Store::open(data, &quick).unwrap();
-        let today = day_in_china(morning);
-        demo::fill(&store, &Clock::fixed(morning), 1, Some(today)).unwrap();
-        store.shutdown();
-        drop(store);
-        let store = Store::open(data, &Options::new(morning)).unwrap();
+        let store = Store::open(data, &options).unwrap();
+        let today = day_in_china(morning());
+        demo::fill(&store, &Clock::fixed(morning()), 1, Some(today)).unwrap();
+        Self::of(store, options)
+    }
+
+    /// The town of a folder, as a server opens it.
+    pub fn open(data: &Path) -> Self {
+        let options = Options::new(morning());
+        Self::of(Store::open(data, &options).unwrap(), options)
+    }
+
+    fn of(store: Store, options: Options) -> Self {
         let (counties, password) = store
             .read_blocking(|q| Ok::<_, luodi::refusal::Error>(staff(&**q)))
             .unwrap();
         let mut town = Self {
             store,
+            options,
             counties,
             package: engines::package(),
             password,
@@ -76,10 +88,31 @@ impl Town {
         town
     }
 
+    /// Opens the folder as a server does: from now on commands wait for the disk.
+    pub fn reopen(self, data: &Path, change: impl FnOnce(&mut Options)) -> Self {
+        let Self {
+            store, mut options, ..
+        } = self;
+        store.shutdown();
+        drop(store);
+        options.durable = true;
+        change(&mut options);
+        let store = Store::open(data, &options).unwrap();
+        Self {
+            store,
+            options,
+            ..self
+        }
+    }
+
+    /// Whether this process is its own database.
+    pub fn is_file(&self) -> bool {
+        self.options.database.is_none()
+    }
+
     /// Time goes on from the morning, so that ids ascend as they do in life.
     pub fn now(&self) -> Timestamp {
-        let morning: Timestamp = MORNING.parse().unwrap();
-        morning + SignedDuration::try_from(self.started.elapsed()).unwrap()
+        morning() + SignedDuration::try_from(self.started.elapsed()).unwrap()
     }
 
     fn keep_papers(&mut self) {
@@ -167,7 +200,7 @@ pub fn values(package: &Package, number: usize, enterprise: bool) -> Values {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    let today = day_in_china(MORNING.parse().unwrap());
+    let today = day_in_china(morning());
     package
         .form
         .read(&typed, &slots(enterprise), today)

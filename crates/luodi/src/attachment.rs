@@ -3,6 +3,7 @@
 //!
 //! It lacks pages: a file is reached through the thing it belongs to, whose domain knows who may.
 
+pub mod dossier;
 mod sweep;
 
 use std::collections::HashMap;
@@ -17,10 +18,10 @@ use uuid::Uuid;
 use crate::ids::{AttachmentId, CaseId, DraftId, ObjectionId, TaskId};
 use crate::params;
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Command, DataKey, Query, Store, StoreError, Tx};
+use crate::store::{Command, DataKey, Query, Row, Store, StoreError, Tx};
 use crate::web::{FILE_BYTES, Upload};
 
-pub use sweep::sweep;
+pub use sweep::{remove_erased, sweep};
 
 /// What may be attached: extension, media type, and the types by content that it may have.
 const TYPES: &[(&str, &str, &[&str])] = &[
@@ -58,6 +59,8 @@ pub enum Subject {
     Task(TaskId),
     /// An objection.
     Objection(ObjectionId),
+    /// A copy of all data of a party, made for it.
+    DataExport(Uuid),
 }
 
 impl Subject {
@@ -67,6 +70,7 @@ impl Subject {
             Self::Case(id) => ("case", id.0),
             Self::Task(id) => ("task", id.0),
             Self::Objection(id) => ("objection", id.0),
+            Self::DataExport(id) => ("data_export", id),
         }
     }
 }
@@ -123,6 +127,11 @@ impl Attachment {
             middle @ 1_024..1_048_576 => format!("{} KB", middle.div_ceil(1_024)),
             large => format!("{}.{} MB", large >> 20, ((large & 0xF_FFFF) * 10) >> 20),
         }
+    }
+
+    /// Its name on the disk.
+    pub fn place(&self) -> String {
+        self.content_name.clone()
     }
 
     /// Whether a browser shows it as a picture.
@@ -197,22 +206,41 @@ pub fn keep(
     types: &[String],
 ) -> Result<Kept> {
     let media_type = check(upload, types).map_err(|error| Refusal::fields(vec![error]))?;
+    // People name a scan by the number on it.
+    let name = vocab::mask_numbers(&upload.file_name);
+    let name: String = name.chars().take(200).collect();
+    keep_made(store, now, owner, slot, (name, media_type), &upload.bytes)
+}
+
+/// Seals a file of the program's own making under the owner's key and makes it safe on disk.
+/// Blocking.
+///
+/// # Errors
+/// A fault where the disk does not take it, or the owner was erased.
+pub fn keep_made(
+    store: &Store,
+    now: Timestamp,
+    owner: Uuid,
+    slot: &str,
+    (file_name, media_type): (String, &'static str),
+    bytes: &[u8],
+) -> Result<Kept> {
     let key = store.write_blocking::<DataKey, StoreError, _>(
         Command::new("attachment.key", now),
         move |tx| tx.ensure_key(owner),
     )?;
-    let digest: [u8; 32] = Sha256::digest(&upload.bytes).into();
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
     let name = store
         .keys()
-        .lookup("attachment", &format!("{owner} {}", hex(&digest)));
+        .hash("attachment", &format!("{owner} {}", hex(&digest)));
     let content_name = hex(&name);
-    let sealed = key.seal("file", &upload.bytes, crate::store::random())?;
+    let sealed = key.seal("file", bytes, crate::store::random())?;
     write_synced(&path(store, &content_name), &sealed).map_err(disk)?;
     Ok(Kept {
         slot: slot.to_owned(),
-        file_name: upload.file_name.chars().take(200).collect(),
+        file_name,
         media_type,
-        size_bytes: upload.bytes.len() as u64,
+        size_bytes: bytes.len() as u64,
         single: false,
         content_name,
         owner,
@@ -224,6 +252,10 @@ pub fn keep(
 /// # Errors
 /// A fault where the file is missing or damaged, or its owner's key was destroyed.
 pub fn read(store: &Store, file: &Attachment) -> Result<Vec<u8>> {
+    if file.content_name.is_empty() {
+        let message = "这个文件的内容已依法删除，只留有上传记录。";
+        return Err(Refusal::not_found(message).into());
+    }
     let sealed = fs::read(path(store, &file.content_name)).map_err(disk)?;
     let owner = file.owner;
     let key = store.read_blocking::<DataKey, StoreError, _>(move |q| q.data_key(owner))?;
@@ -231,8 +263,34 @@ pub fn read(store: &Store, file: &Attachment) -> Result<Vec<u8>> {
 }
 
 fn path(store: &Store, content_name: &str) -> PathBuf {
+    content_path(&store.attachments(), content_name)
+}
+
+/// Where a content lies in the folder of attachments.
+#[must_use]
+pub fn content_path(attachments: &Path, content_name: &str) -> PathBuf {
     let folder = content_name.get(..2).unwrap_or("00");
-    store.attachments().join(folder).join(content_name)
+    attachments.join(folder).join(content_name)
+}
+
+/// Whether a name is one that a content may have.
+#[must_use]
+pub fn is_content_name(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The contents that rows name, those that begin with these two digits: name and whose key seals
+/// it, in the order of names.
+///
+/// # Errors
+/// A fault of the store.
+pub fn contents(q: &dyn Query, prefix: &str) -> Result<Vec<(String, Uuid)>, StoreError> {
+    q.rows(
+        "SELECT content_name, owner_id FROM attachment WHERE content_name >= ?1 AND content_name < ?2 \
+         GROUP BY content_name, owner_id ORDER BY content_name",
+        params![prefix, format!("{prefix}g")],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// Written under another name, synced, renamed, and the folder synced: there whole or not at all.
@@ -408,27 +466,45 @@ pub fn of_subject(q: &dyn Query, subject: Subject) -> Result<Vec<Attachment>, St
 /// A fault of the store.
 pub fn ever_of_subject(q: &dyn Query, subject: Subject) -> Result<Vec<Attachment>, StoreError> {
     let (kind, id) = subject.row();
-    q.rows(
-        "SELECT id, owner_id, subject_id, slot, file_name, media_type, size_bytes, uploaded_by, \
-         uploaded_at, content_name, replaced_at FROM attachment \
-         WHERE subject_id = ?1 AND subject_kind = ?2 ORDER BY uploaded_at, id",
-        params![id, kind],
-        |row| {
-            Ok(Attachment {
-                id: row.get(0)?,
-                owner: row.get(1)?,
-                subject: row.get(2)?,
-                slot: row.get(3)?,
-                file_name: row.get(4)?,
-                media_type: row.get(5)?,
-                size_bytes: row.get(6)?,
-                uploaded_by: row.get(7)?,
-                uploaded_at: row.get(8)?,
-                content_name: row.get(9)?,
-                replaced_at: row.get(10)?,
-            })
-        },
-    )
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attachment \
+         WHERE subject_id = ?1 AND subject_kind = ?2 ORDER BY uploaded_at, id"
+    );
+    q.rows(&sql, params![id, kind], read_row)
+}
+
+const COLUMNS: &str = "id, owner_id, subject_id, slot, file_name, media_type, size_bytes, \
+     uploaded_by, uploaded_at, content_name, replaced_at";
+
+fn read_row(row: &Row<'_>) -> Result<Attachment, StoreError> {
+    Ok(Attachment {
+        id: row.get(0)?,
+        owner: row.get(1)?,
+        subject: row.get(2)?,
+        slot: row.get(3)?,
+        file_name: row.get(4)?,
+        media_type: row.get(5)?,
+        size_bytes: row.get(6)?,
+        uploaded_by: row.get(7)?,
+        uploaded_at: row.get(8)?,
+        content_name: row.get(9)?,
+        replaced_at: row.get(10)?,
+    })
+}
+
+/// Ends the files of a subject for good: no row names their contents any more, so that these are
+/// removed from the disk. Gives the rows it changed.
+///
+/// # Errors
+/// A fault of the store.
+pub fn let_go(tx: &Tx, subject: Subject) -> Result<Vec<AttachmentId>> {
+    let files = of_subject(tx, subject)?;
+    for file in &files {
+        take_out(tx, subject, file.id)?;
+        let sql = "UPDATE attachment SET content_name = '' WHERE id = ?1";
+        tx.execute(sql, params![file.id])?;
+    }
+    Ok(files.into_iter().map(|file| file.id).collect())
 }
 
 /// Hands the files of a subject over to another, e.g. from a draft to its case. What was taken out

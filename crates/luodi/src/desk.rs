@@ -10,6 +10,7 @@ use crate::casework::{self, ListQuery};
 use crate::fund;
 use crate::notice;
 use crate::party::bank_account;
+use crate::personal;
 use crate::refusal::Result;
 use crate::store::Query;
 use crate::web::form::Waiting;
@@ -55,5 +56,6 @@ fn waiting(q: &dyn Query, actor: &Actor, today: jiff::civil::Date) -> Result<Vec
     all.extend(notice::waiting(q, actor)?);
     all.extend(bank_account::waiting(q, actor)?);
     all.extend(fund::payments_waiting(q, actor)?);
+    all.extend(personal::waiting(q, actor)?);
     Ok(all)
 }

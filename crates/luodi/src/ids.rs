@@ -82,6 +82,8 @@ id! {
     ArticleId,
     /// A draft of an application.
     DraftId,
+    /// An event of the log.
+    EventId,
 }
 
 impl From<RegionCode> for Value {

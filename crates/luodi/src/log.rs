@@ -3,6 +3,7 @@
 
 mod asked;
 mod fields;
+mod kept;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::web::{Answer, App, Page, Pager, Route, Visit, WebError, filters, get}
 
 use asked::{Asked, Wanted};
 use fields::Fact;
+use kept::{Standing, standing};
 use names::{Name, Names, Noun};
 
 /// Events on a page.
@@ -31,11 +33,13 @@ const READERS: Rule = Rule::Staff(&[Role::AuditAdmin]);
 
 /// The routes of the log.
 pub fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         get("/log", READERS, list),
         get("/log.csv", READERS, table_csv),
         get("/log.xlsx", READERS, table_xlsx),
-    ]
+    ];
+    routes.extend(kept::routes());
+    routes
 }
 
 /// An event in the words of the page.
@@ -106,11 +110,12 @@ impl Line {
             facts.join("；").into(),
             self.event.subject_id.simple().to_string().into(),
             self.event.id.simple().to_string().into(),
+            self.event.number.map(|number| number as f64).into(),
         ]
     }
 }
 
-const HEADERS: [&str; 10] = [
+const HEADERS: [&str; 11] = [
     "时间",
     "操作人",
     "账号",
@@ -121,6 +126,7 @@ const HEADERS: [&str; 10] = [
     "内容",
     "对象编号（内部）",
     "事件编号",
+    "日志序号",
 ];
 
 /// A name with the log-in name beside it, where there is one.
@@ -154,6 +160,7 @@ struct LogPage {
     asked: Asked,
     kinds: Vec<(&'static str, Vec<Choice>)>,
     events: Vec<Line>,
+    standing: Standing,
     pager: Pager,
     csv: String,
     xlsx: String,
@@ -186,6 +193,8 @@ async fn list(
 ) -> Answer {
     let number = asked.page();
     let actor = visit.actor()?.clone();
+    let reader = actor.clone();
+    let standing = app.store.read(move |q| standing(&**q, &reader)).await?;
     let (status, errors, (events, total)) = match asked.read() {
         Ok(wanted) => {
             let offset = i64::from(number - 1) * i64::from(ROWS);
@@ -213,6 +222,7 @@ async fn list(
         errors,
         asked,
         events,
+        standing,
         pager,
     };
     visit.show_with(status, &template)

@@ -26,3 +26,53 @@ pub fn next(tx: &Tx, series: &str) -> Result<i64, StoreError> {
         |row| row.get(0),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::testing::TemporaryStore;
+    use crate::store::{Command, Store};
+
+    /// Two servers, where the engine has several, and callers of which every third is refused after
+    /// he had taken a number.
+    #[test]
+    fn numbers_have_no_gaps_whoever_takes_them() {
+        let store = TemporaryStore::open(Timestamp::UNIX_EPOCH).unwrap();
+        let options = store.options();
+        let second = if options.database.is_some() {
+            Store::open(store.dir(), &options).unwrap()
+        } else {
+            Store::clone(&store)
+        };
+        let take = |store: &Store, refused: bool| {
+            store.write_blocking(Command::new("take", Timestamp::UNIX_EPOCH), move |tx| {
+                let number = next(tx, "永发改公示 2026")?;
+                if refused {
+                    return Err(StoreError::NotFound("refused".into()));
+                }
+                Ok(number)
+            })
+        };
+        let mut taken: Vec<i64> = std::thread::scope(|scope| {
+            let callers: Vec<_> = (0..6)
+                .map(|caller| {
+                    let store = if caller % 2 == 0 { &*store } else { &second };
+                    let numbers = move || {
+                        let all = (0..12).map(|n| take(store, n % 3 == 0));
+                        all.filter_map(Result::ok).collect::<Vec<i64>>()
+                    };
+                    scope.spawn(numbers)
+                })
+                .collect();
+            callers
+                .into_iter()
+                .flat_map(|it| it.join().unwrap())
+                .collect()
+        });
+        taken.sort_unstable();
+        assert_eq!(taken, (1..=6 * 8).collect::<Vec<i64>>());
+        second.shutdown();
+    }
+}

@@ -20,6 +20,7 @@ pub fn routes() -> Vec<Route> {
         crate::item::routes,
         crate::desk::routes,
         crate::casework::routes,
+        crate::personal::routes,
         crate::fund::routes,
         crate::notice::routes,
         crate::log::routes,

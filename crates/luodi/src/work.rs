@@ -2,18 +2,21 @@
 //! kind of job.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::refusal::{Error, Refusal};
-use crate::store::{ClaimedJob, Command, StoreError, Tx};
+use crate::store::{ClaimedJob, Command, Store, StoreError, Tx};
 use crate::web::App;
-use crate::{attachment, casework, notice};
+use crate::{attachment, casework, gateway, notice, personal};
 
 const EVERY: Duration = Duration::from_millis(500);
+/// Between two times that events get their numbers.
+const NUMBER_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: u32 = 20;
+/// Letters handed over one after the other under one lease, however slow the gateway is.
+const LETTERS_AT_ONCE: u32 = 5;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// Rounds between two sweeps: about ten minutes.
 const SWEEP_EVERY: u32 = 1_200;
@@ -26,7 +29,13 @@ type Handler = fn(&Tx<'_>, &serde_json::Value) -> Result<(), Error>;
 const HANDLERS: &[(&str, Handler)] = &[
     ("case.timer", casework::work_timer),
     ("notice.end", notice::work_end),
+    ("personal.expire", personal::work_expire),
 ];
+
+type Worker = fn(&Store, Timestamp, &ClaimedJob) -> Result<(), Error>;
+
+/// Work with files, done outside of a command: its last command ends the job. Blocking.
+const WORKERS: &[(&str, Worker)] = &[("personal.export", personal::work_export)];
 
 /// Works jobs and messages until `stop` resolves.
 pub async fn run(app: App, stop: impl Future<Output = ()>) {
@@ -48,6 +57,22 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
             && let Err(error) = sweep(&app, &mut folder).await
         {
             tracing::warn!(%error, "sweep: {error}");
+        }
+    }
+}
+
+/// Gives committed events their numbers about once a second, until `stop` resolves.
+pub async fn keep_log(app: App, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(NUMBER_EVERY) => {}
+        }
+        if app.store.writable()
+            && let Err(error) = app.store.sequence(app.clock.now()).await
+        {
+            tracing::warn!(%error, "log: {error}");
         }
     }
 }
@@ -82,7 +107,7 @@ pub async fn once(app: &App) -> Result<usize, Error> {
         .await?;
     let messages = app
         .store
-        .claim_outgoing(app.clock.now(), AT_ONCE, LEASE)
+        .claim_outgoing(app.clock.now(), LETTERS_AT_ONCE, LEASE)
         .await?;
     let count = jobs.len() + messages.len();
     for job in jobs {
@@ -96,20 +121,12 @@ pub async fn once(app: &App) -> Result<usize, Error> {
 
 /// The job's effect and its end are one command: done once, or tried again.
 async fn do_job(app: &App, job: ClaimedJob) -> Result<(), Error> {
-    let now = app.clock.now();
-    let work = job.clone();
-    let handler = HANDLERS
-        .iter()
-        .find(|(kind, _)| *kind == job.kind)
-        .map(|(_, handler)| *handler);
-    let done = app.store.write(Command::new("job.work", now), move |tx| {
-        let handler = handler.ok_or_else(|| {
-            Refusal::invalid("job-kind", format!("没有处理「{}」的程序。", work.kind))
-        })?;
-        handler(tx, &work.payload)?;
-        Ok::<_, Error>(tx.finish_job(&work)?)
-    });
-    if let Err(error) = done.await {
+    let worker = WORKERS.iter().find(|(kind, _)| *kind == job.kind);
+    let done = match worker {
+        Some((_, worker)) => outside(app, *worker, job.clone()).await,
+        None => within(app, job.clone()).await,
+    };
+    if let Err(error) = done {
         tracing::warn!(kind = %job.kind, %error, "job failed: {error}");
         app.store
             .fail_job(app.clock.now(), job, error.to_string())
@@ -118,34 +135,44 @@ async fn do_job(app: &App, job: ClaimedJob) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives a message to the gateway of this installation: a file under `outgoing/`, named by the
-/// message, so that sending twice leaves one.
-async fn send(app: &App, message: ClaimedJob) -> Result<(), Error> {
-    let folder = app.site.data.join("outgoing");
-    let name = format!("{}-{}.json", message.kind, message.id.simple());
-    let text = message.payload.to_string();
-    let written = tokio::task::spawn_blocking(move || write_message(folder, &name, &text)).await;
-    let now = app.clock.now();
-    match written
-        .map_err(|error| error.to_string())
-        .and_then(|w| w.map_err(|e| e.to_string()))
-    {
-        Ok(()) => app.store.finish_job(now, message).await?,
-        Err(error) => {
-            app.store.fail_job(now, message, error).await?;
-        }
-    }
-    Ok(())
+async fn within(app: &App, job: ClaimedJob) -> Result<(), Error> {
+    let handler = HANDLERS
+        .iter()
+        .find(|(kind, _)| *kind == job.kind)
+        .map(|(_, handler)| *handler);
+    let command = Command::new("job.work", app.clock.now());
+    let done = app.store.write(command, move |tx| {
+        let handler = handler.ok_or_else(|| {
+            Refusal::invalid("job-kind", format!("没有处理「{}」的程序。", job.kind))
+        })?;
+        handler(tx, &job.payload)?;
+        Ok::<_, Error>(tx.finish_job(&job)?)
+    });
+    done.await
 }
 
-fn write_message(folder: PathBuf, name: &str, text: &str) -> std::io::Result<()> {
-    std::fs::create_dir_all(&folder)?;
-    let part = folder.join(format!("{name}.part"));
-    let mut file = std::fs::File::create(&part)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(part, folder.join(name))?;
-    std::fs::File::open(&folder)?.sync_all()
+async fn outside(app: &App, worker: Worker, job: ClaimedJob) -> Result<(), Error> {
+    let (store, now) = (app.store.clone(), app.clock.now());
+    tokio::task::spawn_blocking(move || worker(&store, now, &job))
+        .await
+        .map_err(|error| StoreError::Value(error.to_string()))?
+}
+
+/// Hands a letter to the gateway of this installation. The outbox may hand it over twice, where the
+/// program ends between the two; the gateway knows it by its id.
+async fn send(app: &App, message: ClaimedJob) -> Result<(), Error> {
+    let sent = match message.kind.as_str() {
+        gateway::KIND => gateway::deliver(app, &message).await,
+        other => Err(format!("nothing sends {other}")),
+    };
+    let now = app.clock.now();
+    if let Err(error) = sent {
+        tracing::warn!(id = %message.id, %error, "letter {} not sent: {error}", message.id);
+        app.store.fail_job(now, message, error).await?;
+        return Ok(());
+    }
+    app.store.finish_job(now, message).await?;
+    Ok(())
 }
 
 /// Works until nothing is due any more at the clock's time, for a clock that is set by hand.

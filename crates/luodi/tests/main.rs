@@ -17,6 +17,7 @@ mod cases;
 mod cli;
 mod crash;
 mod desks;
+mod failover;
 mod forms;
 mod log;
 mod parties;

@@ -85,7 +85,7 @@ impl<T: Tiles> Nodes for T {
 }
 
 /// Appends leaves at the right edge, and says which tiles are to be kept for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Appender {
     size: u64,
     /// The unfinished tile of each level.
@@ -152,6 +152,11 @@ impl Appender {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Gives out the tiles finished so far, and forgets them.
+    pub fn finished(&mut self) -> BTreeMap<TileId, Tile> {
+        std::mem::take(&mut self.whole)
     }
 
     /// The tiles that were finished or begun.

@@ -20,6 +20,7 @@ pub mod date;
 pub mod industry;
 pub mod limit;
 pub mod region;
+pub mod retention;
 
 pub use area::Mu;
 pub use calendar::{Calendar, CalendarError, Certainty, DayKind, Due};

@@ -98,29 +98,56 @@ const LONG_NUMBER: usize = 11;
 
 /// Hides long numbers inside a text, such as an account in a bank's reason, but for the last four
 /// digits: 账号6228480402564890018户名不符 → 账号****0018户名不符. Blanks, hyphens, points and brackets
-/// inside a number do not save it; numbers written in words are not seen.
+/// inside a number do not save it, nor do Chinese digits: 电话一三八〇五七七一二三四.
 ///
 /// ```
 /// assert_eq!(vocab::mask_numbers("账号 6228 4804 0256 4890 018 户名不符"), "账号 ****0018 户名不符");
 /// assert_eq!(vocab::mask_numbers("2026-11-24 退回，电话 0577"), "2026-11-24 退回，电话 0577");
 /// assert_eq!(vocab::mask_numbers("138-0577-1234、１３８０５７７１２３４"), "****1234、****1234");
 /// assert_eq!(vocab::mask_numbers("138.0577.1234、138 (0577) 1234"), "****1234、****1234");
+/// assert_eq!(vocab::mask_numbers("幺三八零五七七幺二三四，二〇二六年"), "****1234，二〇二六年");
 /// let stands = "见 330324-2026-000004 330324-2026-000005，2026-11-24 2026-11-30";
 /// assert_eq!(vocab::mask_numbers(stands), stands);
 /// ```
 pub fn mask_numbers(text: &str) -> String {
+    // Each script for itself: 330324-2026-000004一案 is the number of a paper and a word.
+    mask_script(&mask_script(text, digit), chinese_digit)
+}
+
+/// What reads a digit of one script.
+type Script = fn(char) -> Option<char>;
+
+fn mask_script(text: &str, script: Script) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().chain(std::iter::once('\n')) {
-        if digit(c).is_some() || (!run.is_empty() && joins(c)) {
+        if script(c).is_some() || (!run.is_empty() && joins(c)) {
             run.push(c);
             continue;
         }
-        flush_number(&mut out, &mut run);
+        flush_number(&mut out, &mut run, script);
         out.push(c);
     }
     out.pop();
     out
+}
+
+/// A digit as it is said or written out, 幺 and 两 on the telephone among them.
+fn chinese_digit(c: char) -> Option<char> {
+    const DIGITS: [&str; 10] = [
+        "〇零○Ｏ",
+        "一幺壹",
+        "二两贰",
+        "三叁",
+        "四肆",
+        "五伍",
+        "六陆",
+        "七柒",
+        "八捌",
+        "九玖",
+    ];
+    let digit = DIGITS.iter().position(|written| written.contains(c))?;
+    char::from_digit(u32::try_from(digit).ok()?, 10)
 }
 
 /// A digit of either width.
@@ -151,24 +178,24 @@ fn parts(c: char) -> bool {
 
 /// Hides what is too long for anything but somebody's number. Numbers of papers and days stand, and
 /// what is before them is none with what comes after.
-fn flush_number(out: &mut String, run: &mut String) {
+fn flush_number(out: &mut String, run: &mut String, script: Script) {
     let mut number = String::new();
     for word in run.split_inclusive(parts) {
         let bare = word.trim_end_matches(parts);
         if is_paper(bare) || is_day(bare) {
-            hide(out, &number);
+            hide(out, &number, script);
             number.clear();
             out.push_str(word);
         } else {
             number.push_str(word);
         }
     }
-    hide(out, &number);
+    hide(out, &number, script);
     run.clear();
 }
 
-fn hide(out: &mut String, number: &str) {
-    let digits: String = number.chars().filter_map(digit).collect();
+fn hide(out: &mut String, number: &str, script: Script) {
+    let digits: String = number.chars().filter_map(script).collect();
     let tail = number.trim_end_matches(joins).len();
     match digits.get(digits.len().saturating_sub(4)..) {
         Some(last) if digits.len() >= LONG_NUMBER => {

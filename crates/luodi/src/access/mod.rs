@@ -12,7 +12,7 @@ pub use actor::{Actor, ActorKind};
 pub use role::{Role, Roles};
 pub use scope::{
     Scope, ScopeColumns, administered_where, code_range, events_where, may_act, may_administer,
-    may_see, may_see_event, may_see_party, parties_where, visible_where,
+    may_see, may_see_event, may_see_party, parties_where, sees_all_events, visible_where,
 };
 
 /// What a route asks of its visitor before its handler runs. Row-level permission comes after,

@@ -68,6 +68,15 @@ impl Role {
         Role::Finance,
         Role::InvestmentOfficer,
     ];
+
+    /// Whoever decides, pays or administers logs in with a second factor.
+    pub const WITH_SECOND_FACTOR: &'static [Role] = &[
+        Role::Approver,
+        Role::Finance,
+        Role::SystemAdmin,
+        Role::SecurityAdmin,
+        Role::AuditAdmin,
+    ];
 }
 
 /// The roles one account holds: a small set.

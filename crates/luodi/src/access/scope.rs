@@ -200,6 +200,11 @@ fn log_reach(actor: &Actor) -> Reach {
     }
 }
 
+/// Whether the whole log is open to an actor.
+pub fn sees_all_events(actor: &Actor) -> bool {
+    matches!(log_reach(actor), Reach::Everything)
+}
+
 /// Whether the actor may read an event of the log: the audit administrator of a region what its
 /// people did (`by`) and what was done to its records (`about`), the city's everything.
 pub fn may_see_event(actor: &Actor, by: Option<RegionCode>, about: Option<RegionCode>) -> bool {

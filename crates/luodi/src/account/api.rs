@@ -10,8 +10,9 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::log_in::{open_session, with_session};
-use super::session;
+use super::enter::{Entered, open_session};
+use super::log_in::{with_secrets, with_session};
+use super::session::{self, ASKS_CODE};
 use crate::access::{Actor, Role, Rule};
 use crate::refusal::Refusal;
 use crate::store::Command;
@@ -25,13 +26,16 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Log-in name and password.
+/// Log-in name, password, and the second factor where there is one.
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
     /// The log-in name.
     user: String,
     /// The password.
     password: String,
+    /// A code of the second factor, or a recovery code, for an account that has one.
+    #[serde(default)]
+    totp: String,
 }
 
 /// Who is logged in.
@@ -41,7 +45,8 @@ pub struct SessionView {
     user: String,
     /// The person's or unit's name.
     name: String,
-    /// Codes of the roles held; none while a one-time password has to be changed on the page.
+    /// Codes of the roles held; none while a one-time password has to be changed, or a second factor
+    /// set up, on the page.
     roles: Vec<&'static str>,
     /// Region code (GB/T 2260).
     region: String,
@@ -90,12 +95,17 @@ pub(crate) async fn open(
         )
     })?;
     let login = sent.user.trim().to_lowercase();
-    let (_, secrets) = open_session(&app, &visit, &login, &sent.password).await?;
+    let entered = open_session(&app, &visit, &login, &sent.password, sent.totp.trim()).await?;
+    let Entered::Opened(opened) = entered else {
+        let message = "密码正确。请在 totp 中再给出手机上的动态验证码或一个备用码。";
+        return Err(Refusal::field("totp", ASKS_CODE, message).into());
+    };
+    let secrets = opened.secrets;
     let session = app.sessions.find(&app, &secrets.token, visit.now).await?;
     let session = session.ok_or_else(|| WebError::fault("the session just opened is gone"))?;
     let view = SessionView::new(&session.actor, &session.csrf);
     let response = Json(view).into_response();
-    Ok(with_session(response, &secrets.token, None, visit.secure))
+    Ok(with_secrets(response, &secrets, visit.secure))
 }
 
 /// Says who is logged in.

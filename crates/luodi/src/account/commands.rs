@@ -2,7 +2,7 @@
 //!
 //! It lacks hashing, which is done before a command begins, and sessions at log-in and log-out.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vocab::RegionCode;
 
@@ -13,7 +13,7 @@ use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
-use super::session::{close_all, token_hash};
+use super::session::{Secrets, close_all, rotate, token_hash};
 use super::{ADMINISTRATORS, AccountState, check_roles, password};
 
 /// A one-time password is good for so long.
@@ -59,8 +59,8 @@ pub fn create_account(tx: &Tx<'_>, actor: &Actor, new: &NewAccount) -> Result<Ac
     let until = new.one_time.then(|| tx.now() + ONE_TIME);
     tx.execute(
         "INSERT INTO account (id, login, name, password_hash, department_id, region_code, party_id, \
-           state, demo, failed_logins, version, one_time_until) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, 0, 1, ?9)",
+           state, demo, failed_logins, version, one_time_until, password_set_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, 0, 1, ?9, ?10)",
         params![
             id,
             &login,
@@ -70,7 +70,8 @@ pub fn create_account(tx: &Tx<'_>, actor: &Actor, new: &NewAccount) -> Result<Ac
             new.region,
             new.party,
             new.demo.is_some(),
-            until
+            until,
+            tx.now()
         ],
     )?;
     write_roles(tx, id, new.roles)?;
@@ -157,7 +158,7 @@ fn department_region(q: &dyn Query, id: DepartmentId) -> Result<Option<RegionCod
     Ok(q.row_opt(sql, params![id], |r| r.get(0))?)
 }
 
-/// Gives an account exactly these roles.
+/// Gives an account exactly these roles, which ends its sessions where they are others.
 ///
 /// # Errors
 /// Refuses another than the security administrator of the region, one's own account, roles that do
@@ -184,6 +185,10 @@ pub fn grant_roles(
         params![id],
     )?;
     write_roles(tx, id, roles)?;
+    if roles != before {
+        // What a session may do changes with a log-in only.
+        close_all(tx, id, None)?;
+    }
     event(
         tx,
         actor,
@@ -195,6 +200,7 @@ pub fn grant_roles(
 }
 
 fn write_roles(tx: &Tx<'_>, id: AccountId, roles: Roles) -> Result<()> {
+    tx.part("account_role", id.0);
     for role in roles.iter() {
         let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
         tx.execute(sql, params![id, role.code()])?;
@@ -256,14 +262,84 @@ pub fn reset_password(
         .into());
     }
     advance(tx, id, version)?;
-    tx.execute(
-        "UPDATE account SET password_hash = ?1, one_time_until = ?2, failed_logins = 0, \
-           locked_until = NULL WHERE id = ?3",
-        params![password_hash, tx.now() + ONE_TIME, id],
-    )?;
+    put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
     close_all(tx, id, None)?;
     event(tx, actor, "account.reset_password", id, json!({}));
     Ok(())
+}
+
+/// Puts a password in the place of the one before, which is remembered so that it does not come back
+/// at once, and ends the account's waiting.
+pub(super) fn put_password(
+    tx: &Tx<'_>,
+    id: AccountId,
+    password_hash: &str,
+    one_time_until: Option<Timestamp>,
+) -> Result<()> {
+    let sql = "SELECT password_hash FROM account WHERE id = ?1 AND one_time_until IS NULL";
+    let own: Option<String> = tx.row_opt(sql, params![id], |r| r.get(0))?;
+    if let Some(before) = own {
+        tx.execute(
+            "INSERT INTO password_past (id, account_id, password_hash, ended_at) VALUES (?1, ?2, ?3, ?4)",
+            params![tx.new_id(), id, before, tx.now()],
+        )?;
+    }
+    tx.execute(
+        "UPDATE account SET password_hash = ?1, one_time_until = ?2, password_set_at = ?3, \
+           failed_logins = 0, locked_until = NULL WHERE id = ?4",
+        params![password_hash, one_time_until, tx.now(), id],
+    )?;
+    Ok(())
+}
+
+/// What the window writes down when it gives a party's account a new password.
+#[derive(Clone, Debug)]
+pub struct Identified {
+    /// Why.
+    pub reason: String,
+    /// The papers of whoever came, as seen.
+    pub seen: String,
+}
+
+/// Gives an account of a party a one-time password, at the window, after the papers of whoever came
+/// were seen; ends its sessions.
+///
+/// # Errors
+/// Refuses others than the window of the account's region, an account of another party or of staff,
+/// a missing reason or papers.
+pub fn reset_at_window(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    party: PartyId,
+    id: AccountId,
+    said: &Identified,
+    password_hash: &str,
+) -> Result<String> {
+    if !actor.has(Role::WindowClerk) {
+        let message = "主体账号的密码由窗口重置。请到窗口办理。";
+        return Err(Refusal::forbidden("reset-at-window", message).into());
+    }
+    let mut wrong = Refusals::default();
+    require(&mut wrong, "reason", &said.reason, 200, "重置原因");
+    require(&mut wrong, "seen", &said.seen, 200, "核对的证件");
+    wrong.in_order(&["account", "reason", "seen"])?;
+    let sql = "SELECT login, region_code FROM account WHERE id = ?1 AND party_id = ?2";
+    let found = tx.row_opt(sql, params![id, party], |r| {
+        Ok((r.get::<String>(0)?, r.get::<RegionCode>(1)?))
+    })?;
+    let found = found.filter(|(_, region)| vocab::region::is_within(*region, actor.region));
+    let Some((login, _)) = found else {
+        return Err(
+            Refusal::not_found("没有这个账号，或者不是本主体的。请从主体页面重新进入。").into(),
+        );
+    };
+    put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
+    let sql = "UPDATE account SET version = version + 1 WHERE id = ?1";
+    tx.execute(sql, params![id])?;
+    close_all(tx, id, None)?;
+    let detail = json!({ "reason": said.reason.trim(), "seen": said.seen.trim() });
+    event(tx, actor, "account.reset_at_window", id, detail);
+    Ok(login)
 }
 
 /// Gives the account with this log-in name a one-time password from the server's console: the way
@@ -277,6 +353,19 @@ pub fn reset_at_console(
     login: &str,
     password_hash: &str,
 ) -> Result<()> {
+    let (id, version) = found_at_console(tx, actor, login)?;
+    reset_password(tx, actor, id, version, password_hash)
+}
+
+/// The account with this log-in name, and its version, for whoever is at the server's console.
+///
+/// # Errors
+/// Refuses others than the console, an account that is not there, one of a demonstration.
+pub(super) fn found_at_console(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    login: &str,
+) -> Result<(AccountId, i64)> {
     if matches!(actor.kind, ActorKind::Account(_)) {
         let message = "请在服务器控制台执行 luodi admin reset 登录名。";
         return Err(Refusal::forbidden("console-only", message).into());
@@ -294,28 +383,27 @@ pub fn reset_at_console(
         let message = "演示账号的密码公开在登录页上，不必重置。";
         return Err(Refusal::forbidden("demonstration", message).into());
     }
-    reset_password(tx, actor, id, version, password_hash)
+    Ok((id, version))
 }
 
-/// Sets one's own password; `old_hash` is the hash the old password was found to fit, `token` the
-/// session that goes on while all others end.
+/// Sets one's own password; `old_hash` is the hash the old password was found to fit. The session
+/// goes on under another secret while all others end.
 ///
 /// # Errors
 /// Refuses where the password was changed meanwhile.
-pub fn change_password(
+pub(super) fn change_password(
     tx: &Tx<'_>,
     actor: &Actor,
     old_hash: &str,
     new_hash: &str,
-    token: Option<&str>,
+    session: Option<(&str, &Secrets)>,
 ) -> Result<()> {
     let id = actor.account_id();
     let changed = tx.execute(
-        "UPDATE account SET password_hash = ?1, one_time_until = NULL, failed_logins = 0, \
-           locked_until = NULL, version = version + 1 \
-         WHERE id = ?2 AND password_hash = ?3 AND state = 'active' \
-           AND (locked_until IS NULL OR locked_until <= ?4)",
-        params![new_hash, id, old_hash, tx.now()],
+        "UPDATE account SET version = version + 1 \
+         WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \
+           AND (locked_until IS NULL OR locked_until <= ?3)",
+        params![id, old_hash, tx.now()],
     )?;
     if changed == 0 {
         return Err(Refusal::field(
@@ -325,7 +413,11 @@ pub fn change_password(
         )
         .into());
     }
-    close_all(tx, id, token.map(token_hash))?;
+    put_password(tx, id, new_hash, None)?;
+    close_all(tx, id, session.map(|(token, _)| token_hash(token)))?;
+    if let Some((token, secrets)) = session {
+        rotate(tx, token, secrets)?;
+    }
     event(tx, actor, "account.change_password", id, json!({}));
     Ok(())
 }
@@ -418,13 +510,13 @@ pub fn admin_init(
 }
 
 /// What a command needs to know of the account it changes.
-struct Target {
+pub(super) struct Target {
     party: bool,
     department: bool,
 }
 
 /// The account, where this administrator may change it: in his region, and never his own.
-fn target(tx: &Tx<'_>, actor: &Actor, role: Role, id: AccountId) -> Result<Target> {
+pub(super) fn target(tx: &Tx<'_>, actor: &Actor, role: Role, id: AccountId) -> Result<Target> {
     let found = tx.row_opt(
         "SELECT region_code, party_id, department_id FROM account WHERE id = ?1",
         params![id],
@@ -463,7 +555,7 @@ pub(super) fn administrator(actor: &Actor, role: Role, region: RegionCode) -> Re
 }
 
 /// Raises the version, unless somebody else did since the page was shown.
-fn advance(tx: &Tx<'_>, id: AccountId, version: i64) -> Result<()> {
+pub(super) fn advance(tx: &Tx<'_>, id: AccountId, version: i64) -> Result<()> {
     let sql = "UPDATE account SET version = version + 1 WHERE id = ?1 AND version = ?2";
     if tx.execute(sql, params![id, version])? == 1 {
         return Ok(());

@@ -19,7 +19,7 @@ use crate::web::form::{Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 use super::queries::{self, AccountFilter, AccountRow, Department};
-use super::{AccountState, NewAccount, commands, password};
+use super::{AccountState, NewAccount, commands, factor, password};
 
 const ADMINISTRATORS: Rule = Rule::Staff(&[Role::SystemAdmin, Role::SecurityAdmin]);
 const SYSTEM: Rule = Rule::Staff(&[Role::SystemAdmin]);
@@ -370,6 +370,7 @@ async fn change(
         "lock" => set_state(&app, &visit, id, &posted, AccountState::Locked).await,
         "unlock" => set_state(&app, &visit, id, &posted, AccountState::Active).await,
         "grant_roles" => grant(&app, &visit, id, &posted, roles).await,
+        "reset_factor" => reset_factor(&app, &visit, id, &posted).await,
         "reset_password" => return reset(&app, &visit, id, &posted).await,
         _ => Err(Refusal::invalid("action", "没有这个操作，请刷新页面后再试。").into()),
     };
@@ -417,7 +418,23 @@ async fn grant(
             commands::grant_roles(tx, &actor, id, version, roles)
         })
         .await?;
-    Ok("角色已更新，下一次打开页面时生效。")
+    Ok("角色已更新。角色有变化时它的登录已退出，重新登录后生效。")
+}
+
+async fn reset_factor(
+    app: &App,
+    visit: &Visit,
+    id: AccountId,
+    posted: &Posted,
+) -> Result<&'static str, WebError> {
+    let (actor, version) = (visit.actor()?.clone(), posted.version("version")?);
+    let command = Command::new("account.reset_factor", visit.now).once(posted.key());
+    app.store
+        .write_once(command, move |tx| {
+            factor::reset_factor(tx, &actor, id, version)
+        })
+        .await?;
+    Ok("动态验证码已解除，它的登录都已退出。需要动态验证码的角色下次登录时重新绑定。")
 }
 
 async fn reset(app: &App, visit: &Visit, id: AccountId, posted: &Posted) -> Answer {

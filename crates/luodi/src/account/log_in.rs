@@ -8,35 +8,21 @@ use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 
 use crate::access::{Role, Rule};
-use crate::ids::AccountId;
-use crate::refusal::{Error, Kind, Refusal};
+use crate::refusal::{Kind, Refusal};
 use crate::router;
 use crate::store::Command;
 use crate::web::form::Errors;
 use crate::web::{
-    Answer, App, Page, Posted, Rate, Route, Visit, WebError, get, post, session_cookie,
+    Answer, App, Page, Posted, Route, Visit, WebError, get, known_again, post, session_cookie,
 };
 use crate::web::{filters, is_local};
 
-use super::password;
-use super::queries::{DemoAccount, demo_accounts};
-use super::session::{self, Candidate, Secrets, Why};
-
-/// Wrong log-ins of one address: an office of hundreds sits behind one, and right ones are free.
-const LOG_IN: Rate = Rate {
-    purpose: "log-in",
-    burst: 300,
-    per_minute: 60,
-};
-
-/// Wrong log-ins to one account from one address.
-const OF_ACCOUNT: Rate = Rate {
-    purpose: "log-in-account",
-    burst: 5,
-    per_minute: 1,
-};
+use super::enter::{Entered, Opened, open_session, open_with_code, ticket, ticket_account};
+use super::queries::{DemoAccount, DemoCode, demo_accounts, demo_code};
+use super::session::{self, Before, Secrets};
 
 /// Fields of an interrupted form travel through log-in under this prefix.
 const RESUME: &str = "resume.";
@@ -71,6 +57,7 @@ struct DemoRow {
     roles: String,
     role_names: String,
     tries: String,
+    code: Option<DemoCode>,
 }
 
 #[derive(Template)]
@@ -86,6 +73,10 @@ struct ResumePage {
 struct LogIn {
     login: String,
     password: String,
+    /// A code of the second factor.
+    code: String,
+    /// That the password was right, on the page that asks for the code.
+    ticket: String,
     next: String,
     resume_path: String,
     resume: Vec<(String, String)>,
@@ -104,6 +95,8 @@ impl LogIn {
                 .all("password")
                 .first()
                 .map_or_else(String::new, |p| (*p).to_owned()),
+            code: posted.get("totp").to_owned(),
+            ticket: posted.get("ticket").to_owned(),
             next: local(posted.get("next")),
             resume_path: posted.get("resume_path").to_owned(),
             resume: resume.collect(),
@@ -141,7 +134,7 @@ async fn show(app: &App, visit: &Visit, status: StatusCode, form: LogIn, errors:
     let errors = errors.told(visit.lang);
     let groups = if app.site.demo {
         let accounts = app.store.read(|q| demo_accounts(q)).await?;
-        group(accounts, &page)
+        group(accounts, &page, visit.now)
     } else {
         Vec::new()
     };
@@ -157,7 +150,7 @@ async fn show(app: &App, visit: &Visit, status: StatusCode, form: LogIn, errors:
 }
 
 /// Groups accounts, which come sorted, by region and department.
-fn group(accounts: Vec<DemoAccount>, page: &Page) -> Vec<DemoGroup> {
+fn group(accounts: Vec<DemoAccount>, page: &Page, now: Timestamp) -> Vec<DemoGroup> {
     let mut groups: Vec<DemoGroup> = Vec::new();
     for account in accounts {
         let region = page.region(&account.region);
@@ -179,6 +172,7 @@ fn group(accounts: Vec<DemoAccount>, page: &Page) -> Vec<DemoGroup> {
             roles: codes.join(" "),
             role_names: names.join(if page.english() { ", " } else { "、" }),
             tries: tries.join(" "),
+            code: account.code(now),
             account,
         };
         match groups.iter_mut().find(|group| group.title == title) {
@@ -200,146 +194,127 @@ fn group(accounts: Vec<DemoAccount>, page: &Page) -> Vec<DemoGroup> {
 
 async fn enter(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
     let form = LogIn::read(&posted);
-    match open_session(&app, &visit, &form.login, &form.password).await {
-        Ok((candidate, secrets)) => entered(&app, &visit, form, &candidate, &secrets).await,
+    if !form.ticket.is_empty() {
+        return enter_with_code(&app, &visit, form).await;
+    }
+    match open_session(&app, &visit, &form.login, &form.password, &form.code).await {
+        Ok(Entered::Opened(opened)) => entered(&app, &visit, form, &opened).await,
+        Ok(Entered::AsksCode(candidate)) => {
+            let ticket = ticket(&app, &visit, &candidate).await?;
+            let form = LogIn { ticket, ..form };
+            ask_code(&app, &visit, StatusCode::OK, form, Errors::default()).await
+        }
         Err(error) => {
             let refusal = error.into_refusal()?;
-            let status = match refusal.kind {
-                Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
-                _ => StatusCode::UNPROCESSABLE_ENTITY,
-            };
-            show(&app, &visit, status, form, Errors::from(&refusal)).await
+            show(&app, &visit, status(&refusal), form, Errors::from(&refusal)).await
         }
     }
 }
 
-/// Opens a session for a log-in name and its password, as often as the rates allow.
-///
-/// # Errors
-/// Refused where the rate is used up or the password is wrong.
-pub(super) async fn open_session(
-    app: &App,
-    visit: &Visit,
-    login: &str,
-    password: &str,
-) -> Result<(Candidate, Secrets), WebError> {
-    let too_many = |rule: &'static str, message: &str| Refusal {
-        kind: Kind::TooMany,
-        ..Refusal::field("password", rule, message)
-    };
-    if !app.attempts.admit(LOG_IN, &visit.address, visit.now) {
-        let message = "这个网络的登录尝试太多，请过一分钟再试。";
-        return Err(too_many("address-rate", message).into());
+fn status(refusal: &Refusal) -> StatusCode {
+    match refusal.kind {
+        Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
-    // One address guesses one account's password; it does not shut out the owner elsewhere.
-    let guesser = app.attempts.pair(login, &visit.address);
-    if !app.attempts.admit(OF_ACCOUNT, &guesser, visit.now) {
-        let message = "这个账号从您这里连续输错了多次密码，现在每分钟只能再试一次。请稍等，或联系系统管理员重置密码。";
-        return Err(too_many("account-rate", message).into());
-    }
-    let opened = try_password(app, visit, login, password).await?;
-    app.attempts.give_back(LOG_IN, &visit.address, visit.now);
-    app.attempts.forget(OF_ACCOUNT, &guesser);
-    Ok(opened)
 }
 
-/// Tries the password and opens a session; takes as long for an unknown log-in name as for a known.
-async fn try_password(
-    app: &App,
-    visit: &Visit,
-    login: &str,
-    password: &str,
-) -> Result<(Candidate, Secrets), WebError> {
-    let wanted = login.to_owned();
-    let found = app
-        .store
-        .read(move |q| session::candidate(q, &wanted))
-        .await?;
-    let hash = found
-        .as_ref()
-        .map_or(password::NOBODY, |candidate| &candidate.password_hash);
-    let typed: String = password.chars().take(password::LONGEST_BYTES).collect();
-    let fits = password::fits_in_turn(typed, hash.to_owned()).await?;
-    let Some(candidate) = found else {
-        let (login, address) = (login.to_owned(), visit.address.clone());
-        let command = Command::new("session.refuse", visit.now);
-        let noted = app.store.write(command, move |tx| {
-            session::refuse_unknown(tx, &login, &address);
-            Ok::<_, Error>(())
-        });
-        noted.await?;
-        return Err(session::wrong().into());
-    };
-    let account = candidate.account;
-    if !fits {
-        note_refused(app, visit, account, Why::Password).await?;
-        return Err(session::wrong().into());
+async fn enter_with_code(app: &App, visit: &Visit, form: LogIn) -> Answer {
+    match open_with_code(app, visit, &form.ticket, &form.code).await {
+        Ok(opened) => entered(app, visit, form, &opened).await,
+        Err(error) => {
+            let refusal = error.into_refusal()?;
+            let (status, errors) = (status(&refusal), Errors::from(&refusal));
+            if refusal.fields.iter().any(|field| field.rule == "ticket") {
+                return show(app, visit, status, form, errors).await;
+            }
+            ask_code(app, visit, status, form, errors).await
+        }
     }
-    let secrets = Secrets::fresh();
-    let (opened, hash, previous) = (
-        secrets.clone(),
-        candidate.password_hash.clone(),
-        visit.token.clone(),
-    );
-    let address = visit.address.clone();
-    let entered = app
-        .store
-        .write(Command::new("session.open", visit.now), move |tx| {
-            session::open(tx, account, &hash, &opened, previous.as_deref(), &address)
-        })
-        .await;
-    if let Err(Error::Refused(_)) = &entered {
-        note_refused(app, visit, account, Why::Shut).await?;
-    }
-    entered?;
-    Ok((candidate, secrets))
 }
 
-/// Notes in the log that a log-in to an account failed, why and from where.
-pub(super) async fn note_refused(
+#[derive(Template)]
+#[template(path = "account/second_step.html")]
+struct SecondStepPage {
+    page: Page,
+    errors: Errors,
+    typed: LogIn,
+    /// What the telephone of a demonstration's account would show.
+    demo: Option<DemoCode>,
+}
+
+/// The page that asks for the code after the password.
+async fn ask_code(
     app: &App,
     visit: &Visit,
-    account: AccountId,
-    why: Why,
-) -> Result<(), WebError> {
-    let (command, address) = (
-        Command::new("session.refuse", visit.now),
-        visit.address.clone(),
-    );
-    app.store
-        .write(command, move |tx| {
-            session::refuse(tx, account, why, &address)
-        })
-        .await?;
-    Ok(())
+    status: StatusCode,
+    form: LogIn,
+    errors: Errors,
+) -> Answer {
+    let demo = match (app.site.demo, ticket_account(&form.ticket)) {
+        (true, Some(account)) => {
+            let now = visit.now;
+            app.store.read(move |q| demo_code(q, account, now)).await?
+        }
+        _ => None,
+    };
+    let page = SecondStepPage {
+        page: Page::new(app, visit, visit.lang.text("login.second.title")),
+        errors: errors.told(visit.lang),
+        typed: form,
+        demo,
+    };
+    visit.show_with(status, &page)
 }
 
 /// Where a fresh session begins: the interrupted form, the first own password, the page asked for,
 /// or home.
-async fn entered(
-    app: &App,
-    visit: &Visit,
-    form: LogIn,
-    candidate: &Candidate,
-    secrets: &Secrets,
-) -> Answer {
+async fn entered(app: &App, visit: &Visit, form: LogIn, opened: &Opened) -> Answer {
+    let (candidate, secrets) = (&opened.candidate, &opened.secrets);
+    let home = if candidate.acts_for_party {
+        "/my"
+    } else {
+        "/work"
+    };
     let response = if candidate.one_time {
         visit.redirect("/account", "请先设置自己的密码，再办理其他事项。")
+    } else if session::is_outdated(candidate.set_at, session::password_limit(app, visit.now)) {
+        visit.redirect(
+            "/account",
+            "您的密码已到更换期限。请先设置新密码，再办理其他事项。",
+        )
+    } else if candidate.lacks_factor {
+        visit.redirect(
+            super::factor_pages::PATH,
+            "您的角色须用动态验证码登录。请先绑定，再办理其他事项。",
+        )
     } else if router::takes_form(&form.resume_path) && !is_door(&form.resume_path) {
         resume(app, visit, form, secrets).await?
-    } else if !form.next.is_empty() {
-        visit.redirect(&form.next, "")
     } else {
-        visit.redirect(
-            if candidate.acts_for_party {
-                "/my"
-            } else {
-                "/work"
-            },
-            "",
-        )
+        let to = if form.next.is_empty() {
+            home
+        } else {
+            &form.next
+        };
+        visit.redirect(to, &last_time(&Page::new(app, visit, ""), &opened.before))
     };
-    Ok(with_session(response, &secrets.token, None, visit.secure))
+    Ok(with_secrets(response, secrets, visit.secure))
+}
+
+/// When and from where the account logged in before, and how often somebody failed to since.
+fn last_time(page: &Page, before: &Before) -> String {
+    let Some(at) = &before.at else {
+        return String::new();
+    };
+    let from = before.address.clone().unwrap_or_else(|| "—".to_owned());
+    let mut text = page
+        .t("login.last")
+        .replace("{time}", &page.time(at))
+        .replace("{from}", &from);
+    if before.failed > 0 {
+        let failed = page.t("login.last.failed");
+        text.push_str(&failed.replace("{n}", &before.failed.to_string()));
+    }
+    text
 }
 
 /// Shows what was typed before the session ended, ready to be sent with the new session's token.
@@ -370,6 +345,13 @@ async fn leave(State(app): State<App>, visit: Visit, posted: Result<Posted, WebE
     }
     let response = visit.redirect("/", &visit.lang.text("logout.done"));
     Ok(with_session(response, "", Some(0), visit.secure))
+}
+
+/// The cookies of a session that begins or goes on under other secrets.
+pub(super) fn with_secrets(response: Response, secrets: &Secrets, secure: bool) -> Response {
+    let mut response = with_session(response, &secrets.token, None, secure);
+    known_again(&mut response, &secrets.device, secure);
+    response
 }
 
 /// The session's cookie: out of reach of scripts, not sent by forms of other sites.

@@ -5,27 +5,38 @@
 
 pub mod api;
 mod commands;
+mod contact;
+mod contact_pages;
 mod department;
 mod desk;
+pub mod dossier;
+mod enter;
+mod factor;
+mod factor_pages;
+mod forgot;
 mod log_in;
 pub mod named;
 mod own;
+mod own_sessions;
 pub mod password;
 mod queries;
+mod sent_code;
 mod session;
+pub mod totp;
 
 #[cfg(test)]
 mod tests;
 
 pub use commands::{
-    Administrator, NewAccount, admin_init, change_password, create_account, grant_roles,
-    prepare_administrators, reset_at_console, reset_password, set_state,
+    Administrator, Identified, NewAccount, admin_init, create_account, grant_roles,
+    prepare_administrators, reset_at_console, reset_at_window, reset_password, set_state,
 };
 pub use department::{NewDepartment, amend_department, create_department};
+pub use factor::{enrol_demonstration, reset_factor, reset_factor_at_console};
 pub use queries::{
-    AccountFilter, AccountRow, DemoAccount, Department, begun, colleague, colleagues, count,
-    demo_accounts, department, department_by_code, departments, find_login, has_demo, list,
-    name_of, show,
+    AccountFilter, AccountRow, DemoAccount, DemoCode, Department, begun, colleague, colleagues,
+    count, demo_accounts, department, department_by_code, departments, find_login, has_demo, list,
+    name_of, of_party, show,
 };
 pub use session::{Sessions, unknown_login};
 
@@ -161,6 +172,10 @@ pub fn check_roles(
 pub fn routes() -> Vec<Route> {
     let mut routes = log_in::routes();
     routes.extend(own::routes());
+    routes.extend(factor_pages::routes());
+    routes.extend(own_sessions::routes());
+    routes.extend(contact_pages::routes());
+    routes.extend(forgot::routes());
     routes.extend(api::routes());
     routes.extend(desk::routes());
     routes.extend(department::routes());

@@ -5,20 +5,25 @@
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
+use jiff::Timestamp;
 
 use crate::access::{Role, Rule};
 use crate::ids::AccountId;
 use crate::params;
-use crate::refusal::{FieldError, Refusal, Result};
+use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Command, Query};
 use crate::web::filters;
 use crate::web::form::Errors;
 use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, get, post};
 
-use super::commands;
-use super::log_in::note_refused;
-use super::password;
-use super::session::Why;
+use super::contact::{self, Shown};
+use super::enter::{Budget, note_refused};
+use super::factor;
+use super::log_in::with_secrets;
+use super::own_sessions::{self, OpenSession};
+use super::queries::{self, roles_of};
+use super::session::{self, Before, Secrets, Why};
+use super::{commands, factor_pages, password};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -34,6 +39,9 @@ struct OwnPage {
     errors: Errors,
     me: Me,
     roles_zh: String,
+    sessions: Vec<OpenSession>,
+    before: Option<Before>,
+    contacts: Vec<Shown>,
 }
 
 /// What one may know of one's own account.
@@ -43,16 +51,27 @@ struct Me {
     name: String,
     password_hash: String,
     one_time: bool,
+    /// Its days are over.
+    outdated: bool,
+    has_factor: bool,
+    /// A second factor has to be set up before anything else.
+    lacks_factor: bool,
 }
 
-fn me(q: &dyn Query, id: AccountId) -> Result<Me> {
-    let sql = "SELECT login, name, password_hash, one_time_until FROM account WHERE id = ?1";
+fn me(q: &dyn Query, id: AccountId, limit: Option<Timestamp>) -> Result<Me> {
+    let has_factor = factor::is_set(q, id)?;
+    let lacks_factor = factor::is_missing(q, id, roles_of(q, id)?)?;
+    let sql = "SELECT login, name, password_hash, one_time_until, password_set_at \
+               FROM account WHERE id = ?1";
     Ok(q.row(sql, params![id], |r| {
         Ok(Me {
             login: r.get(0)?,
             name: r.get(1)?,
             password_hash: r.get(2)?,
             one_time: r.get::<Option<i64>>(3)?.is_some(),
+            outdated: session::is_outdated(r.get(4)?, limit),
+            has_factor,
+            lacks_factor,
         })
     })?)
 }
@@ -64,7 +83,15 @@ async fn show(State(app): State<App>, visit: Visit) -> Answer {
 async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> Answer {
     let actor = visit.actor()?;
     let id = actor.account_id();
-    let me = app.store.read(move |q| me(q, id)).await?;
+    let (now, token) = (visit.now, visit.token.clone().unwrap_or_default());
+    let limit = session::password_limit(app, now);
+    let (me, (sessions, before), contacts) = app
+        .store
+        .read(move |q| {
+            let sessions = own_sessions::list(q, id, now, &token)?;
+            Ok::<_, Error>((me(q, id, limit)?, sessions, contact::shown(q, id)?))
+        })
+        .await?;
     let roles_zh = actor
         .roles
         .iter()
@@ -79,13 +106,19 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
             errors,
             me,
             roles_zh,
+            sessions,
+            before,
+            contacts,
         },
     )
 }
 
 async fn change(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
     match try_change(&app, &visit, &posted).await {
-        Ok(home) => Ok(visit.redirect(home, "密码已更改，其他地方的登录都已退出。")),
+        Ok((home, secrets)) => {
+            let response = visit.redirect(home, "密码已更改，其他地方的登录都已退出。");
+            Ok(with_secrets(response, &secrets, visit.secure))
+        }
         Err(error) => {
             let errors = Errors::take(error, &posted)?;
             page(&app, &visit, StatusCode::UNPROCESSABLE_ENTITY, errors).await
@@ -93,10 +126,16 @@ async fn change(State(app): State<App>, visit: Visit, posted: Posted) -> Answer 
     }
 }
 
-async fn try_change(app: &App, visit: &Visit, posted: &Posted) -> Result<&'static str, WebError> {
+/// Changes the password; gives where to go on, and the secrets the session goes on under.
+async fn try_change(
+    app: &App,
+    visit: &Visit,
+    posted: &Posted,
+) -> Result<(&'static str, Secrets), WebError> {
     let actor = visit.actor()?.clone();
     let id = actor.account_id();
-    let mine = app.store.read(move |q| me(q, id)).await?;
+    let limit = session::password_limit(app, visit.now);
+    let mine = app.store.read(move |q| me(q, id, limit)).await?;
     let typed = |name: &str| {
         posted
             .all(name)
@@ -110,21 +149,40 @@ async fn try_change(app: &App, visit: &Visit, posted: &Posted) -> Result<&'stati
     );
     check(&mine.login, &old, &new, &again)?;
     let old_hash = mine.password_hash;
+    let budget = Budget::take(app, visit, &mine.login)?;
     if !password::fits_in_turn(old, old_hash.clone()).await? {
         // Counted like a wrong log-in: an open session must not serve for guessing.
         note_refused(app, visit, id, Why::OldPassword).await?;
         let message = "原密码不正确，密码没有更改。请核对后再试。";
         return Err(Refusal::field("old_password", "old-password", message).into());
     }
-    let new_hash = password::hash_in_turn(new).await?;
-    let token = visit.token.clone();
-    app.store
-        .write(
-            Command::new("account.change_password", visit.now),
-            move |tx| commands::change_password(tx, &actor, &old_hash, &new_hash, token.as_deref()),
-        )
+    budget.forget(app, visit);
+    let (past, words) = app
+        .store
+        .read(move |q| {
+            let past = queries::past_passwords(q, id)?;
+            Ok::<_, Error>((past, queries::known_words(q, id)?))
+        })
         .await?;
-    Ok(if mine.one_time { "/" } else { "/account" })
+    password::check_known(&words, &new)
+        .map_err(|rule| Refusal::field("new_password", rule.code(), rule.message_zh()))?;
+    password::refuse_past(&new, past).await?;
+    let new_hash = password::hash_in_turn(new).await?;
+    let (token, secrets) = (visit.token.clone(), Secrets::fresh(visit.device.as_deref()));
+    let going_on = secrets.clone();
+    let command = Command::new("account.change_password", visit.now);
+    app.store
+        .write(command, move |tx| {
+            let session = token.as_deref().map(|token| (token, &going_on));
+            commands::change_password(tx, &actor, &old_hash, &new_hash, session)
+        })
+        .await?;
+    let home = match (mine.one_time || mine.outdated, mine.lacks_factor) {
+        (_, true) => factor_pages::PATH,
+        (true, false) => "/",
+        (false, false) => "/account",
+    };
+    Ok((home, secrets))
 }
 
 /// What can be said without trying the old password.

@@ -16,6 +16,9 @@ pub const SHORTEST: usize = 10;
 /// The longest password, in bytes: hashing reads all of it.
 pub const LONGEST_BYTES: usize = 256;
 
+/// Passwords that do not come back: the present one and those before it.
+pub(super) const REMEMBERED: i64 = 5;
+
 /// Passwords of ten and more characters that guessers try first.
 const COMMON: &[&str] = &[
     "0123456789",
@@ -61,6 +64,10 @@ pub enum PasswordRule {
     Common,
     /// One or two characters, repeated.
     Repeated,
+    /// What others know of the owner, or little else.
+    Known,
+    /// One of the last.
+    Past,
 }
 
 impl PasswordRule {
@@ -72,6 +79,8 @@ impl PasswordRule {
             Self::Login => "password-login",
             Self::Common => "password-common",
             Self::Repeated => "password-repeated",
+            Self::Known => "password-known",
+            Self::Past => "password-past",
         }
     }
 
@@ -83,6 +92,10 @@ impl PasswordRule {
             Self::Login => "密码不能与登录名相同或只在其后加几个字符，请换一个。",
             Self::Common => "这个密码太常见，容易被猜中，请换一个。",
             Self::Repeated => "密码不能只由一两个字符重复组成，请换一个。",
+            Self::Known => {
+                "密码不能是名称、统一社会信用代码、证件或电话号码，或只在其后加几个字符，请换一个。"
+            }
+            Self::Past => "密码不能与最近 5 次用过的相同，请换一个。",
         }
     }
 
@@ -94,6 +107,10 @@ impl PasswordRule {
             Self::Login => "the password must not be the log-in name with a few characters added",
             Self::Common => "this password is guessed first: choose another",
             Self::Repeated => "the password must not repeat one or two characters: choose another",
+            Self::Known => {
+                "the password must not be a name, code or number of the owner: choose another"
+            }
+            Self::Past => "the password must not be one of the last five: choose another",
         }
     }
 }
@@ -120,6 +137,34 @@ pub fn check(login: &str, password: &str) -> Result<(), PasswordRule> {
     } else {
         Ok(())
     }
+}
+
+/// Whether a password is what others know of its owner, or holds little else.
+///
+/// # Errors
+/// [`PasswordRule::Known`] where it is.
+pub(super) fn check_known(words: &[String], password: &str) -> Result<(), PasswordRule> {
+    let folded = password.to_lowercase();
+    let known = |word: &String| is_login_with_little(&word.to_lowercase(), &folded);
+    if words.iter().any(known) {
+        Err(PasswordRule::Known)
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses a password that fits one of these hashes.
+///
+/// # Errors
+/// Refused where it does, and where too many wait for their turn.
+pub(super) async fn refuse_past(password: &str, hashes: Vec<String>) -> Result<(), WebError> {
+    for hash in hashes {
+        if fits_in_turn(password.to_owned(), hash).await? {
+            let rule = PasswordRule::Past;
+            return Err(Refusal::field("new_password", rule.code(), rule.message_zh()).into());
+        }
+    }
+    Ok(())
 }
 
 /// The log-in name itself, or with up to four characters around it.
@@ -203,14 +248,20 @@ async fn in_turn<T: Send + 'static>(
     .map_err(WebError::fault)
 }
 
-/// A password that an administrator hands over: 80 random bits in groups of four, without letters
-/// that look alike.
+/// A password that an administrator hands over: 80 random bits.
 pub fn one_time() -> String {
+    spoken(16)
+}
+
+/// At most sixteen random letters and digits of five bits each, in groups of four, without those
+/// that look alike.
+pub(super) fn spoken(length: usize) -> String {
     const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let random = fresh();
     let letters: Vec<char> = random
         .iter()
         .filter_map(|byte| LETTERS.get(usize::from(byte % 32)).copied().map(char::from))
+        .take(length)
         .collect();
     letters
         .chunks(4)
@@ -248,6 +299,22 @@ mod tests {
         check_one("chen", "chen-likes-tea-in-spring", Ok(()));
         check_one("chen", "Password123", Err(PasswordRule::Common));
         check_one("chen", "abababababab", Err(PasswordRule::Repeated));
+    }
+
+    #[test]
+    fn what_others_know_is_no_password() {
+        let words = ["永嘉瓯越新能源有限公司", "91330324MAD001234X", "01011234"];
+        let words = words.map(str::to_owned);
+        let refused = |password: &str| check_known(&words, password).is_err();
+        for known in [
+            "永嘉瓯越新能源有限公司",
+            "永嘉瓯越新能源有限公司2026",
+            "91330324mad001234x",
+            "ab01011234",
+        ] {
+            assert!(refused(known), "{known}");
+        }
+        assert!(!refused("blue-kettle-01011234"));
     }
 
     #[test]

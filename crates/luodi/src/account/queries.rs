@@ -9,7 +9,8 @@ use crate::params;
 use crate::refusal::{Refusal, Result};
 use crate::store::{Query, Row, StoreError, Value, holding};
 
-use super::AccountState;
+use super::totp::{self, Secret};
+use super::{AccountState, password};
 
 /// The roles an account holds.
 pub(super) fn roles_of(q: &dyn Query, id: AccountId) -> Result<Roles> {
@@ -150,6 +151,47 @@ pub fn find_login(q: &dyn Query, login: &str) -> Result<Option<AccountId>> {
     )?)
 }
 
+/// The accounts that act for a party, by log-in name: id, log-in name, last log-in.
+///
+/// # Errors
+/// The store's own.
+pub fn of_party(
+    q: &dyn Query,
+    party: PartyId,
+) -> Result<Vec<(AccountId, String, Option<Timestamp>)>> {
+    let sql = "SELECT id, login, last_login_at FROM account WHERE party_id = ?1 \
+               ORDER BY login LIMIT 50";
+    Ok(q.rows(sql, params![party], |r| {
+        Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+    })?)
+}
+
+/// The hashes of the passwords an account may not take again: the present one and those before it.
+pub(super) fn past_passwords(q: &dyn Query, id: AccountId) -> Result<Vec<String>> {
+    let sql = "SELECT password_hash FROM account WHERE id = ?1";
+    let mut hashes = q.rows(sql, params![id], |r| r.get::<String>(0))?;
+    let sql = "SELECT password_hash FROM password_past WHERE account_id = ?1 \
+               ORDER BY ended_at DESC, id DESC LIMIT ?2";
+    let before = password::REMEMBERED - 1;
+    hashes.extend(q.rows(sql, params![id, before], |r| r.get::<String>(0))?);
+    Ok(hashes)
+}
+
+/// What others know of an account's owner, which no password may be.
+pub(super) fn known_words(q: &dyn Query, id: AccountId) -> Result<Vec<String>> {
+    let sql = "SELECT name, party_id FROM account WHERE id = ?1";
+    let found: Option<(String, Option<PartyId>)> =
+        q.row_opt(sql, params![id], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let Some((name, party)) = found else {
+        return Ok(Vec::new());
+    };
+    let mut words = vec![name];
+    if let Some(party) = party {
+        words.extend(crate::party::known_words(q, party)?);
+    }
+    Ok(words)
+}
+
 /// An account of a demonstration with its public password.
 #[derive(Clone, Debug)]
 pub struct DemoAccount {
@@ -163,6 +205,8 @@ pub struct DemoAccount {
     pub password: String,
     /// The secret of the second factor in base32, where there is one.
     pub totp: Option<String>,
+    /// The step of its last code.
+    last_step: i64,
     /// The roles held.
     pub roles: Roles,
     /// The region.
@@ -173,15 +217,50 @@ pub struct DemoAccount {
     pub party: Option<PartyId>,
 }
 
+/// A code of a second factor, as the telephone of its owner would show it.
+#[derive(Clone, Debug)]
+pub struct DemoCode {
+    /// The next one that was not used; none where all of the present were.
+    pub code: Option<String>,
+    /// Seconds until there is another.
+    pub seconds: i64,
+}
+
+impl DemoAccount {
+    /// The code to log in with, where the account has a second factor.
+    pub fn code(&self, now: Timestamp) -> Option<DemoCode> {
+        let secret = Secret::from_base32(self.totp.as_deref()?)?;
+        Some(DemoCode {
+            code: secret.next_code(now, self.last_step),
+            seconds: totp::seconds_left(now),
+        })
+    }
+}
+
+/// The code to log in to an account of the demonstration with.
+///
+/// # Errors
+/// The store's own.
+pub(super) fn demo_code(
+    q: &dyn Query,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Option<DemoCode>> {
+    let accounts = demo_accounts(q)?;
+    let found = accounts.iter().find(|one| one.id == account);
+    Ok(found.and_then(|one| one.code(now)))
+}
+
 /// The accounts of the demonstration, by region, department and log-in name; none in a real city.
 ///
 /// # Errors
 /// The store's own.
 pub fn demo_accounts(q: &dyn Query) -> Result<Vec<DemoAccount>> {
     let mut accounts = q.rows(
-        "SELECT a.id, a.login, a.name, p.password, p.totp, a.region_code, d.name, a.party_id \
+        "SELECT a.id, a.login, a.name, p.password, p.totp, a.region_code, d.name, a.party_id, f.last_step \
          FROM demo_account p JOIN account a ON a.id = p.account_id \
          LEFT JOIN department d ON d.id = a.department_id \
+         LEFT JOIN second_factor f ON f.account_id = a.id AND f.state = 'active' \
          ORDER BY a.region_code, d.code NULLS LAST, a.login LIMIT 500",
         params![],
         |r| {
@@ -195,6 +274,7 @@ pub fn demo_accounts(q: &dyn Query) -> Result<Vec<DemoAccount>> {
                 region: r.get(5)?,
                 department: r.get::<Option<String>>(6)?.unwrap_or_default(),
                 party: r.get(7)?,
+                last_step: r.get::<Option<i64>>(8)?.unwrap_or_default(),
             })
         },
     )?;
@@ -240,6 +320,8 @@ pub struct AccountRow {
     pub locked_until: Option<Timestamp>,
     /// The last log-in.
     pub last_login_at: Option<Timestamp>,
+    /// It has a second factor.
+    pub has_factor: bool,
     /// Raised by each change.
     pub version: i64,
     /// The roles held.
@@ -258,7 +340,8 @@ impl AccountRow {
 }
 
 const COLUMNS: &str = "a.id, a.login, a.name, d.name, a.region_code, a.party_id, a.state, \
-     a.one_time_until, a.locked_until, a.last_login_at, a.version";
+     a.one_time_until, a.locked_until, a.last_login_at, a.version, \
+     (SELECT COUNT(*) FROM second_factor f WHERE f.account_id = a.id AND f.state = 'active')";
 
 fn read_row(r: &Row<'_>) -> Result<AccountRow, StoreError> {
     let state: String = r.get(6)?;
@@ -275,6 +358,7 @@ fn read_row(r: &Row<'_>) -> Result<AccountRow, StoreError> {
         locked_until: r.get(8)?,
         last_login_at: r.get(9)?,
         version: r.get(10)?,
+        has_factor: r.get::<i64>(11)? > 0,
         roles: Roles::default(),
     })
 }

@@ -16,9 +16,10 @@ use crate::access::{Actor, ActorKind, Roles};
 use crate::ids::{AccountId, PartyId};
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
-use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx};
+use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx, Value};
 use crate::web::{App, Session, SessionLookup, WebError};
 
+use super::factor;
 use super::queries::roles_of;
 
 /// A session ends when nothing was asked for so long.
@@ -29,6 +30,9 @@ pub(super) const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Ended sessions of an account are swept at a log-in this long after their end.
 const SWEPT_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// A browser is known so long after its last log-in.
+const DEVICE_KEPT: SignedDuration = SignedDuration::from_hours(180 * 24);
 
 /// Wrong passwords in a row, from whatever addresses, before the account itself waits. One address
 /// is stopped long before (`log_in`), so that a single stranger cannot shut the owner out; only a
@@ -67,7 +71,8 @@ impl SessionLookup for Sessions {
                 return Ok(None);
             }
             let hash = token_hash(token);
-            let found = app.store.read(move |q| alive(q, hash, now)).await?;
+            let limit = password_limit(app, now);
+            let found = app.store.read(move |q| alive(q, hash, now, limit)).await?;
             let Some((session, seen_at)) = found else {
                 return Ok(None);
             };
@@ -93,15 +98,27 @@ async fn see(app: &App, hash: [u8; 32], now: Timestamp) {
     }
 }
 
+/// Passwords set before this instant have to be changed; none where they hold for ever.
+pub(super) fn password_limit(app: &App, now: Timestamp) -> Option<Timestamp> {
+    let days = i64::from(app.site.password_days);
+    (days > 0).then(|| now - SignedDuration::from_hours(24 * days))
+}
+
+/// Whether a password is older than it may be; one from before this was noted is not.
+pub(super) fn is_outdated(set_at: Option<Timestamp>, limit: Option<Timestamp>) -> bool {
+    matches!((set_at, limit), (Some(set_at), Some(limit)) if set_at < limit)
+}
+
 /// The session with this hash if it is alive, and when it was last seen.
 pub(super) fn alive(
     q: &dyn Query,
     hash: [u8; 32],
     now: Timestamp,
+    limit: Option<Timestamp>,
 ) -> Result<Option<(Session, Timestamp)>> {
     let found = q.row_opt(
         "SELECT a.id, a.login, a.name, a.department_id, d.name, a.region_code, a.party_id, \
-                a.one_time_until, s.csrf, s.seen_at, s.expires_at \
+                a.one_time_until, s.csrf, s.seen_at, s.expires_at, a.password_set_at \
          FROM session s JOIN account a ON a.id = s.account_id \
          LEFT JOIN department d ON d.id = a.department_id \
          WHERE s.token_hash = ?1 AND a.state = 'active'",
@@ -113,15 +130,15 @@ pub(super) fn alive(
         return Ok(None);
     }
     let mut actor = row.actor;
-    // Whoever holds a one-time password may do nothing but set an own one.
-    if row.one_time {
-        actor = Actor {
-            department: None,
-            party: None,
-            ..actor
-        };
+    let roles = roles_of(q, row.account)?;
+    // Whoever holds a one-time or outdated password may do nothing but set another; whoever lacks the second
+    // factor that his roles need, nothing but set one up.
+    if row.one_time || is_outdated(row.set_at, limit) || factor::is_missing(q, row.account, roles)?
+    {
+        actor.department = None;
+        actor.party = None;
     } else {
-        actor.roles = roles_of(q, row.account)?;
+        actor.roles = roles;
     }
     Ok(Some((
         Session {
@@ -136,6 +153,7 @@ struct SessionRow {
     account: AccountId,
     actor: Actor,
     one_time: bool,
+    set_at: Option<Timestamp>,
     csrf: String,
     seen_at: Timestamp,
     expires_at: Timestamp,
@@ -161,6 +179,7 @@ fn read_session(r: &Row<'_>) -> Result<SessionRow, StoreError> {
         csrf: r.get(8)?,
         seen_at: r.get(9)?,
         expires_at: r.get(10)?,
+        set_at: r.get(11)?,
     })
 }
 
@@ -168,22 +187,48 @@ fn read_session(r: &Row<'_>) -> Result<SessionRow, StoreError> {
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) account: AccountId,
+    pub(super) login: String,
     pub(super) password_hash: String,
     pub(super) one_time: bool,
+    /// Since when the password holds.
+    pub(super) set_at: Option<Timestamp>,
     pub(super) acts_for_party: bool,
+    /// A second factor has to be set up before anything else.
+    pub(super) lacks_factor: bool,
 }
 
 /// The account with this log-in name, in whatever state.
 pub(super) fn candidate(q: &dyn Query, login: &str) -> Result<Option<Candidate>> {
-    let sql = "SELECT id, password_hash, one_time_until, party_id FROM account WHERE login = ?1";
-    Ok(q.row_opt(sql, params![login], |r| {
+    find_candidate(q, "login = ?1", login.into())
+}
+
+/// The same by its id.
+pub(super) fn candidate_of(q: &dyn Query, account: AccountId) -> Result<Option<Candidate>> {
+    find_candidate(q, "id = ?1", account.into())
+}
+
+fn find_candidate(q: &dyn Query, which: &str, value: Value) -> Result<Option<Candidate>> {
+    let sql = format!(
+        "SELECT id, login, password_hash, one_time_until, party_id, password_set_at \
+         FROM account WHERE {which}"
+    );
+    let found = q.row_opt(&sql, [value], |r| {
         Ok(Candidate {
             account: r.get(0)?,
-            password_hash: r.get(1)?,
-            one_time: r.get::<Option<i64>>(2)?.is_some(),
-            acts_for_party: r.get::<Option<PartyId>>(3)?.is_some(),
+            login: r.get(1)?,
+            password_hash: r.get(2)?,
+            one_time: r.get::<Option<i64>>(3)?.is_some(),
+            acts_for_party: r.get::<Option<PartyId>>(4)?.is_some(),
+            set_at: r.get(5)?,
+            lacks_factor: false,
         })
-    })?)
+    })?;
+    let Some(mut candidate) = found else {
+        return Ok(None);
+    };
+    let roles = roles_of(q, candidate.account)?;
+    candidate.lacks_factor = factor::is_missing(q, candidate.account, roles)?;
+    Ok(Some(candidate))
 }
 
 /// The one answer to a log-in that failed, whatever the cause: it tells a guesser nothing.
@@ -195,72 +240,176 @@ pub(super) fn wrong() -> Refusal {
     )
 }
 
-/// The secrets of a new session.
+/// The secrets of a session and its browser.
 #[derive(Clone, Debug)]
 pub(super) struct Secrets {
     pub(super) token: String,
     pub(super) csrf: String,
+    /// By which the browser is known again; it outlives the session.
+    pub(super) device: String,
 }
 
 impl Secrets {
-    pub(super) fn fresh() -> Self {
+    /// Fresh ones, for a browser that may be known already.
+    pub(super) fn fresh(device: Option<&str>) -> Self {
         Self {
             token: crate::store::secret(),
             csrf: crate::store::secret(),
+            device: device.map_or_else(crate::store::secret, str::to_owned),
         }
     }
 }
 
+/// How a log-in comes, besides its name and password.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) secrets: Secrets,
+    /// The session that ends with this log-in.
+    pub(super) previous: Option<String>,
+    /// Where from.
+    pub(super) address: String,
+    /// What the browser calls itself.
+    pub(super) agent: String,
+    /// A code of the second factor, where one was typed.
+    pub(super) proof: Option<String>,
+}
+
+/// The code of the refusal of a log-in whose password is right and whose second factor was not asked
+/// for yet.
+pub(super) const ASKS_CODE: &str = "second-factor";
+
 /// Opens a session for an account whose password was right, unless the account has to wait, is
-/// locked, or its one-time password is too old. `previous` is the session that ends with it.
+/// locked, its one-time password is too old, or its second factor is not proved. Waiting is for
+/// strangers: a browser that has logged in before is not kept out by those who guess elsewhere.
+/// Gives the log-in before.
 pub(super) fn open(
     tx: &Tx<'_>,
     account: AccountId,
     password_hash: &str,
-    secrets: &Secrets,
-    previous: Option<&str>,
-    address: &str,
-) -> Result<()> {
+    entry: &Entry,
+) -> Result<Before> {
     let now = tx.now();
+    let known = is_known_device(tx, account, &entry.secrets.device)?;
     let owner = tx.row_opt(
-        "SELECT login, region_code FROM account WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \
-           AND (locked_until IS NULL OR locked_until <= ?3) \
+        "SELECT login, region_code, last_login_at, last_login_from, failed_logins FROM account \
+         WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \
+           AND (CAST(?4 AS BIGINT) = 1 OR locked_until IS NULL OR locked_until <= ?3) \
            AND (one_time_until IS NULL OR one_time_until > ?3)",
-        params![account, password_hash, now],
-        |r| Ok((r.get(0)?, r.get(1)?)),
+        params![account, password_hash, now, known],
+        |r| {
+            let before = Before {
+                at: r.get(2)?,
+                address: r.get(3)?,
+                failed: r.get(4)?,
+            };
+            Ok((r.get(0)?, r.get(1)?, before))
+        },
     )?;
-    let Some((login, region)) = owner else {
+    let Some((login, region, before)) = owner else {
         return Err(wrong().into());
     };
-    if let Some(token) = previous {
+    let mut rows = vec![("account", account.0)];
+    if let Some(factor) = factor::active(tx, account)? {
+        let proof = entry.proof.as_deref().ok_or_else(asks_code)?;
+        factor::prove(tx, &factor, proof)?;
+        rows.push(("second_factor", factor.id));
+    }
+    if let Some(token) = &entry.previous {
         close(tx, token)?;
     }
     tx.execute(
-        "UPDATE account SET failed_logins = 0, locked_until = NULL, last_login_at = ?1 WHERE id = ?2",
-        params![now, account],
+        "UPDATE account SET failed_logins = 0, locked_until = NULL, last_login_at = ?1, \
+           last_login_from = ?2 WHERE id = ?3",
+        params![now, &entry.address, account],
     )?;
+    insert(tx, account, entry, &before)?;
+    know_device(tx, account, &entry.secrets.device)?;
+    tx.event(Event {
+        actor: by_account(account, login, region),
+        command: "session.open",
+        subject: ("account", account.0),
+        detail: json!({ "address": &entry.address }),
+        rows,
+    });
+    Ok(before)
+}
+
+fn asks_code() -> Refusal {
+    let message = "密码正确。请再输入手机上的动态验证码（totp）。";
+    Refusal {
+        code: ASKS_CODE,
+        ..Refusal::field("totp", ASKS_CODE, message)
+    }
+}
+
+/// The log-in before, as its account remembers it.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    pub(super) at: Option<Timestamp>,
+    pub(super) address: Option<String>,
+    /// Wrong tries since.
+    pub(super) failed: i64,
+}
+
+fn insert(tx: &Tx<'_>, account: AccountId, entry: &Entry, before: &Before) -> Result<()> {
+    let now = tx.now();
     tx.execute(
         "DELETE FROM session WHERE account_id = ?1 AND expires_at < ?2",
         params![account, now - SWEPT_AFTER],
     )?;
     tx.execute(
-        "INSERT INTO session (token_hash, account_id, csrf, created_at, seen_at, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+        "INSERT INTO session (token_hash, account_id, csrf, created_at, seen_at, expires_at, id, \
+           address, agent, previous_at, previous_from, failed_before) \
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
-            token_hash(&secrets.token),
+            token_hash(&entry.secrets.token),
             account,
-            &secrets.csrf,
+            &entry.secrets.csrf,
             now,
-            now + LONGEST
+            now + LONGEST,
+            tx.new_id(),
+            &entry.address,
+            &entry.agent,
+            before.at,
+            before.address.clone(),
+            before.failed
         ],
     )?;
-    tx.event(Event {
-        actor: by_account(account, login, region),
-        command: "session.open",
-        subject: ("account", account.0),
-        detail: json!({ "address": address }),
-        rows: vec![("account", account.0)],
-    });
+    Ok(())
+}
+
+/// The session goes on under another secret, so that whoever knew the old one is out.
+pub(super) fn rotate(tx: &Tx<'_>, token: &str, secrets: &Secrets) -> Result<()> {
+    tx.execute(
+        "UPDATE session SET token_hash = ?1, csrf = ?2 WHERE token_hash = ?3 AND expires_at > ?4",
+        params![
+            token_hash(&secrets.token),
+            &secrets.csrf,
+            token_hash(token),
+            tx.now()
+        ],
+    )?;
+    Ok(())
+}
+
+fn is_known_device(q: &dyn Query, account: AccountId, device: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM known_device WHERE account_id = ?1 AND device_hash = ?2";
+    let found = q.row_opt(sql, params![account, token_hash(device)], |r| {
+        r.get::<i64>(0)
+    })?;
+    Ok(found.is_some())
+}
+
+/// Remembers the browser, and forgets those not seen for long.
+fn know_device(tx: &Tx<'_>, account: AccountId, device: &str) -> Result<()> {
+    let (now, hash) = (tx.now(), token_hash(device));
+    let sql = "UPDATE known_device SET seen_at = ?1 WHERE account_id = ?2 AND device_hash = ?3";
+    if tx.execute(sql, params![now, account, hash])? == 0 {
+        let sql = "INSERT INTO known_device (account_id, device_hash, seen_at) VALUES (?1, ?2, ?3)";
+        tx.execute(sql, params![account, hash, now])?;
+    }
+    let sql = "DELETE FROM known_device WHERE account_id = ?1 AND seen_at < ?2";
+    tx.execute(sql, params![account, now - DEVICE_KEPT])?;
     Ok(())
 }
 
@@ -283,6 +432,8 @@ pub(super) enum Why {
     Shut,
     /// The present password was wrong where a new one was to be set.
     OldPassword,
+    /// The password was right, the code of the second factor was not.
+    Code,
     /// No account has this log-in name.
     NoAccount,
 }
@@ -293,6 +444,7 @@ impl Why {
             Self::Password => "password",
             Self::Shut => "shut",
             Self::OldPassword => "old-password",
+            Self::Code => "code",
             Self::NoAccount => "no-account",
         }
     }
@@ -302,7 +454,7 @@ impl Why {
 /// account waits, longer each time. While it waits nothing is counted.
 pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -> Result<()> {
     let failures = match why {
-        Why::Password | Why::OldPassword => count_failure(tx, account)?,
+        Why::Password | Why::OldPassword | Why::Code => count_failure(tx, account)?,
         Why::Shut | Why::NoAccount => None,
     };
     let detail = json!({ "why": why.code(), "failures": failures, "address": address });
@@ -321,7 +473,7 @@ pub(super) fn refuse_unknown(tx: &Tx<'_>, login: &str, address: &str) {
 /// What stands in the log for a log-in name that no account has.
 pub fn unknown_login(q: &dyn Query, login: &str) -> Uuid {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] =
-        q.keys().lookup("login", &login.trim().to_lowercase());
+        q.keys().hash("login", &login.trim().to_lowercase());
     Uuid::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
 }
 

@@ -67,6 +67,8 @@ impl City {
                 demo: true,
                 secure: false,
                 data: store.dir().to_owned(),
+                gateway: Vec::new(),
+                password_days: 0,
             }),
             sessions: Arc::new(Editors),
             attempts: Arc::new(Attempts::default()),

@@ -6,8 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::disk;
-use crate::params;
+use super::{contents, disk, path};
 use crate::refusal::Result;
 use crate::store::{Store, StoreError};
 
@@ -17,7 +16,7 @@ const SPARED: Duration = Duration::from_secs(24 * 60 * 60);
 const ASIDE: &str = "aside";
 
 /// Removes the contents in one of the 256 folders that no row names and that nobody has kept within
-/// the last day. Says how many. Blocking.
+/// the last day; none while a backup is made. Says how many. Blocking.
 ///
 /// # Errors
 /// A fault of the disk or the store.
@@ -27,6 +26,9 @@ pub fn sweep(store: &Store, folder: u8) -> Result<usize> {
     if !place.is_dir() {
         return Ok(0);
     }
+    let Some(_alone) = store.removing()? else {
+        return Ok(0);
+    };
     let now = disk_time(&store.attachments()).map_err(disk)?;
     let old = |path: &Path| {
         Ok(now
@@ -57,6 +59,22 @@ pub fn sweep(store: &Store, folder: u8) -> Result<usize> {
     Ok(removed)
 }
 
+/// Removes the contents of erased files at once, without waiting for their turn in a sweep. Those
+/// that cannot be removed now, because of the disk or a backup, are left to it. Blocking.
+pub fn remove_erased(store: &Store, places: &[String]) {
+    let Ok(Some(_alone)) = store.removing() else {
+        return;
+    };
+    for place in places {
+        let path = path(store, place);
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "erased content is left to the sweep: {error}");
+        }
+    }
+}
+
 /// Gives a content that a killed sweep left aside its name back, unless it was written anew.
 fn put_back(path: PathBuf) -> std::io::Result<PathBuf> {
     let own = path.with_extension("");
@@ -82,15 +100,8 @@ fn remove(path: &Path, old: &dyn Fn(&Path) -> std::io::Result<bool>) -> std::io:
 
 /// The contents of a folder that rows name.
 fn named(store: &Store, prefix: &str) -> Result<HashSet<String>, StoreError> {
-    let (from, to) = (prefix.to_owned(), format!("{prefix}g"));
-    store.read_blocking(move |q| {
-        let names = q.rows(
-            "SELECT content_name FROM attachment WHERE content_name >= ?1 AND content_name < ?2",
-            params![from, to],
-            |row| row.get::<String>(0),
-        )?;
-        Ok(names.into_iter().collect())
-    })
+    let names = store.read_blocking(|q| contents(&**q, prefix))?;
+    Ok(names.into_iter().map(|(name, _)| name).collect())
 }
 
 /// The time by which the disk dates its files.

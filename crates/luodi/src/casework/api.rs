@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::apply::{Application, apply};
 use super::complete_pages::complete_now;
 use super::queries::{ListedCase, TaskRow};
-use super::show::{Facts, load};
+use super::show::{Facts, load, note_opened};
 use super::work::{CASE_STAFF, ListQuery, find};
 use crate::access::{Role, Rule};
 use crate::form::{How, flatten};
@@ -240,6 +240,7 @@ pub(crate) async fn worklist(
     responses((status = 200, body = CaseView), (status = 404, body = Problem)))]
 pub(crate) async fn show(State(app): State<App>, visit: Visit, Path(case): Path<CaseId>) -> Answer {
     let facts = load(&app, &visit, case).await?;
+    note_opened(&app, &visit, case);
     let own = visit.actor()?.party == Some(facts.case.party);
     let how = if own { How::Plain } else { How::Masked };
     Ok(Json(case_view(&facts, how)).into_response())

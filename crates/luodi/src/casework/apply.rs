@@ -142,7 +142,7 @@ fn find_draft(
         mark => mark.chars().take(60).collect(),
     };
     let text = format!("{} {item} {party} {mark}", actor.account_id());
-    let id = DraftId(half(q.keys().lookup("draft", &text)));
+    let id = DraftId(half(q.keys().hash("draft", &text)));
     Ok((id, mark, draft::find_saved(q, actor, id)?))
 }
 

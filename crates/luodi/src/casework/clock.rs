@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use vocab::{Calendar, Cause, Light, Limit, Standing, Suspension};
 
+use super::queries::CaseRow;
 use crate::ids::CaseId;
 use crate::params;
 use crate::store::{Query, StoreError, Tx};
@@ -113,18 +114,21 @@ pub(super) fn load(q: &dyn Query, case: CaseId) -> Result<Option<Limit>, StoreEr
     let (accepted_on, restarted_on, working_days) = q.row(
         "SELECT accepted_on, restarted_on, limit_working_days FROM casework WHERE id = ?1",
         params![case],
-        |row| {
-            Ok((
-                row.get::<Option<Date>>(0)?,
-                row.get::<Option<Date>>(1)?,
-                row.get::<u16>(2)?,
-            ))
-        },
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
     let Some(accepted_on) = accepted_on else {
         return Ok(None);
     };
-    let suspensions = q.rows(
+    Ok(Some(Limit {
+        accepted_on,
+        working_days,
+        suspensions: suspensions(q, case)?,
+        restarted_on,
+    }))
+}
+
+fn suspensions(q: &dyn Query, case: CaseId) -> Result<Vec<Suspension>, StoreError> {
+    q.rows(
         "SELECT reason, suspended_on, resumed_on FROM suspension WHERE case_id = ?1 ORDER BY suspended_on, id",
         params![case],
         |row| {
@@ -132,13 +136,39 @@ pub(super) fn load(q: &dyn Query, case: CaseId) -> Result<Option<Limit>, StoreEr
                 .map_err(|error| StoreError::Value(format!("suspension.reason: {error}")))?;
             Ok(Suspension { cause, suspended_on: row.get(1)?, resumed_on: row.get(2)? })
         },
-    )?;
-    Ok(Some(Limit {
+    )
+}
+
+/// Due date and whether the clock stands, as they follow from a limit's history.
+fn due(limit: &Limit, today: Date) -> (Option<Date>, bool) {
+    let suspended = limit
+        .suspensions
+        .iter()
+        .any(|suspension| suspension.resumed_on.is_none());
+    (
+        limit.standing(Calendar::official(), today).due_on,
+        suspended,
+    )
+}
+
+/// Sets due date and suspension of a case that is about to be written.
+pub(super) fn set(q: &dyn Query, case: &mut CaseRow, today: Date) -> Result<(), StoreError> {
+    let Some(accepted_on) = case.accepted_on else {
+        return Ok(());
+    };
+    let stopped = case.suspensions > 0;
+    let limit = Limit {
         accepted_on,
-        working_days,
-        suspensions,
-        restarted_on,
-    }))
+        working_days: case.limit_working_days,
+        suspensions: if stopped {
+            suspensions(q, case.id)?
+        } else {
+            Vec::new()
+        },
+        restarted_on: case.restarted_on,
+    };
+    (case.due_on, case.suspended) = due(&limit, today);
+    Ok(())
 }
 
 /// Writes due date and suspension of the case as they follow from its history.
@@ -146,14 +176,10 @@ pub(super) fn refresh(tx: &Tx, case: CaseId) -> Result<(), StoreError> {
     let Some(limit) = load(tx, case)? else {
         return Ok(());
     };
-    let standing = limit.standing(Calendar::official(), tx.today());
-    let suspended = limit
-        .suspensions
-        .iter()
-        .any(|suspension| suspension.resumed_on.is_none());
+    let (due_on, suspended) = due(&limit, tx.today());
     tx.execute(
         "UPDATE casework SET due_on = ?2, suspended = ?3 WHERE id = ?1",
-        params![case, standing.due_on, suspended],
+        params![case, due_on, suspended],
     )?;
     Ok(())
 }

@@ -9,8 +9,7 @@ use super::clock;
 use super::correction::{ask_as_the_process_says, ask_correction, until_when};
 use super::duty::{Duty, record_duty, record_for};
 use super::engine::{Run, changed_meanwhile};
-use super::facts;
-use super::queries::{CaseRow, TaskRow, load_case, load_task, open_task_at, tasks_of};
+use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of, waiting_of};
 use super::state;
 use super::submit::release_claim;
 use super::suspension::close_open_suspensions;
@@ -64,11 +63,21 @@ pub struct Completion {
 /// Refused where the actor may not, the page is stale, a reason is missing, the duty excludes an
 /// earlier one, or the inspection lacks a second officer.
 pub fn complete_task(tx: &Tx, actor: &Actor, completion: &Completion) -> Result<Completed> {
-    let task = load_task(tx, completion.task)?;
-    if task.case != completion.case {
+    // A reason is read by many: a number in it that may be somebody's is kept to its end.
+    let completion = &Completion {
+        reason: vocab::mask_numbers(&completion.reason),
+        ..completion.clone()
+    };
+    let case = load_case(tx, completion.case)?;
+    let tasks = waiting_of(tx, case.id)?;
+    let task = match tasks.iter().find(|task| task.id == completion.task) {
+        Some(waits) => waits.clone(),
+        // Who comes too late still learns of it in the order of the checks below.
+        None => load_task(tx, completion.task)?,
+    };
+    if task.case != case.id {
         return Err(Refusal::not_found("这个办件没有这项任务。请刷新页面。").into());
     }
-    let case = load_case(tx, task.case)?;
     let package = item::load(tx, &case.item_hash)?;
     let spec = task_spec(&package, &task)?;
     may_complete(actor, &case, &task)?;
@@ -80,58 +89,45 @@ pub fn complete_task(tx: &Tx, actor: &Actor, completion: &Completion) -> Result<
     if let Some(duty) = Duty::from_code(&spec.duty) {
         record_duty(tx, case.id, actor, duty)?;
         if duty == Duty::Inspect && spec.takes_values(&outcome.value) {
-            record_inspection(tx, actor, &case, completion)?;
+            let data = sealed_data(tx, &package, &case, (&task, completion))?;
+            record_inspection(tx, actor, &case, completion, data)?;
         }
     }
-    finish(tx, actor, &package, case, &task, completion, outcome)
+    let run = Run::new(tx, &package, case, tasks);
+    finish(run, actor, &task, completion, outcome)
 }
 
 /// Ends the task, does what its outcome stands for, and moves the process.
 pub(super) fn finish(
-    tx: &Tx,
+    mut run: Run<'_>,
     actor: &Actor,
-    package: &Package,
-    case: CaseRow,
     task: &TaskRow,
     completion: &Completion,
     outcome: &Outcome,
 ) -> Result<Completed> {
-    end_task(tx, actor, (package, task), completion)?;
-    let case = if carry_out(tx, actor, &case, outcome, completion)? {
-        load_case(tx, case.id)?
-    } else {
-        case
-    };
-    let values = facts::open_form(tx, &package.form, &case)?;
-    let context = facts::context(package, &values, &tasks_of(tx, case.id)?, &outcome.value);
-    let mut run = Run {
-        tx,
-        package,
-        case,
-        context,
-    };
+    let (tx, package) = (run.tx, run.package);
+    if !run.end_task(actor, task, completion)? {
+        return Err(ended_by_another(tx, package, task)?);
+    }
+    carry_out(&mut run, actor, outcome, completion)?;
+    run.outcome.clone_from(&outcome.value);
     run.advance(Input::Complete {
         activity: ActivityId(task.activity),
     })?;
+    let asked = ask_as_the_process_says(&mut run, actor)?;
+    clock::set(tx, &mut run.case, tx.today())?;
     run.save()?;
-    let case = run.case;
+    let detail = json!({
+        "task": &task.node, "outcome": &outcome.value, "state": &run.case.state,
+        "amount_fen": run.case.amount.map(|fen| fen.0),
+    });
+    run.note(actor, "case.complete_task", detail);
+    let Run { case, tasks, .. } = run;
     if case.ended_at.is_some() && case.state != "paid" {
         release_claim(tx, case.id)?;
     }
-    let asked = ask_as_the_process_says(tx, actor, package, &case)?;
-    clock::refresh(tx, case.id)?;
-    let detail = json!({
-        "task": &task.node, "outcome": &outcome.value, "state": &case.state,
-        "amount_fen": case.amount.map(|fen| fen.0),
-    });
-    tx.event(Event {
-        actor: actor.to_ref(),
-        command: "case.complete_task",
-        subject: ("casework", case.id.0),
-        detail,
-        rows: changed_rows(tx, case.id)?,
-    });
-    tell_applicant(tx, package, &case, task, outcome, &completion.reason)?;
+    let until = until_when(package, &tasks);
+    tell_applicant(tx, &case, task, outcome, (&completion.reason, &until))?;
     // Where the case stands is not always what the button said, e.g. after a measurement.
     let stands = state::words(&case.state);
     let message = match asked {
@@ -229,65 +225,55 @@ const MAX_REASON: usize = 2_000;
 /// begins anew).
 const CORRECTIONS: &[&str] = &["wrong", "incomplete"];
 
-/// Ends the task under the version the page showed; the loser of a race learns who was faster.
-fn end_task(
-    tx: &Tx,
-    actor: &Actor,
-    (package, task): (&Package, &TaskRow),
-    completion: &Completion,
-) -> Result<()> {
-    let data = completion.values.to_json();
-    let ended = tx.execute(
-        "UPDATE task SET state = 'done', completed_at = ?3, completed_by = ?4, completed_by_label = ?5, \
-         outcome = ?6, reason = ?7, data = ?8, version = version + 1 \
-         WHERE id = ?1 AND version = ?2 AND state = 'open'",
-        params![
-            task.id, completion.version, tx.now(), actor.account_id(), &actor.name,
-            &completion.outcome, completion.reason.trim(), data
-        ],
-    )?;
-    if ended == 1 {
-        return Ok(());
-    }
+/// The loser of a race learns who was faster.
+fn ended_by_another(tx: &Tx, package: &Package, task: &TaskRow) -> Result<Error> {
     let now = load_task(tx, task.id)?;
-    match (now.completed_by, now.outcome) {
-        (Some(who), Some(outcome)) => {
-            let spec = package.task(&task.node);
-            let mut outcomes = spec.iter().flat_map(|spec| &spec.outcomes);
-            let label = outcomes.find(|one| one.value == outcome);
-            let outcome = label.map_or(outcome.as_str(), |one| one.label.as_str());
-            let message = format!(
-                "这项任务已由「{who}」办理（结论：{outcome}），您的操作没有生效。请刷新页面查看。"
-            );
-            Err(Refusal::conflict("task-done", message).into())
-        }
-        _ => Err(changed_meanwhile()),
-    }
+    let (Some(who), Some(outcome)) = (now.completed_by, now.outcome) else {
+        return Ok(changed_meanwhile());
+    };
+    let spec = package.task(&task.node);
+    let mut outcomes = spec.iter().flat_map(|spec| &spec.outcomes);
+    let label = outcomes.find(|one| one.value == outcome);
+    let outcome = label.map_or(outcome.as_str(), |one| one.label.as_str());
+    let message =
+        format!("这项任务已由「{who}」办理（结论：{outcome}），您的操作没有生效。请刷新页面查看。");
+    Ok(Refusal::conflict("task-done", message).into())
 }
 
-/// Says whether the case's row is no longer the one loaded.
-fn carry_out(
+/// What a task's form brought in as it is stored: personal values sealed under the applicant's key.
+pub(super) fn sealed_data(
     tx: &Tx,
-    actor: &Actor,
+    package: &Package,
     case: &CaseRow,
+    (task, completion): (&TaskRow, &Completion),
+) -> Result<serde_json::Value> {
+    let Some(form) = package.task_form(&task.node) else {
+        return Ok(completion.values.to_json());
+    };
+    let seal = |class: &str, text: &str| tx.seal(case.party.0, class, text);
+    Ok(form.seal(&completion.values, &seal)?)
+}
+
+/// Does what the outcome stands for, beside moving the process.
+fn carry_out(
+    run: &mut Run<'_>,
+    actor: &Actor,
     outcome: &Outcome,
     completion: &Completion,
-) -> Result<bool> {
+) -> Result<()> {
     match outcome.effect {
         Effect::Accept => {
-            tx.execute(
-                "UPDATE casework SET accepted_on = ?2 WHERE id = ?1 AND accepted_on IS NULL",
-                params![case.id, tx.today()],
-            )?;
+            run.case.accepted_on.get_or_insert(run.tx.today());
         }
-        Effect::AskCorrection => ask_correction(tx, actor, case, completion)?,
+        Effect::AskCorrection => ask_correction(run, actor, completion)?,
         // The answer is in the row already.
-        Effect::AnswerCorrection => {}
-        Effect::None | Effect::Refuse | Effect::DecideFor | Effect::DecideAgainst => {
-            return Ok(false);
-        }
+        Effect::AnswerCorrection
+        | Effect::None
+        | Effect::Refuse
+        | Effect::DecideFor
+        | Effect::DecideAgainst => {}
     }
-    Ok(true)
+    Ok(())
 }
 
 fn record_inspection(
@@ -295,6 +281,7 @@ fn record_inspection(
     actor: &Actor,
     case: &CaseRow,
     completion: &Completion,
+    data: serde_json::Value,
 ) -> Result<()> {
     let second = completion
         .second_officer
@@ -326,8 +313,8 @@ fn record_inspection(
         "INSERT INTO inspection (id, case_id, inspected_on, officer_id, second_officer_id, finding, data) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
-            id, case.id, on, actor.account_id(), second, completion.values.text("findings"),
-            completion.values.to_json()
+            id, case.id, on, actor.account_id(), second,
+            data.get("findings").and_then(serde_json::Value::as_str).unwrap_or_default(), &data
         ],
     )?;
     let detail = json!({ "second": colleague });
@@ -352,7 +339,8 @@ pub fn withdraw(
     version: i64,
     reason: &str,
 ) -> Result<Completed> {
-    let mut case = load_case(tx, case)?;
+    let case = load_case(tx, case)?;
+    let tasks = tasks_of(tx, case.id)?;
     if actor.party != Some(case.party) {
         return Err(
             Refusal::not_found("没有这个办件，或者您无权办理。请从「我的办件」重新进入。").into(),
@@ -361,35 +349,24 @@ pub fn withdraw(
     if case.version != version {
         return Err(changed_meanwhile());
     }
-    let batched = tasks_of(tx, case.id)?
-        .iter()
-        .any(|task| task.role == "batch");
+    let batched = tasks.iter().any(|task| task.role == "batch");
     if case.ended_at.is_some() || batched {
         let message =
             "办件已办结或已列入拟补名单，不能再撤回。如需放弃补贴，请在公示期内提出书面说明。";
         return Err(Refusal::conflict("withdraw-late", message).into());
     }
     let package = item::load(tx, &case.item_hash)?;
-    case.state = "withdrawn".to_owned();
-    case.ended_at = Some(tx.now());
-    let mut run = Run {
-        tx,
-        package: &package,
-        case,
-        context: policy::feel::Context::new(),
-    };
+    let mut run = Run::new(tx, &package, case, tasks);
+    run.case.state = "withdrawn".to_owned();
+    run.case.ended_at = Some(tx.now());
     run.advance(Input::Cancel)?;
     run.save()?;
+    release_claim(tx, run.case.id)?;
+    close_open_suspensions(tx, actor, run.case.id)?;
+    let reason = vocab::mask_numbers(reason.trim());
+    let reason: String = reason.chars().take(200).collect();
+    run.note(actor, "case.withdraw", json!({ "reason": reason }));
     let case = run.case;
-    release_claim(tx, case.id)?;
-    close_open_suspensions(tx, actor, case.id)?;
-    event(
-        tx,
-        actor,
-        "case.withdraw",
-        case.id,
-        json!({ "reason": vocab::mask_numbers(reason.trim()).chars().take(200).collect::<String>() }),
-    )?;
     let message = format!("办件 {} 已撤回。", case.number);
     Ok(Completed {
         case: case.id,
@@ -415,7 +392,9 @@ pub fn complete_by_batch(
 ) -> Result<Completed> {
     let case = load_case(tx, case)?;
     let package = item::load(tx, &case.item_hash)?;
-    let task = open_task_at(tx, case.id, node)?.ok_or_else(changed_meanwhile)?;
+    let tasks = waiting_of(tx, case.id)?;
+    let task = tasks.iter().find(|task| task.node == node);
+    let task = task.ok_or_else(changed_meanwhile)?.clone();
     let spec = task_spec(&package, &task)?;
     if spec.role != "batch" {
         return Err(Refusal::forbidden("task-role", "这项任务不由批次办理。").into());
@@ -429,22 +408,22 @@ pub fn complete_by_batch(
         task: task.id,
         version: task.version,
         outcome: outcome.value.clone(),
-        reason: reason.to_owned(),
+        reason: vocab::mask_numbers(reason),
         correction: String::new(),
         values: Values::default(),
         second_officer: None,
     };
-    finish(tx, actor, &package, case, &task, &completion, outcome)
+    let run = Run::new(tx, &package, case, tasks);
+    finish(run, actor, &task, &completion, outcome)
 }
 
 /// Tells the applicant what concerns him: acceptance, a correction asked, a decision.
 fn tell_applicant(
     tx: &Tx,
-    package: &Package,
     case: &CaseRow,
     task: &TaskRow,
     outcome: &Outcome,
-    reason: &str,
+    (reason, until): (&str, &str),
 ) -> Result<()> {
     let what = match outcome.effect {
         Effect::Accept => "申报已受理",
@@ -460,36 +439,13 @@ fn tell_applicant(
     } else {
         format!("\n说明：{}", reason.trim())
     };
-    let until = if outcome.effect == Effect::AskCorrection {
-        until_when(tx, package, case.id)?
-    } else {
-        String::new()
-    };
+    let asks = outcome.effect == Effect::AskCorrection;
+    let until = if asks { until } else { "" };
     let body = format!(
         "办件号 {}，{}：{}。{reason}{until}",
         case.number, task.name, outcome.label
     );
     party::notify(tx, case.party, Some(case.id), &title, &body)
-}
-
-/// The case and its tasks that this command created, ended or took back.
-pub(super) fn changed_rows(tx: &Tx, case: CaseId) -> Result<Vec<(&'static str, uuid::Uuid)>> {
-    let now = Some(tx.now());
-    let tasks = tasks_of(tx, case)?.into_iter();
-    let touched = tasks.filter(|task| Some(task.created_at) == now || task.completed_at == now);
-    let mut rows = vec![("casework", case.0)];
-    rows.extend(touched.map(|task| ("task", task.id.0)));
-    Ok(rows)
-}
-
-pub(super) fn event(
-    tx: &Tx,
-    actor: &Actor,
-    command: &'static str,
-    case: CaseId,
-    detail: serde_json::Value,
-) -> Result<()> {
-    event_rows(tx, actor, command, case, detail, changed_rows(tx, case)?)
 }
 
 pub(super) fn event_rows(

@@ -94,9 +94,9 @@ pub(super) fn desk(
             .iter()
             .any(|o| o.effect == item::Effect::AskCorrection),
         reason_hint: if spec.outcomes.iter().all(|outcome| outcome.reason) {
-            "必须写明，申请人能看到"
+            "必须写明，申请人能看到；电话、证件号等长号码只保留末四位"
         } else {
-            "退回补正、不予受理、不予支持时必须写明，申请人能看到"
+            "退回补正、不予受理、不予支持时必须写明，申请人能看到；电话、证件号等长号码只保留末四位"
         },
         inspects: spec.duty == "inspect",
         colleagues: facts.colleagues.clone(),

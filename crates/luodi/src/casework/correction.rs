@@ -7,9 +7,9 @@ use serde_json::json;
 use vocab::Cause;
 
 use super::commands::{Completed, Completion, event_rows, finish, task_spec};
-use super::engine::{changed_meanwhile, due_at};
+use super::engine::{Run, changed_meanwhile, due_at};
 use super::facts;
-use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of};
+use super::queries::{CaseRow, TaskRow, load_case, load_task, waiting_of};
 use super::submit::{claim, keep_values, release_claim};
 use super::suspension::{end_suspension, start_suspension};
 use crate::access::{Actor, Role, may_see};
@@ -20,21 +20,13 @@ use crate::item::{self, Package, TaskSpec};
 use crate::params;
 use crate::party;
 use crate::refusal::{Refusal, Refusals, Result};
-use crate::store::{Query, Tx, day_in_china};
+use crate::store::{Tx, day_in_china};
 
 /// A correction that the procedure asks for by itself, such as of the filing after an inspection:
 /// a task of the applicant with the item's own words, when no officer has asked. Gives the words.
-pub(super) fn ask_as_the_process_says(
-    tx: &Tx,
-    actor: &Actor,
-    package: &Package,
-    case: &CaseRow,
-) -> Result<Option<String>> {
-    let tasks = tasks_of(tx, case.id)?;
-    let open = tasks
-        .iter()
-        .find(|task| task.state == "open" && task.role == Role::Applicant.code());
-    let asks = open
+pub(super) fn ask_as_the_process_says(run: &mut Run<'_>, actor: &Actor) -> Result<Option<String>> {
+    let (tx, package) = (run.tx, run.package);
+    let asks = waits_for_applicant(&run.tasks)
         .and_then(|task| package.task(&task.node))
         .and_then(|spec| spec.asks.as_deref());
     let Some(asks) = asks else {
@@ -42,17 +34,16 @@ pub(super) fn ask_as_the_process_says(
     };
     let asked = tx.row_opt(
         "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
-        params![case.id],
+        params![run.case.id],
         |row| row.get::<i64>(0),
     )?;
     if asked.is_some() {
         return Ok(None);
     }
-    ask(tx, actor, case, "wrong", asks)?;
+    ask(run, actor, "wrong", asks)?;
+    let case = &run.case;
     let title = format!("申报材料需要补正：{}", case.title);
-    let by = open
-        .and_then(|task| answer_by(package, task))
-        .map_or_else(String::new, answer_by_zh);
+    let by = until_when(package, &run.tasks);
     let body = format!("办件号 {}。{asks}{by}", case.number);
     party::notify(tx, case.party, Some(case.id), &title, &body)?;
     Ok(Some(asks.to_owned()))
@@ -60,13 +51,19 @@ pub(super) fn ask_as_the_process_says(
 
 /// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
 pub(super) fn ask_correction(
-    tx: &Tx,
+    run: &mut Run<'_>,
     actor: &Actor,
-    case: &CaseRow,
     completion: &Completion,
 ) -> Result<()> {
     let asked = completion.reason.trim();
-    ask(tx, actor, case, &completion.correction, asked)
+    ask(run, actor, &completion.correction, asked)
+}
+
+/// The open task that waits for the applicant.
+fn waits_for_applicant(tasks: &[TaskRow]) -> Option<&TaskRow> {
+    tasks
+        .iter()
+        .find(|task| task.state == "open" && task.role == Role::Applicant.code())
 }
 
 /// The last day on which the applicant may do a task, where the process closes the case after it.
@@ -94,16 +91,13 @@ fn answer_by_zh(day: Date) -> String {
 
 /// The sentence that ends a message about the correction that is open now; empty where nobody is
 /// waited for or nothing closes the case.
-pub(super) fn until_when(q: &dyn Query, package: &Package, case: CaseId) -> Result<String> {
-    let tasks = tasks_of(q, case)?;
-    let open = tasks
-        .iter()
-        .find(|task| task.state == "open" && task.role == Role::Applicant.code());
-    let day = open.and_then(|task| answer_by(package, task));
-    Ok(day.map_or_else(String::new, answer_by_zh))
+pub(super) fn until_when(package: &Package, tasks: &[TaskRow]) -> String {
+    let day = waits_for_applicant(tasks).and_then(|task| answer_by(package, task));
+    day.map_or_else(String::new, answer_by_zh)
 }
 
-fn ask(tx: &Tx, actor: &Actor, case: &CaseRow, kind: &str, asked: &str) -> Result<()> {
+fn ask(run: &mut Run<'_>, actor: &Actor, kind: &str, asked: &str) -> Result<()> {
+    let (tx, case) = (run.tx, &mut run.case);
     let id = tx.new_id();
     tx.execute(
         "INSERT INTO correction (id, case_id, kind, asked, asked_by, asked_at) \
@@ -120,6 +114,7 @@ fn ask(tx: &Tx, actor: &Actor, case: &CaseRow, kind: &str, asked: &str) -> Resul
     )?;
     if case.accepted_on.is_some() {
         start_suspension(tx, actor, case.id, Cause::Correction, tx.today(), asked)?;
+        case.suspensions += 1;
     }
     Ok(())
 }
@@ -136,6 +131,7 @@ pub fn answer_correction(
     values: &Values,
     answer: &str,
 ) -> Result<Completed> {
+    let answer = &vocab::mask_numbers(answer);
     let task = load_task(tx, task)?;
     let case = load_case(tx, task.case)?;
     let package = item::load(tx, &case.item_hash)?;
@@ -186,7 +182,10 @@ pub fn answer_correction(
         values: Values::default(),
         second_officer: None,
     };
-    finish(tx, actor, &package, case, &task, &completion, outcome)
+    // As it is now that the answer stands in it.
+    let (case, tasks) = (load_case(tx, case.id)?, waiting_of(tx, case.id)?);
+    let run = Run::new(tx, &package, case, tasks);
+    finish(run, actor, &task, &completion, outcome)
 }
 
 /// Refuses an answer without the papers that are wanted anew, and one that explains too long.

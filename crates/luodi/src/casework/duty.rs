@@ -132,6 +132,7 @@ pub(super) fn record_for(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) 
             "INSERT INTO case_duty (case_id, account_id, duty) VALUES (?1, ?2, ?3)",
             params![case, account, duty.code()],
         )?;
+        tx.part("case_duty", case.0);
     }
     Ok(())
 }

@@ -1,49 +1,109 @@
 //! Carries a case on: one input to the process, then its effects as rows, in the command's
 //! transaction. The process itself is pure and knows nothing of rows.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::fmt::Write;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use policy::feel::{Context, Scope, Value};
+use policy::feel::{self, Context};
 use process::{ConditionError, Conditions, Effect, Flow, Input, Node, NodeIx, State, TimerSpec};
 use serde_json::json;
+use uuid::Uuid;
 use vocab::Calendar;
 
-use super::queries::CaseRow;
-use super::{measure, state};
+use super::commands::{Completion, sealed_data};
+use super::queries::{CaseRow, TaskRow};
+use super::{facts, measure, state};
+use crate::access::Actor;
 use crate::ids::TaskId;
 use crate::item::Package;
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
-use crate::store::{Job, Tx};
+use crate::store::{Event, Job, Tx, Value};
 
 /// The most inputs one command may cause: services answering services.
 const MAX_INPUTS: usize = 100;
 
 /// A case on its way through one command. `save` writes what changed.
+///
+/// Each row is written once and stamped with the event the command is about to note.
 pub(super) struct Run<'a> {
     pub(super) tx: &'a Tx<'a>,
     pub(super) package: &'a Package,
     pub(super) case: CaseRow,
-    pub(super) context: Context,
+    /// The tasks that wait, and those this command ended, oldest first.
+    pub(super) tasks: Vec<TaskRow>,
+    /// The outcome just given, for conditions and the policy; empty where there is none.
+    pub(super) outcome: String,
+    /// What they may ask about, once one of them asked.
+    pub(super) context: OnceCell<Context>,
+    /// The id of the event.
+    pub(super) event: Uuid,
+    /// Tasks created, ended or taken back.
+    touched: Vec<TaskId>,
+    /// Why the amount is what it is, where it was computed in this command.
+    explained: Option<String>,
+    /// What the row held of the columns that are written only where they changed.
+    stored: Vec<(&'static str, Value)>,
+}
+
+/// Columns that stand in indexes or are wide: an unchanged one costs more than it tells.
+fn written_if_changed(case: &CaseRow) -> Vec<(&'static str, Value)> {
+    vec![
+        ("state", case.state.as_str().into()),
+        ("amount_fen", case.amount.into()),
+        ("accepted_on", case.accepted_on.into()),
+        ("due_on", case.due_on.into()),
+        ("suspended", case.suspended.into()),
+        ("ended_at", case.ended_at.into()),
+    ]
+}
+
+impl<'a> Run<'a> {
+    /// A case as it was loaded, with its tasks.
+    pub(super) fn new(
+        tx: &'a Tx<'a>,
+        package: &'a Package,
+        case: CaseRow,
+        tasks: Vec<TaskRow>,
+    ) -> Self {
+        Self {
+            tx,
+            package,
+            stored: written_if_changed(&case),
+            case,
+            tasks,
+            outcome: String::new(),
+            context: OnceCell::new(),
+            event: tx.new_id(),
+            touched: Vec::new(),
+            explained: None,
+        }
+    }
 }
 
 impl Run<'_> {
     /// Gives the process one input and carries out everything that follows.
     pub(super) fn advance(&mut self, input: Input) -> Result<()> {
         let mut inputs = VecDeque::from([input]);
+        let mut state = self.stored_state()?;
         for _ in 0..MAX_INPUTS {
             let Some(input) = inputs.pop_front() else {
+                self.case.process_state = serde_json::to_string(&state).map_err(corrupt)?;
                 return Ok(());
             };
-            let state: State = self.stored_state()?;
             let mut conditions = Feel {
-                context: &self.context,
+                run: self,
+                fault: None,
             };
-            let step = process::step(&self.package.process, &state, input, &mut conditions)
-                .map_err(|error| Refusal::conflict("process", error.message_zh()))?;
-            self.case.process_state = serde_json::to_string(&step.state).map_err(corrupt)?;
+            let step = process::step(&self.package.process, &state, input, &mut conditions);
+            if let Some(fault) = conditions.fault {
+                return Err(fault);
+            }
+            let step = step.map_err(|error| Refusal::conflict("process", error.message_zh()))?;
+            state = step.state;
             for effect in step.effects {
                 inputs.extend(self.carry_out(effect)?);
             }
@@ -53,6 +113,16 @@ impl Run<'_> {
             "流程没有停下来等待办理，请联系事项管理员检查流程图。",
         )
         .into())
+    }
+
+    /// What conditions and the policy may ask about. Opening the form takes the party's key, and
+    /// most conditions ask for the outcome alone.
+    fn context(&self) -> Result<&Context> {
+        if let Some(known) = self.context.get() {
+            return Ok(known);
+        }
+        let context = facts::asked(self.tx, self.package, &self.case, &self.outcome)?;
+        Ok(self.context.get_or_init(|| context))
     }
 
     fn stored_state(&self) -> Result<State> {
@@ -96,26 +166,116 @@ impl Run<'_> {
         let node = self.node(node)?;
         let spec = self.package.item.tasks.get(&node.id);
         let spec = spec.ok_or_else(|| corrupt(format!("task {} is not in item.toml", node.id)))?;
-        let (id, name) = (node.id.clone(), node.name.clone());
-        let (role, duty, state) = (spec.role.clone(), spec.duty.clone(), spec.state.clone());
-        self.tx.execute(
-            "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'open', ?8, 1)",
+        let task = TaskRow {
+            id: TaskId(self.tx.new_id()),
+            case: self.case.id,
+            activity,
+            node: node.id.clone(),
+            name: node.name.clone(),
+            role: spec.role.clone(),
+            state: "open".to_owned(),
+            created_at: self.tx.now(),
+            completed_at: None,
+            completed_by: None,
+            outcome: None,
+            reason: None,
+            data: None,
+            version: 1,
+        };
+        self.tx.write_stamped(
+            "task",
+            self.event,
+            "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version, \
+             last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
-                TaskId(self.tx.new_id()), self.case.id, activity, id, name, role, duty, self.tx.now()
+                task.id, task.case, activity, &task.node, &task.name, &task.role, &spec.duty,
+                &task.state, task.created_at, task.version, self.event
             ],
         )?;
-        self.case.state = state;
+        self.case.state.clone_from(&spec.state);
+        self.touched.push(task.id);
+        self.tasks.push(task);
         Ok(())
     }
 
-    fn cancel_task(&self, activity: u32) -> Result<()> {
-        self.tx.execute(
-            "UPDATE task SET state = 'cancelled', completed_at = ?3, version = version + 1 \
-             WHERE case_id = ?1 AND activity = ?2 AND state = 'open'",
-            params![self.case.id, activity, self.tx.now()],
+    fn cancel_task(&mut self, activity: u32) -> Result<()> {
+        let cancelled = self.tx.write_stamped(
+            "task",
+            self.event,
+            "UPDATE task SET state = 'cancelled', completed_at = ?3, version = version + 1, \
+             last_event = ?4 WHERE case_id = ?1 AND activity = ?2 AND state = 'open'",
+            params![self.case.id, activity, self.tx.now(), self.event],
         )?;
+        for id in cancelled.into_iter().map(TaskId) {
+            let now = self.tx.now();
+            let mut tasks = self.tasks.iter_mut();
+            if let Some(task) = tasks.find(|task| task.id == id) {
+                "cancelled".clone_into(&mut task.state);
+                task.completed_at = Some(now);
+            }
+            self.touched.push(id);
+        }
         Ok(())
+    }
+
+    /// Ends a task as an officer says, if it is open at the version his page showed.
+    pub(super) fn end_task(
+        &mut self,
+        actor: &Actor,
+        task: &TaskRow,
+        completion: &Completion,
+    ) -> Result<bool> {
+        let now = self.tx.now();
+        let sealed = sealed_data(self.tx, self.package, &self.case, (task, completion))?;
+        let reason = completion.reason.trim();
+        let ended = self.tx.write_stamped(
+            "task",
+            self.event,
+            "UPDATE task SET state = 'done', completed_at = ?3, completed_by = ?4, \
+             completed_by_label = ?5, outcome = ?6, reason = ?7, data = ?8, version = version + 1, \
+             last_event = ?9 WHERE id = ?1 AND version = ?2 AND state = 'open'",
+            params![
+                completion.task,
+                completion.version,
+                now,
+                actor.account_id(),
+                &actor.name,
+                &completion.outcome,
+                reason,
+                sealed,
+                self.event
+            ],
+        )?;
+        if ended.is_empty() {
+            return Ok(false);
+        }
+        self.touched.push(completion.task);
+        let mut tasks = self.tasks.iter_mut();
+        if let Some(task) = tasks.find(|task| task.id == completion.task) {
+            "done".clone_into(&mut task.state);
+            task.completed_at = Some(now);
+            task.completed_by = Some(actor.name.clone());
+            task.outcome = Some(completion.outcome.clone());
+            task.reason = Some(reason.to_owned());
+            task.data = Some(completion.values.to_json());
+        }
+        Ok(true)
+    }
+
+    /// Notes what the command did, with the case and the tasks it created, ended or took back.
+    pub(super) fn note(&self, actor: &Actor, command: &'static str, detail: serde_json::Value) {
+        let case = ("casework", self.case.id.0);
+        let tasks = self.touched.iter().map(|task| ("task", task.0));
+        self.tx.event_as(
+            self.event,
+            Event {
+                actor: actor.to_ref(),
+                command,
+                subject: case,
+                detail,
+                rows: [case].into_iter().chain(tasks).collect(),
+            },
+        );
     }
 
     fn start_timer(&self, activity: u32, spec: TimerSpec) -> Result<()> {
@@ -157,9 +317,9 @@ impl Run<'_> {
     fn evaluate(&mut self) -> Result<()> {
         let policy = self.package.policy.as_ref();
         let policy = policy.ok_or_else(|| corrupt("the item names no policy"))?;
-        let assessment = policy.assess(&self.context)?;
+        let assessment = policy.assess(self.context()?)?;
         self.case.amount = Some(assessment.amount);
-        self.case.explanation = Some(assessment.explanation);
+        self.explained = Some(assessment.explanation);
         Ok(())
     }
 
@@ -171,18 +331,31 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes what the inputs changed, if nobody else changed the case meanwhile.
+    /// Writes what changed, if nobody else changed the case meanwhile.
     pub(super) fn save(&self) -> Result<()> {
         let case = &self.case;
-        let saved = self.tx.execute(
-            "UPDATE casework SET state = ?3, process_state = ?4, amount_fen = ?5, explanation = ?6, \
-             ended_at = ?7, version = version + 1 WHERE id = ?1 AND version = ?2",
-            params![
-                case.id, case.version, &case.state, &case.process_state, case.amount,
-                case.explanation.as_ref().map(serde_json::Value::to_string), case.ended_at
-            ],
-        )?;
-        if saved != 1 {
+        let mut values = params![case.id, case.version, self.event, &case.process_state].to_vec();
+        let mut sql =
+            "UPDATE casework SET version = version + 1, last_event = ?3, process_state = ?4"
+                .to_owned();
+        let mut set = |column: &str, value: Value| {
+            values.push(value);
+            // Writing to a String cannot fail.
+            let _ = write!(sql, ", {column} = ?{}", values.len());
+        };
+        for ((column, is), (_, was)) in written_if_changed(case).into_iter().zip(&self.stored) {
+            if is != *was {
+                set(column, is);
+            }
+        }
+        if let Some(explanation) = &self.explained {
+            set("explanation", explanation.into());
+        }
+        sql.push_str(" WHERE id = ?1 AND version = ?2");
+        let saved = self
+            .tx
+            .write_stamped("casework", self.event, &sql, &values)?;
+        if saved.is_empty() {
             return Err(changed_meanwhile());
         }
         if state::is_without_money(&case.state) {
@@ -240,29 +413,31 @@ pub(super) fn due_at(spec: TimerSpec, now: Timestamp, today: Date) -> Result<Tim
 }
 
 /// Conditions on flows, in FEEL, over the context of the case.
-struct Feel<'a> {
-    context: &'a Context,
+struct Feel<'a, 'r> {
+    run: &'a Run<'r>,
+    /// Why the context could not be had, which is no fault of the condition.
+    fault: Option<Error>,
 }
 
-impl Conditions for Feel<'_> {
+impl Conditions for Feel<'_, '_> {
     fn holds(&mut self, flow: &Flow) -> Result<bool, ConditionError> {
         let Some(text) = &flow.condition else {
             return Ok(true);
         };
         let wrong = |message: String| ConditionError { message };
-        let scope = self
-            .context
-            .iter()
-            .fold(Scope::new(), |scope, (name, _)| scope.with(name));
-        let expression = policy::parse_expression(text, &scope).map_err(|findings| {
-            wrong(
-                findings
-                    .first()
-                    .map_or_else(|| text.clone(), |finding| finding.message_zh.clone()),
-            )
-        })?;
-        match expression.evaluate(self.context).value {
-            Value::Bool(holds) => Ok(holds),
+        let condition = self.run.package.condition(text);
+        let condition = condition.ok_or_else(|| wrong(format!("条件「{text}」无法识别")))?;
+        let value = if condition.of_outcome {
+            condition.evaluate(&facts::outcome(&self.run.outcome))
+        } else {
+            let context = self.run.context().map_err(|fault| {
+                self.fault = Some(fault);
+                wrong(String::new())
+            })?;
+            condition.evaluate(context)
+        };
+        match value {
+            feel::Value::Bool(holds) => Ok(holds),
             _ => Err(wrong(format!("「{text}」没有得出是或否"))),
         }
     }

@@ -4,15 +4,46 @@
 use policy::feel::{Context, Value};
 use serde_json::Value as Json;
 
-use super::queries::{CaseRow, TaskRow};
-use crate::form::{Form, Values};
+use super::queries::{CaseRow, TaskRow, tasks_of};
+use crate::form::{Field, Form, Values};
 use crate::item::Package;
 use crate::refusal::Result;
 use crate::store::Query;
 
 /// The form's values with personal ones opened. Reads the party's key.
 pub(super) fn open_form(q: &dyn Query, form: &Form, case: &CaseRow) -> Result<Values> {
-    Ok(form.open(&case.form, &|sealed| q.open(case.party.0, sealed))?)
+    Ok(form.open(&case.form.read()?, &|sealed| q.open(case.party.0, sealed))?)
+}
+
+/// The context of an item's conditions and policy as the case stands: only what they ask for is
+/// opened and read.
+pub(super) fn asked(
+    q: &dyn Query,
+    package: &Package,
+    case: &CaseRow,
+    outcome: &str,
+) -> Result<Context> {
+    let stored = package
+        .form
+        .part_of(&case.form.read()?, &|field| package.asks_for(field));
+    let values = package
+        .form
+        .open(&stored, &|sealed| q.open(case.party.0, sealed))?;
+    let wanted = |field: &Field| package.asks_for(field);
+    Ok(of_fields(
+        package,
+        &values,
+        &tasks_of(q, case.id)?,
+        outcome,
+        &wanted,
+    ))
+}
+
+/// The context of conditions that ask for nothing but the outcome just given.
+pub(super) fn outcome(outcome: &str) -> Context {
+    let mut context = Context::new();
+    context.insert("outcome", Value::from(outcome));
+    context
 }
 
 /// The context in which conditions, policies and checks of the item are evaluated. Later tasks'
@@ -24,7 +55,17 @@ pub(super) fn context(
     tasks: &[TaskRow],
     outcome: &str,
 ) -> Context {
-    let mut context = package.form.feel_context(values);
+    of_fields(package, values, tasks, outcome, &|_| true)
+}
+
+fn of_fields(
+    package: &Package,
+    values: &Values,
+    tasks: &[TaskRow],
+    outcome: &str,
+    wanted: &dyn Fn(&Field) -> bool,
+) -> Context {
+    let mut context = package.form.feel_context_of(values, wanted);
     let checked = tasks.iter().filter(|task| {
         let spec = package.item.tasks.get(&task.node);
         let ended = spec.zip(task.outcome.as_deref());
@@ -34,7 +75,7 @@ pub(super) fn context(
         if let (Some(form), Some(data @ Json::Object(_))) =
             (package.task_form(&task.node), &task.data)
         {
-            let entered = form.feel_context(&Values::from_json(data.clone()));
+            let entered = form.feel_context_of(&Values::from_json(data.clone()), wanted);
             for (name, value) in entered.iter() {
                 context.insert(name.clone(), value.clone());
             }

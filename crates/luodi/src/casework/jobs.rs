@@ -5,13 +5,12 @@ use serde_json::json;
 
 use super::clock;
 use super::engine::Run;
-use super::facts;
-use super::queries::{load_case, tasks_of};
+use super::queries::{load_case, waiting_of};
 use crate::access::Actor;
 use crate::ids::CaseId;
 use crate::item;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Event, Tx};
+use crate::store::Tx;
 
 /// A timer of a case fires. A case that has moved on meanwhile is left as it is.
 ///
@@ -33,32 +32,20 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
         return Ok(());
     }
     let actor = Actor::system(case.region);
-    let values = facts::open_form(tx, &package.form, &case)?;
-    let context = facts::context(&package, &values, &tasks_of(tx, case.id)?, "");
+    let tasks = waiting_of(tx, case.id)?;
     let id = case.id;
-    let mut run = Run {
-        tx,
-        package: &package,
-        case,
-        context,
-    };
+    let mut run = Run::new(tx, &package, case, tasks);
     run.advance(Input::TimerFired {
         activity: ActivityId(activity),
     })?;
-    run.save()?;
     let ended = run.case.ended_at.is_some();
     if ended {
         super::suspension::close_open_suspensions(tx, &actor, id)?;
     }
-    clock::refresh(tx, id)?;
+    clock::set(tx, &mut run.case, tx.today())?;
+    run.save()?;
     let detail = json!({ "activity": activity, "state": &run.case.state });
-    tx.event(Event {
-        actor: actor.to_ref(),
-        command: "case.timer",
-        subject: ("casework", id.0),
-        detail,
-        rows: super::commands::changed_rows(tx, id)?,
-    });
+    run.note(&actor, "case.timer", detail);
     if ended {
         super::submit::release_claim(tx, id)?;
         let title = format!("办件已关闭：{}", run.case.title);

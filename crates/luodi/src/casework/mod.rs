@@ -13,6 +13,7 @@ mod commands;
 mod complete_pages;
 mod correct_pages;
 mod correction;
+pub mod dossier;
 mod draft;
 mod duty;
 mod engine;

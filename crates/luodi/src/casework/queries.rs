@@ -6,10 +6,11 @@ use jiff::civil::Date;
 use vocab::{Fen, RegionCode};
 
 use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see, visible_where};
+use crate::form::{has_sealed, open_value};
 use crate::ids::{AccountId, BankAccountId, CaseId, DepartmentId, ItemId, PartyId, TaskId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Row, StoreError, Value, holding};
+use crate::store::{Document, Query, Row, StoreError, Value, holding};
 
 /// A case as its row holds it.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub struct CaseRow {
     /// Where the process stands.
     pub process_state: String,
     /// Form values, personal ones sealed.
-    pub form: serde_json::Value,
+    pub form: Document,
     /// Version of the form alone.
     pub form_version: i64,
     /// The account the money goes to.
@@ -56,14 +57,20 @@ pub struct CaseRow {
     pub submitted_at: Timestamp,
     /// Day of acceptance.
     pub accepted_on: Option<Date>,
+    /// The day an incomplete application was completed: the limit counts anew from it.
+    pub restarted_on: Option<Date>,
     /// Due at 24:00 of this day.
     pub due_on: Option<Date>,
     /// The promised limit.
-    pub limit_working_days: u32,
+    pub limit_working_days: u16,
+    /// The clock stands.
+    pub suspended: bool,
+    /// How often the clock was stopped.
+    pub suspensions: u32,
     /// Computed amount.
     pub amount: Option<Fen>,
     /// Why this amount.
-    pub explanation: Option<serde_json::Value>,
+    pub explanation: Option<Document>,
     /// When the case ended.
     pub ended_at: Option<Timestamp>,
     /// Version of the case.
@@ -84,7 +91,8 @@ impl CaseRow {
 const CASE_COLUMNS: &str = "id, number, item_id, item_hash, region_code, department_id, party_id, title, \
      channel, period, state, process_state, form, form_version, bank_account_id, submitted_by, \
      submitted_at, accepted_on, due_on, limit_working_days, amount_fen, explanation, ended_at, version, \
-     party_kind, party_name, item_name";
+     party_kind, party_name, item_name, restarted_on, suspended, \
+     (SELECT COUNT(*) FROM suspension s WHERE s.case_id = casework.id)";
 
 fn case_row(row: &Row<'_>) -> Result<CaseRow, StoreError> {
     Ok(CaseRow {
@@ -115,6 +123,9 @@ fn case_row(row: &Row<'_>) -> Result<CaseRow, StoreError> {
         party_kind: row.get(24)?,
         party_name: row.get(25)?,
         item_name: row.get(26)?,
+        restarted_on: row.get(27)?,
+        suspended: row.get(28)?,
+        suspensions: row.get(29)?,
     })
 }
 
@@ -199,26 +210,50 @@ fn task_row(row: &Row<'_>) -> Result<TaskRow, StoreError> {
 /// A task by its id.
 pub(super) fn load_task(q: &dyn Query, id: TaskId) -> Result<TaskRow> {
     let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE id = ?1");
-    q.row_opt(&sql, params![id], task_row)?
+    let task = q.row_opt(&sql, params![id], task_row)?;
+    task.map(|task| opened(q, task))
+        .transpose()?
         .ok_or_else(|| Refusal::not_found("没有这项任务，可能已由系统收回。请刷新页面。").into())
 }
 
 /// Every task of a case, oldest first.
 pub(super) fn tasks_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, StoreError> {
     let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 ORDER BY created_at, id");
-    q.rows(&sql, params![case], task_row)
+    let tasks = q.rows(&sql, params![case], task_row)?;
+    tasks.into_iter().map(|task| opened(q, task)).collect()
 }
 
-/// The open task of a case at a node of its process.
-pub(super) fn open_task_at(
+/// A task with the personal values of its form opened; few forms have any.
+fn opened(q: &dyn Query, task: TaskRow) -> Result<TaskRow, StoreError> {
+    let data = task
+        .data
+        .as_ref()
+        .map(|data| open_data(q, task.case, data))
+        .transpose()?;
+    Ok(TaskRow { data, ..task })
+}
+
+/// What a task's form of a case brought in, opened.
+pub(super) fn open_data(
     q: &dyn Query,
     case: CaseId,
-    node: &str,
-) -> Result<Option<TaskRow>, StoreError> {
+    data: &serde_json::Value,
+) -> Result<serde_json::Value, StoreError> {
+    if !has_sealed(data) {
+        return Ok(data.clone());
+    }
+    let sql = "SELECT party_id FROM casework WHERE id = ?1";
+    let party: PartyId = q.row(sql, params![case], |row| row.get(0))?;
+    open_value(data, &|sealed| q.open(party.0, sealed))
+}
+
+/// The tasks of a case that wait, oldest first.
+pub(super) fn waiting_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, StoreError> {
     let sql = format!(
-        "SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND node = ?2 AND state = 'open'"
+        "SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND state = 'open' ORDER BY created_at, id"
     );
-    q.row_opt(&sql, params![case, node], task_row)
+    let tasks = q.rows(&sql, params![case], task_row)?;
+    tasks.into_iter().map(|task| opened(q, task)).collect()
 }
 
 /// The task of a case that waits, the latest where several do.
@@ -226,16 +261,17 @@ pub(super) fn open_task_at(
 /// # Errors
 /// Refused as a conflict where the case waits for nobody.
 pub fn open_task(q: &dyn Query, case: CaseId) -> Result<TaskRow> {
-    tasks_of(q, case)?
-        .into_iter()
-        .rfind(|task| task.state == "open")
-        .ok_or_else(|| {
-            Refusal::conflict(
-                "nothing-open",
-                "这个办件目前没有待办理的任务。请刷新页面查看最新情况。",
-            )
-            .into()
-        })
+    let sql = format!(
+        "SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND state = 'open' \
+         ORDER BY created_at DESC, id DESC LIMIT 1"
+    );
+    q.row_opt(&sql, params![case], task_row)?.ok_or_else(|| {
+        Refusal::conflict(
+            "nothing-open",
+            "这个办件目前没有待办理的任务。请刷新页面查看最新情况。",
+        )
+        .into()
+    })
 }
 
 /// What a task's form brought in last under a key, such as `measured_kw`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde_json::json;
 use vocab::Fen;
@@ -17,11 +18,11 @@ use super::commands::withdraw;
 use super::complete_pages::{Desk, Typed, desk};
 use super::correction::answer_by;
 use super::path::{Happened, stages, trail};
-use super::queries::{CaseRow, TaskRow, find_case, tasks_of};
+use super::queries::{CaseRow, TaskRow, find_case, open_data, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
 use super::work::{CASE_STAFF, CASE_WORKERS};
 use super::{facts, state};
-use crate::access::{Role, Rule};
+use crate::access::{Actor, Role, Rule};
 use crate::account;
 use crate::attachment::{self, Attachment, Subject};
 use crate::form::{self, Errors, How, Values, ViewSection};
@@ -154,7 +155,7 @@ fn inspections(q: &dyn Query, package: &Package, case: CaseId) -> Result<Vec<Ins
     rows.into_iter()
         .map(|(inspected_on, first, second, data)| {
             let [first, second] = [first, second].map(|id| account::name_of(q, id));
-            let values = Values::from_json(data);
+            let values = Values::from_json(open_data(q, case, &data)?);
             let form = package.forms.get("inspection");
             let sections = form
                 .map(|form| form.view(&values, How::Masked))
@@ -240,12 +241,10 @@ pub(super) async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown
         state_words: state::words(&facts.case.state).to_owned(),
         state_look: state::look(&facts.case.state),
         stages: stages(facts),
-        why: facts
-            .case
-            .explanation
-            .as_ref()
-            .map(|explanation| why_rows(&facts.package, explanation))
-            .unwrap_or_default(),
+        why: match &facts.case.explanation {
+            Some(explanation) => why_rows(&facts.package, &explanation.read()?),
+            None => Vec::new(),
+        },
         sections: facts.package.form.view(&facts.values, how),
         revealed: !own && how == How::Plain,
         works: own || actor.roles.any(CASE_WORKERS),
@@ -282,12 +281,45 @@ pub(super) async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown
 
 async fn show(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> Answer {
     let facts = load(&app, &visit, id).await?;
+    note_opened(&app, &visit, id);
     let plain = Shown {
         typed: Typed::default(),
         errors: &[],
         how: How::Masked,
     };
     render(&app, &visit, &facts, plain).await
+}
+
+/// Looks into one case by one session within this span are one event of the log.
+const ONE_LOOK: SignedDuration = SignedDuration::from_mins(30);
+
+/// Notes that staff looked into a case. The page does not wait for it: what is personal is masked
+/// there, and each look at that has an event of its own which comes first.
+pub(super) fn note_opened(app: &App, visit: &Visit, case: CaseId) {
+    let Some(actor) = visit.actor.clone().filter(Actor::is_staff) else {
+        return;
+    };
+    let session = visit.token.as_deref().unwrap_or_default();
+    let look = format!("case.open {case} {session}");
+    if !app.attempts.is_first(&look, visit.now, ONE_LOOK) {
+        return;
+    }
+    let (store, command) = (app.store.clone(), Command::new("case.open", visit.now));
+    tokio::spawn(async move {
+        let noted = store.write(command, move |tx| {
+            tx.event(Event {
+                actor: actor.to_ref(),
+                command: "case.open",
+                subject: ("casework", case.0),
+                detail: json!({}),
+                rows: Vec::new(),
+            });
+            Ok::<_, Error>(())
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(%case, %error, "opening of case {case} not noted: {error}");
+        }
+    });
 }
 
 /// Files of a case as a form shows them.

@@ -5,7 +5,7 @@ use process::Input;
 use serde_json::json;
 use vocab::RegionCode;
 
-use super::commands::{Completed, event, event_rows};
+use super::commands::{Completed, event_rows};
 use super::draft::{self, DraftBody};
 use super::engine::Run;
 use super::facts;
@@ -98,6 +98,7 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     as_it_was_seen(tx, actor, submission, &offered.hash)?;
     let package = item::load(tx, &offered.hash)?;
     let party = party::find(tx, actor, submission.party)?;
+    party::not_erased(&party)?;
     may_submit(actor, submission)?;
     let place = Scope {
         region: offered.region,
@@ -145,17 +146,13 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     }
     let case = load_case(tx, id)?;
     keep_values(tx, &package, &case, &submission.values, false)?;
-    let context = facts::context(&package, &submission.values, &[], "");
-    let mut run = Run {
-        tx,
-        package: &package,
-        case,
-        context,
-    };
+    let mut run = Run::new(tx, &package, case, Vec::new());
+    // As they were filled in: no key is needed to open them.
+    run.context = facts::context(&package, &submission.values, &[], "").into();
     run.advance(Input::Start)?;
     run.save()?;
     let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
-    event(tx, actor, "case.submit", id, detail)?;
+    run.note(actor, "case.submit", detail);
     Ok(Completed {
         message: submitted_zh(submission.channel, &number),
         case: id,
@@ -265,12 +262,13 @@ pub(super) fn claim(
         "INSERT INTO case_claim (item_code, claim_key, case_id) VALUES (?1, ?2, ?3)",
         params![code, &key, case],
     )?;
+    tx.part("case_claim", case.0);
     Ok(())
 }
 
 /// A case that ended without money frees its key; the row stays, under a key of its own.
 pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
-    tx.execute(
+    let released = tx.execute(
         "UPDATE case_claim SET claim_key = claim_key || ' ' || ?2, released_at = ?3 \
          WHERE case_id = ?1 AND released_at IS NULL",
         params![
@@ -279,6 +277,9 @@ pub(super) fn release_claim(tx: &Tx, case: CaseId) -> Result<()> {
             tx.now()
         ],
     )?;
+    if released > 0 {
+        tx.part("case_claim", case.0);
+    }
     Ok(())
 }
 
@@ -291,6 +292,7 @@ pub(super) fn keep_values(
     again: bool,
 ) -> Result<()> {
     for (name, text, number) in package.indexed(values) {
+        tx.part("case_value", case.id.0);
         let kept = again
             && tx.execute(
                 "UPDATE case_value SET text_value = ?3, number_value = ?4 WHERE case_id = ?1 AND name = ?2",

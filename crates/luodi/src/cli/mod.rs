@@ -1,8 +1,12 @@
 //! The command line: what an operator types, and how it reaches a store that a server holds.
 
+mod audit;
+mod copy;
 mod forward;
+mod keys;
 mod run;
 mod serve;
+mod witness;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -13,9 +17,10 @@ use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 
 use crate::store::{Options, Store, StoreError};
-use crate::web::{Clock, Network};
+use crate::web::{Clock, Limits, Network, Tls};
 
-pub use serve::app as application;
+pub use audit::AuditWhat;
+pub use serve::{More, app as application};
 
 /// Luodi 落地：从线索到达产，从政策到兑付。
 #[derive(Clone, Debug, Parser)]
@@ -28,6 +33,14 @@ pub struct Cli {
     /// postgres://luodi@db.example/luodi.
     #[arg(long, global = true, env = "LUODI_DATABASE", hide_env_values = true)]
     pub database: Option<String>,
+    /// Folder of the master keys; `keys` in the data folder where none is given. Outside of it, a
+    /// copy of the data folder opens nothing.
+    #[arg(long, global = true, env = "LUODI_KEYS")]
+    pub keys: Option<PathBuf>,
+    /// Uses a PostgreSQL server that may lose what it acknowledged (fsync, full_page_writes or
+    /// synchronous_commit off). For trials only.
+    #[arg(long, global = true, env = "LUODI_UNSAFE_DATABASE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub unsafe_database: bool,
     /// Prints one JSON object on stdout; everything else goes to stderr.
     #[arg(long, global = true)]
     pub json: bool,
@@ -41,7 +54,9 @@ impl Cli {
     fn options(&self, now: jiff::Timestamp) -> Options {
         Options {
             database: self.database.clone(),
+            keys: self.keys.clone(),
             create: self.what.begins_anew(),
+            durable: self.database.is_none() || !self.unsafe_database,
             ..Options::new(now)
         }
     }
@@ -61,9 +76,28 @@ pub enum What {
         /// Served behind TLS: cookies are Secure and carry the __Host- prefix.
         #[arg(long)]
         secure: bool,
+        /// Certificate chain (PEM): speaks TLS itself; cookies are Secure then, too.
+        #[arg(long, env = "LUODI_TLS_CERT", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// Private key of the certificate (PEM).
+        #[arg(long, env = "LUODI_TLS_KEY", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
         /// A reverse proxy whose X-Forwarded-For and X-Forwarded-Proto are believed; may be repeated.
         #[arg(long, value_name = "ADDR[/LEN]")]
         trusted_proxy: Vec<Network>,
+        /// The command that sends text messages and mails, with its arguments: one JSON object on
+        /// its standard input each, and it ends with 0 where it took it. Without one they are
+        /// appended to outbox/messages.jsonl in the data folder, for development.
+        #[arg(long, env = "LUODI_GATEWAY", value_name = "CMD")]
+        gateway: Option<String>,
+        /// Days after which a password has to be changed; 0 for never.
+        #[arg(
+            long,
+            env = "LUODI_PASSWORD_DAYS",
+            default_value_t = 0,
+            value_name = "DAYS"
+        )]
+        password_days: u16,
     },
     /// Fills a demonstration city; again changes nothing.
     Demo {
@@ -99,8 +133,33 @@ pub enum What {
         #[command(subcommand)]
         what: LedgerWhat,
     },
+    /// The audit log.
+    Audit {
+        #[command(subcommand)]
+        what: AuditWhat,
+    },
+    /// The keys under which personal data lie.
+    Keys {
+        #[command(subcommand)]
+        what: KeysWhat,
+    },
+    /// Writes tables and attachments of one moment into a file, also while a server runs; keys are
+    /// never in it.
+    Backup {
+        /// The file; must not exist.
+        file: PathBuf,
+    },
+    /// Puts a backup into an empty folder (keys may be there) or an empty database.
+    Restore {
+        /// The file.
+        file: PathBuf,
+    },
     /// Only jobs, on a folder no server holds.
-    Work,
+    Work {
+        /// The command that sends text messages and mails, as for `serve`.
+        #[arg(long, env = "LUODI_GATEWAY", value_name = "CMD")]
+        gateway: Option<String>,
+    },
 }
 
 impl What {
@@ -113,7 +172,13 @@ impl What {
             Self::Item { what } => {
                 matches!(what, ItemWhat::Check { .. } | ItemWhat::Publish { .. })
             }
-            Self::Export { .. } | Self::Ledger { .. } | Self::Work => false,
+            Self::Export { .. }
+            | Self::Ledger { .. }
+            | Self::Audit { .. }
+            | Self::Keys { .. }
+            | Self::Backup { .. }
+            | Self::Restore { .. }
+            | Self::Work { .. } => false,
         }
     }
 }
@@ -135,6 +200,10 @@ pub enum AdminWhat {
     Reset {
         /// The log-in name.
         user: String,
+        /// Takes the second factor away instead, for a telephone that is lost with its recovery
+        /// codes; the password stays.
+        #[arg(long)]
+        second_factor: bool,
     },
 }
 
@@ -159,6 +228,14 @@ pub enum ExportWhat {
         /// Where to; stdout where none is given.
         #[arg(long)]
         out: Option<PathBuf>,
+    },
+    /// All that is held of one party, with its papers, as a ZIP.
+    Party {
+        /// The id in the address of its page, or an enterprise's credit code.
+        party: String,
+        /// Where to.
+        #[arg(long)]
+        out: PathBuf,
     },
 }
 
@@ -219,6 +296,18 @@ pub struct Offer {
 pub enum LedgerWhat {
     /// Recomputes every balance and total.
     Verify,
+}
+
+/// `luodi keys …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysWhat {
+    /// Makes a new master key, wraps every data key anew and moves the old master to
+    /// `retired/`. Interrupted, it goes on when called again.
+    Rotate {
+        /// Changes the key of the look-up hashes instead, and makes every hash anew.
+        #[arg(long)]
+        lookups: bool,
+    },
 }
 
 /// What a subcommand said: printed here, or sent back over the socket.
@@ -318,26 +407,66 @@ fn run(cli: &Cli, args: &[OsString]) -> Said {
         listen,
         no_work,
         secure,
+        tls_cert,
+        tls_key,
         trusted_proxy,
+        gateway,
+        password_days,
     } = &cli.what
     {
-        return serve::main(cli, listen, !no_work, *secure, trusted_proxy);
+        let tls = match tls_cert.as_ref().zip(tls_key.as_ref()) {
+            None => None,
+            Some((chain, key)) => match Tls::load(chain, key) {
+                Ok(tls) => Some(tls),
+                Err(why) => return Said::failed(why),
+            },
+        };
+        let edge = Limits {
+            trusted_proxies: trusted_proxy.as_slice().into(),
+            secure: *secure || tls.is_some(),
+            tls,
+            ..Limits::default()
+        };
+        let more = serve::More {
+            secure: edge.secure,
+            gateway: words(gateway.as_deref()),
+            password_days: *password_days,
+        };
+        return serve::main(cli, listen, !no_work, edge, more);
     }
-    if matches!(cli.what, What::Work) {
-        return serve::work(cli);
+    if let What::Work { gateway } = &cli.what {
+        let more = serve::More {
+            gateway: words(gateway.as_deref()),
+            ..serve::More::default()
+        };
+        return serve::work(cli, more);
     }
-    if let Some(said) = run::without_store(cli) {
+    match &cli.what {
+        What::Backup { file } => return copy::backup(cli, file, &clock),
+        What::Restore { file } => return copy::restore(cli, file, &clock),
+        _ => {}
+    }
+    if let Some(said) = run::without_store(cli, clock.now()) {
         return said;
     }
     match Store::open(&cli.data, &cli.options(clock.now())) {
         Ok(store) => {
-            let said = run::with_store(cli, &store, &clock, &user());
+            let mut said = run::with_store(cli, &store, &clock, &user());
+            if let Err(error) = store.sequence_blocking(clock.now()) {
+                said.err += &format!("luodi: {error}\n");
+            }
             store.shutdown();
             said
         }
         Err(StoreError::Locked(_)) => forward::send(&cli.data, args),
         Err(error) => Said::failed(error),
     }
+}
+
+/// A command and its arguments.
+fn words(command: Option<&str>) -> Vec<String> {
+    let words = command.unwrap_or_default().split_whitespace();
+    words.map(str::to_owned).collect()
 }
 
 /// The operating system's name of who runs this process: not what the environment claims.

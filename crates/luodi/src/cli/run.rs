@@ -1,22 +1,28 @@
 //! What each subcommand does, on an open store: from the shell, or for a forwarded command.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
 use vocab::RegionCode;
 
-use super::{AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, LedgerWhat, Offer, Said, What};
+use super::{
+    AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, KeysWhat, LedgerWhat, Offer, Said, What,
+    audit, keys,
+};
 use crate::access::Actor;
 use crate::city::City;
 use crate::refusal::{Error, Refusal};
 use crate::store::{Command, Store, StoreError};
 use crate::web::Clock;
-use crate::{account, article, city, demo, fund, item};
+use crate::{account, article, city, demo, fund, item, personal};
 
-/// Subcommands that need no store.
-pub(super) fn without_store(cli: &Cli) -> Option<Said> {
+/// Subcommands that need no store, or only read one.
+pub(super) fn without_store(cli: &Cli, now: Timestamp) -> Option<Said> {
     match &cli.what {
+        What::Audit { what } => audit::reading(cli, what, now),
         What::Item {
             what: ItemWhat::Check { folder },
         } => Some(package(cli, &item::check_folder(folder))),
@@ -34,9 +40,13 @@ pub(super) fn rebase(cli: &mut Cli, folder: &Path) {
         What::Export {
             what: ExportWhat::Articles { out: Some(out), .. },
         } => absolute(out),
+        What::Export {
+            what: ExportWhat::Party { out, .. },
+        } => absolute(out),
         What::Item {
             what: ItemWhat::Publish { folder } | ItemWhat::Export { folder, .. },
         } => absolute(folder),
+        What::Audit { what } => what.rebase(absolute),
         _ => {}
     }
 }
@@ -65,7 +75,14 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
             what: AdminWhat::Init { city, region },
         } => admin_init(cli, store, clock, city, region),
         What::Admin {
-            what: AdminWhat::Reset { user },
+            what:
+                AdminWhat::Reset {
+                    user,
+                    second_factor: true,
+                },
+        } => factor_reset(store, clock, &actor, user),
+        What::Admin {
+            what: AdminWhat::Reset { user, .. },
         } => admin_reset(cli, store, clock, &actor, user),
         What::Import {
             what: ImportWhat::Articles { file },
@@ -73,29 +90,42 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
         What::Export {
             what: ExportWhat::Articles { format, out },
         } => export(cli, store, clock.today(), format, out.as_deref()),
-        What::Item {
-            what: ItemWhat::Publish { folder },
-        } => item::publish_folder(store, clock.now(), &actor, folder)
-            .map(|report| package(cli, &report)),
-        What::Item {
-            what: ItemWhat::Export { name, folder },
-        } => item::export_folder(store, name, folder).map(|()| written(cli, folder)),
-        What::Item {
-            what: ItemWhat::Offer(what),
-        } => offer(store, clock, &actor, what),
-        What::Item {
-            what: ItemWhat::Close { name, region },
-        } => close(store, clock, &actor, (name, region)),
+        What::Export {
+            what: ExportWhat::Party { party, out },
+        } => export_party(cli, store, clock, &actor, (party, out)),
+        What::Item { what } => return with_item(cli, store, clock, &actor, what),
         What::Ledger {
             what: LedgerWhat::Verify,
         } => verify(cli, store),
-        What::Item {
-            what: ItemWhat::Check { .. },
+        What::Audit { what } => audit::with_store(cli, store, clock.now(), what),
+        What::Keys {
+            what: KeysWhat::Rotate { lookups: false },
+        } => keys::rotate(cli, store, clock.now(), &actor),
+        What::Keys {
+            what: KeysWhat::Rotate { lookups: true },
+        } => keys::rotate_lookups(cli, store, clock.now(), &actor),
+        What::Serve { .. } | What::Backup { .. } | What::Restore { .. } | What::Work { .. } => {
+            return not_forwarded();
         }
-        | What::Serve { .. }
-        | What::Work => {
-            return Said::failed("这个命令不能转交给正在运行的服务。");
+    };
+    done.unwrap_or_else(|error| refused(cli, error))
+}
+
+fn not_forwarded() -> Said {
+    Said::failed("这个命令不能转交给正在运行的服务。")
+}
+
+/// `luodi item …` on an open store.
+fn with_item(cli: &Cli, store: &Store, clock: &Clock, actor: &Actor, what: &ItemWhat) -> Said {
+    let done = match what {
+        ItemWhat::Publish { folder } => item::publish_folder(store, clock.now(), actor, folder)
+            .map(|report| package(cli, &report)),
+        ItemWhat::Export { name, folder } => {
+            item::export_folder(store, name, folder).map(|()| written(cli, folder))
         }
+        ItemWhat::Offer(what) => offer(store, clock, actor, what),
+        ItemWhat::Close { name, region } => close(store, clock, actor, (name, region)),
+        ItemWhat::Check { .. } => return not_forwarded(),
     };
     done.unwrap_or_else(|error| refused(cli, error))
 }
@@ -195,6 +225,15 @@ fn admin_reset(
     Ok(Said::text(0, format!("{user}\t{password}\n")))
 }
 
+fn factor_reset(store: &Store, clock: &Clock, actor: &Actor, user: &str) -> Result<Said, Error> {
+    let (actor, login) = (actor.clone(), user.to_owned());
+    let command = Command::new("account.reset_factor", clock.now());
+    store.write_blocking(command, move |tx| {
+        account::reset_factor_at_console(tx, &actor, &login)
+    })?;
+    Ok(Said::default())
+}
+
 fn import(
     cli: &Cli,
     store: &Store,
@@ -277,6 +316,31 @@ fn export(
     }
 }
 
+/// Writes all that is held of a party into a file for its owner alone.
+fn export_party(
+    cli: &Cli,
+    store: &Store,
+    clock: &Clock,
+    actor: &Actor,
+    (party, out): (&str, &Path),
+) -> Result<Said, Error> {
+    let id = store.read_blocking(|q| personal::find_number_or_id(&**q, party))?;
+    let opened = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(out);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => {
+            let why = format!("{}：{error}。请给出一个还没有的文件名。", out.display());
+            return Ok(Said::failed(why));
+        }
+    };
+    personal::export_to(store, clock.now(), actor, id, file)?;
+    Ok(written(cli, out))
+}
+
 /// Opens an item to applications in a region.
 fn offer(store: &Store, clock: &Clock, actor: &Actor, offer: &Offer) -> Result<Said, Error> {
     let region = parse_region(&offer.region)?;
@@ -323,7 +387,7 @@ fn parse_region(region: &str) -> Result<RegionCode, Refusal> {
 }
 
 /// Where something was written.
-fn written(cli: &Cli, path: &Path) -> Said {
+pub(super) fn written(cli: &Cli, path: &Path) -> Said {
     if cli.json {
         let path = path.display().to_string();
         return Said::json(0, &json!({ "ok": true, "out": path }));

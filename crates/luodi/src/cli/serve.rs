@@ -10,8 +10,19 @@ use tokio::sync::watch;
 
 use super::{Cli, Said, forward};
 use crate::store::Store;
-use crate::web::{self, App, Clock, Limits, Network, Site};
+use crate::web::{self, App, Clock, Limits, Site};
 use crate::{account, city, router, work};
+
+/// What an operator may say of an installation.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// Served behind TLS.
+    pub secure: bool,
+    /// The command that sends text messages and mails, with its arguments.
+    pub gateway: Vec<String>,
+    /// Days a password holds; 0 for ever.
+    pub password_days: u16,
+}
 
 /// The application on an open store.
 ///
@@ -21,7 +32,7 @@ pub fn app(
     store: Store,
     data: &std::path::Path,
     clock: Clock,
-    secure: bool,
+    more: More,
 ) -> Result<App, crate::store::StoreError> {
     let (city, begun) = store.read_blocking(|q| {
         Ok::<_, crate::store::StoreError>((city::find(&**q)?, account::has_demo(&**q)?))
@@ -36,8 +47,10 @@ pub fn app(
             .map_or_else(|| "落地".to_owned(), |city| city.name.clone()),
         region: city.as_ref().map_or(run_region()?, |city| city.region),
         demo: city.is_some_and(|city| city.demo),
-        secure,
+        secure: more.secure,
         data: data.to_owned(),
+        gateway: more.gateway,
+        password_days: more.password_days,
     };
     Ok(App {
         store,
@@ -60,24 +73,14 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-fn open(cli: &Cli, clock: &Clock, secure: bool) -> Result<App, Said> {
+fn open(cli: &Cli, clock: &Clock, more: More) -> Result<App, Said> {
     let store = Store::open(&cli.data, &cli.options(clock.now())).map_err(Said::failed)?;
-    app(store, &cli.data, clock.clone(), secure).map_err(Said::failed)
+    app(store, &cli.data, clock.clone(), more).map_err(Said::failed)
 }
 
-pub(super) fn main(
-    cli: &Cli,
-    listen: &str,
-    works: bool,
-    secure: bool,
-    trusted_proxies: &[Network],
-) -> Said {
-    let edge = Limits {
-        trusted_proxies: trusted_proxies.into(),
-        ..Limits::default()
-    };
+pub(super) fn main(cli: &Cli, listen: &str, works: bool, edge: Limits, more: More) -> Said {
     let clock = Clock::system();
-    let app = match open(cli, &clock, secure) {
+    let app = match open(cli, &clock, more) {
         Ok(app) => app,
         Err(said) => return said,
     };
@@ -98,6 +101,7 @@ pub(super) fn main(
 async fn serve(app: App, listen: &str, works: bool, edge: Limits) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
+    let scheme = if edge.tls.is_some() { "https" } else { "http" };
     let (stop, stopped) = watch::channel(false);
     let wait = move || {
         let mut stopped = stopped.clone();
@@ -114,10 +118,11 @@ async fn serve(app: App, listen: &str, works: bool, edge: Limits) -> std::io::Re
         let _ = stop.send(true);
     });
     let worker = works.then(|| tokio::spawn(work::run(app.clone(), wait())));
+    let keeper = tokio::spawn(work::keep_log(app.clone(), wait()));
     let socket = forward::bind(&app)?;
     let socket = tokio::spawn(forward::listen(app.clone(), socket, wait()));
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening http://{address}")?;
+    writeln!(stdout, "listening {scheme}://{address}")?;
     stdout.flush()?;
     let router = web::mount(&app, router::routes());
     web::serve(listener, router, edge, wait()).await?;
@@ -125,12 +130,17 @@ async fn serve(app: App, listen: &str, works: bool, edge: Limits) -> std::io::Re
     if let Some(worker) = worker {
         let _ = worker.await;
     }
+    let _ = keeper.await;
+    // What the last visitors did gets its number before the store is closed.
+    if let Err(error) = app.store.sequence(app.clock.now()).await {
+        tracing::warn!(%error, "log: {error}");
+    }
     socket.await.map_err(std::io::Error::other)?
 }
 
-pub(super) fn work(cli: &Cli) -> Said {
+pub(super) fn work(cli: &Cli, more: More) -> Said {
     let clock = Clock::system();
-    let app = match open(cli, &clock, false) {
+    let app = match open(cli, &clock, more) {
         Ok(app) => app,
         Err(said) => return said,
     };
@@ -139,10 +149,16 @@ pub(super) fn work(cli: &Cli) -> Said {
         Err(error) => return Said::failed(error),
     };
     let store = app.store.clone();
-    runtime.block_on(work::run(app, async {
+    let interrupted = || async {
         // Without a way to hear of an interrupt the process is simply ended.
         let _ = tokio::signal::ctrl_c().await;
-    }));
+    };
+    runtime.block_on(async {
+        tokio::join!(
+            work::run(app.clone(), interrupted()),
+            work::keep_log(app, interrupted())
+        )
+    });
     store.shutdown();
     Said::default()
 }

@@ -116,6 +116,8 @@ impl Fill<'_> {
             demo: true,
             secure: false,
             data: self.store.dir().to_owned(),
+            gateway: Vec::new(),
+            password_days: 0,
         };
         let app = App {
             store: self.store.clone(),
@@ -124,7 +126,7 @@ impl Fill<'_> {
             sessions: Arc::new(account::Sessions),
             attempts: Arc::default(),
         };
-        let mut town = Town::new(app, clock, self.rng(1))?;
+        let mut town = Town::new(app, clock, self.seed, self.rng(1))?;
         town.build(&mut self.rng(2), begin)?;
         let plans = plan::cases(&mut self.rng(3), latest, self.today);
         Play::new(&town, self.rng(4), plans, self.today, dawn(self.today)?).run()?;

@@ -419,7 +419,7 @@ impl<'a> Play<'a> {
             let package = item::load(tx, &row.item_hash)?;
             let mut values = package
                 .form
-                .open(&row.form, &|sealed| tx.open(row.party.0, sealed))?;
+                .open(&row.form.read()?, &|sealed| tx.open(row.party.0, sealed))?;
             // A filing that was corrected says what was measured.
             let of_filing = package
                 .task(&open.node)

@@ -58,6 +58,8 @@ pub(super) struct Town {
     clock: Clock,
     runtime: tokio::runtime::Runtime,
     seeds: Mutex<ChaCha20Rng>,
+    /// From which the secrets of second factors are derived, which the log-in page shows.
+    secrets: String,
     offices: Vec<Office>,
     /// Budget lines by county and year.
     budgets: Mutex<BTreeMap<(usize, i16), BudgetLineId>>,
@@ -66,7 +68,7 @@ pub(super) struct Town {
 }
 
 impl Town {
-    pub(super) fn new(app: App, clock: Clock, seeds: ChaCha20Rng) -> Result<Self> {
+    pub(super) fn new(app: App, clock: Clock, seed: u64, seeds: ChaCha20Rng) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -77,6 +79,7 @@ impl Town {
             clock,
             runtime,
             seeds: Mutex::new(seeds),
+            secrets: format!("luodi demonstration {seed}"),
             offices: Vec::new(),
             budgets: Mutex::default(),
             package: None,
@@ -267,8 +270,14 @@ impl Town {
     fn account(&self, at: Timestamp, new: NewAccount, department_name: &str) -> Result<Actor> {
         let console = self.console();
         let made = new.clone();
+        let secret = account::totp::Secret::derived(&format!("{} {}", self.secrets, new.login));
+        let with_factor = new.roles.any(Role::WITH_SECOND_FACTOR);
         let id = self.command("account.create", at, move |tx| {
-            account::create_account(tx, &console, &made)
+            let id = account::create_account(tx, &console, &made)?;
+            if with_factor {
+                account::enrol_demonstration(tx, &console, id, &secret)?;
+            }
+            Ok(id)
         })?;
         Ok(Actor {
             kind: ActorKind::Account(id),

@@ -10,8 +10,14 @@ use super::values::Values;
 impl Form {
     /// The values under all names of the form; a field without a value is null.
     pub fn feel_context(&self, values: &Values) -> Context {
+        self.feel_context_of(values, &|_| true)
+    }
+
+    /// The same of some of the fields.
+    pub fn feel_context_of(&self, values: &Values, wanted: &dyn Fn(&Field) -> bool) -> Context {
         let mut context = Context::new();
-        for field in self.fields().filter(|field| !field.is_file()) {
+        let fields = self.fields().filter(|field| !field.is_file());
+        for field in fields.filter(|field| wanted(field)) {
             let value = values.get(&field.key);
             context.insert(
                 field.key.as_str(),

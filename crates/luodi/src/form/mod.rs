@@ -27,5 +27,6 @@ pub use parse::{Finding, Parsed, Severity, parse};
 pub use personal::looks_personal;
 pub use read::{ADD_ROW, REMOVE_ROW};
 pub use render::{Attachment, Errors};
+pub use seal::{has_sealed, map_sealed, open_value};
 pub use values::Values;
 pub use view::{How, Row, ViewSection, grouped};

@@ -160,6 +160,8 @@ pub struct Choice {
 /// The kind of personal data a field holds, as `luodi.class` writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
+    /// The name of a natural person who is not the applicant, such as a contact.
+    Name,
     /// A citizen identity number.
     IdNumber,
     /// A bank account number.
@@ -174,7 +176,8 @@ pub enum Class {
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 5] = [
+    pub const ALL: [Class; 6] = [
+        Class::Name,
         Class::IdNumber,
         Class::BankAccount,
         Class::Phone,
@@ -185,6 +188,7 @@ impl Class {
     /// The code in packages and in the store.
     pub const fn code(self) -> &'static str {
         match self {
+            Class::Name => "name",
             Class::IdNumber => "id_number",
             Class::BankAccount => "bank_account",
             Class::Phone => "phone",
@@ -202,6 +206,7 @@ impl Class {
     pub fn mask(self, text: &str) -> String {
         const HIDDEN: &str = "••••";
         match self {
+            Class::Name => vocab::mask_person_name(text),
             Class::IdNumber => {
                 vocab::IdNumber::parse(text).map_or_else(|_| HIDDEN.to_owned(), |n| n.masked())
             }

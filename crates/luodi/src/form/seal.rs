@@ -41,6 +41,14 @@ impl Form {
         Ok(Values::from_json(open_value(stored, open)?))
     }
 
+    /// A stored document with some of its fields only.
+    pub fn part_of(&self, stored: &Value, wanted: &dyn Fn(&Field) -> bool) -> Value {
+        let fields = self.fields().filter(|field| wanted(field));
+        let kept =
+            fields.filter_map(|field| Some((field.key.clone(), stored.get(&field.key)?.clone())));
+        Value::Object(kept.collect())
+    }
+
     /// The values of a stored document without the sealed ones, for lists that need no key.
     pub fn unsealed(&self, stored: &Value) -> Values {
         let map = stored.as_object().into_iter().flatten();
@@ -71,30 +79,64 @@ fn seal_field(field: &Field, value: &Value, seal: Sealer<'_>) -> Result<Value, S
     Ok(Value::Array(stored))
 }
 
-fn open_value(stored: &Value, open: Opener<'_>) -> Result<Value, StoreError> {
+/// The bytes of a sealed value. What is no base64 is handed on as it is: it is refused where it is
+/// opened, with an error of its own.
+fn sealed_bytes(value: &Value) -> Option<Vec<u8>> {
+    let map = value.as_object().filter(|map| map.len() == 1)?;
+    let text = map.get(SEALED)?.as_str()?;
+    Some(
+        STANDARD
+            .decode(text)
+            .unwrap_or_else(|_| text.as_bytes().to_vec()),
+    )
+}
+
+/// Whether a stored document holds a sealed value.
+pub fn has_sealed(stored: &Value) -> bool {
     match stored {
-        Value::Object(map) => match map.get(SEALED).and_then(Value::as_str) {
-            Some(text) if map.len() == 1 => {
-                // What is no base64 is handed on as it is: `open` refuses it with its own error.
-                let bytes = STANDARD
-                    .decode(text)
-                    .unwrap_or_else(|_| text.as_bytes().to_vec());
-                let opened = open(&bytes)?;
-                Ok(serde_json::from_str(&opened).unwrap_or(Value::String(opened)))
+        Value::Object(map) => sealed_bytes(stored).is_some() || map.values().any(has_sealed),
+        Value::Array(items) => items.iter().any(has_sealed),
+        _ => false,
+    }
+}
+
+/// A stored document with each of its sealed values as `with` gives it.
+///
+/// # Errors
+/// What `with` reports.
+pub fn map_sealed<E>(
+    stored: &Value,
+    with: &mut dyn FnMut(&[u8]) -> Result<Value, E>,
+) -> Result<Value, E> {
+    if let Some(bytes) = sealed_bytes(stored) {
+        return with(&bytes);
+    }
+    match stored {
+        Value::Object(map) => {
+            let mut values = Map::new();
+            for (key, value) in map {
+                values.insert(key.clone(), map_sealed(value, with)?);
             }
-            _ => {
-                let mut values = Map::new();
-                for (key, value) in map {
-                    values.insert(key.clone(), open_value(value, open)?);
-                }
-                Ok(Value::Object(values))
+            Ok(Value::Object(values))
+        }
+        Value::Array(items) => {
+            let mut values = Vec::with_capacity(items.len());
+            for item in items {
+                values.push(map_sealed(item, with)?);
             }
-        },
-        Value::Array(items) => items
-            .iter()
-            .map(|item| open_value(item, open))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
+            Ok(Value::Array(values))
+        }
         other => Ok(other.clone()),
     }
+}
+
+/// A stored document of any form, opened. `open` is asked for every sealed value.
+///
+/// # Errors
+/// What `open` reports.
+pub fn open_value(stored: &Value, open: Opener<'_>) -> Result<Value, StoreError> {
+    map_sealed(stored, &mut |bytes| {
+        let opened = open(bytes)?;
+        Ok(serde_json::from_str(&opened).unwrap_or(Value::String(opened)))
+    })
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::model::{Field, FieldKind, Form};
 use super::values::Values;
+use crate::dossier::ERASED;
 
 /// Whether personal values are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +123,8 @@ fn view_field(field: &Field, key: &str, value: Option<&Value>, how: How, rows: &
 
 fn view_row(field: &Field, key: &str, value: Option<&Value>, how: How) -> Row {
     let plain = shown(field, value);
-    let masked = how == How::Masked && field.class.is_some() && !plain.is_empty();
+    let nothing_left = plain.is_empty() || plain == ERASED;
+    let masked = how == How::Masked && field.class.is_some() && !nothing_left;
     let text = match field.class {
         Some(class) if masked => class.mask(&plain),
         _ => plain,

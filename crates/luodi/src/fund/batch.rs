@@ -407,7 +407,10 @@ pub fn hold_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, why: &str) ->
     if found.held_why.is_some() {
         return Ok(());
     }
-    let why: String = why.trim().chars().take(LONGEST).collect();
+    let why: String = vocab::mask_numbers(why.trim())
+        .chars()
+        .take(LONGEST)
+        .collect();
     change_entry(tx, &found, "held_why = ?3", vec![why.into()])?;
     let rows = vec![("batch_entry", entry.0)];
     event(
@@ -460,15 +463,16 @@ pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &st
         let message = format!("请写明移出名单的理由，不超过 {LONGEST} 个字。");
         return Err(Refusal::field("reason", "required", message).into());
     }
+    let reason = vocab::mask_numbers(reason);
     if batch.state != BatchState::Proposed {
-        casework::complete_by_batch(tx, actor, found.case, NOTICE, "removed", reason, None)?;
+        casework::complete_by_batch(tx, actor, found.case, NOTICE, "removed", &reason, None)?;
     }
     let state = EntryState::Removed.code();
     change_entry(
         tx,
         &found,
         "state = ?3, removed_why = ?4, held_why = NULL",
-        vec![state.into(), reason.into()],
+        vec![state.into(), (&reason).into()],
     )?;
     settle_state(tx, batch.id)?;
     let ((), posted) = keep_journal(tx, batch.line, |journal| {
@@ -483,8 +487,7 @@ pub fn remove_entry(tx: &Tx<'_>, actor: &Actor, entry: BatchEntryId, reason: &st
     })?;
     let mut rows: Rows = vec![("batch", batch.id.0), ("batch_entry", entry.0)];
     rows.extend(posted);
-    let detail =
-        json!({ "entry": entry, "case": found.case_number, "reason": vocab::mask_numbers(reason) });
+    let detail = json!({ "entry": entry, "case": found.case_number, "reason": reason });
     event(tx, actor, "batch.remove_entry", batch.id, detail, rows);
     Ok(())
 }

@@ -209,7 +209,7 @@ pub fn adjust_budget(
         reason,
         Refusals::default(),
     )?;
-    let reason = reason.trim();
+    let reason = vocab::mask_numbers(reason.trim());
     let movement = Movement::Adjust {
         line: journal::book(id),
         difference,
@@ -220,7 +220,7 @@ pub fn adjust_budget(
         actor: actor.to_ref(),
         command: "budget.adjust",
         subject: ("budget_line", id.0),
-        detail: json!({ "difference_fen": difference, "reason": vocab::mask_numbers(reason) }),
+        detail: json!({ "difference_fen": difference, "reason": reason }),
         rows,
     });
     Ok(())

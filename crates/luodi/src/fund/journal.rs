@@ -168,6 +168,7 @@ impl<'a> Journal<'a> {
         ]);
         self.add_postings(id, entry.postings())?;
         self.rows.push(("ledger_entry", id));
+        self.tx.part("posting", id);
         Ok(id)
     }
 

@@ -19,6 +19,7 @@ mod batch;
 mod batch_list_pages;
 mod batch_pages;
 mod batch_queries;
+pub mod dossier;
 
 mod fault;
 mod file;

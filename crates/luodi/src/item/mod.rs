@@ -32,7 +32,8 @@ pub use package::{Package, Remark};
 pub use pages::{ListedItem, deadline, open_now, routes};
 pub use policy::{Assessment, Example, PolicyPackage, PolicySettings, Rate};
 pub use queries::{
-    Offered, OpenItem, current_items, export, find_item, load, name_of, open_item, versions,
+    Offered, OpenItem, altered, current_items, export, find_item, load, name_of, open_item,
+    versions,
 };
 pub use seed::seeds;
 pub use spec::{

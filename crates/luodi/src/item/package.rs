@@ -1,10 +1,10 @@
 //! A package: item, forms, process and policy at one version, and what it says about the values
 //! of a case. Immutable; a case names its version by the hash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use policy::Expression;
 use policy::feel::{Context, Scope, Value};
+use policy::{Expression, Finding};
 
 use super::policy::PolicyPackage;
 use super::spec::{CheckSpec, Item, Statistic, TaskSpec};
@@ -26,10 +26,37 @@ pub struct Package {
     pub process: process::Definition,
     /// The policy that decides the amount.
     pub policy: Option<PolicyPackage>,
+    /// Keys and labels of fields that conditions or the policy ask for.
+    pub(super) asked: BTreeSet<String>,
+    /// The conditions on its flows, read once.
+    pub(super) conditions: BTreeMap<String, Condition>,
     /// What is pointed out, with the sentence's expression.
     pub(super) checks: Vec<Check>,
     /// Texts for applicants from `documents/`, by file name.
     pub documents: BTreeMap<String, String>,
+}
+
+/// A condition on a flow, read once.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    expression: Expression,
+    /// It asks for nothing but the outcome just given, so that no form need be opened for it.
+    pub of_outcome: bool,
+}
+
+impl Condition {
+    /// Reads a condition over the names of a package.
+    pub(super) fn read(text: &str, scope: &Scope) -> Result<Self, Vec<Finding>> {
+        Ok(Self {
+            expression: policy::parse_expression(text, scope)?,
+            of_outcome: policy::parse_expression(text, &case_names(Scope::new())).is_ok(),
+        })
+    }
+
+    /// What it gives for a case.
+    pub fn evaluate(&self, context: &Context) -> Value {
+        self.expression.evaluate(context).value
+    }
 }
 
 /// A check with its expression read.
@@ -54,6 +81,16 @@ pub struct Remark {
 pub(super) const CASE_NAMES: &[&str] = &["outcome"];
 
 impl Package {
+    /// Whether a condition or the policy asks for a field.
+    pub fn asks_for(&self, field: &Field) -> bool {
+        self.asked.contains(&field.key) || self.asked.contains(&field.label)
+    }
+
+    /// A condition on a flow of the procedure, by its text.
+    pub fn condition(&self, text: &str) -> Option<&Condition> {
+        self.conditions.get(text)
+    }
+
     /// The title of a case with these values.
     pub fn title(&self, values: &Values) -> String {
         self.form.fill(&self.item.title, values)
@@ -215,9 +252,30 @@ impl Package {
     }
 }
 
+/// The keys and labels that the policy's inputs are called, or that occur in the text of a condition.
+pub(super) fn asked<'a>(
+    forms: impl Iterator<Item = &'a Form>,
+    conditions: &BTreeMap<String, Condition>,
+    policy: Option<&PolicyPackage>,
+) -> BTreeSet<String> {
+    let inputs = policy.map_or_else(Vec::new, |policy| policy.model.input_data());
+    let asked = |name: &String| {
+        !name.is_empty()
+            && (inputs.iter().any(|input| *input.name == **name)
+                || conditions.keys().any(|text| text.contains(name.as_str())))
+    };
+    let names = forms.flat_map(Form::fields);
+    let names = names.flat_map(|field| [field.key.clone(), field.label.clone()]);
+    names.filter(asked).collect()
+}
+
 /// The scope of conditions and checks: fields of all forms, and what every case has.
 pub(super) fn scope<'a>(forms: impl Iterator<Item = &'a Form>) -> Scope {
     let scope = forms.fold(Scope::new(), |scope, form| form.names(scope));
+    case_names(scope)
+}
+
+fn case_names(scope: Scope) -> Scope {
     CASE_NAMES
         .iter()
         .fold(scope, |scope, name| scope.with(name))

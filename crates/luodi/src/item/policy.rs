@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use policy::feel::{Context, Number, Value};
 use policy::{Evaluation, Model, Rounding};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use vocab::Fen;
 
 use super::files::Files;
 use crate::refusal::{Refusal, Result};
+use crate::store::StoreError;
 
 /// A policy at one version.
 #[derive(Clone, Debug)]
@@ -95,9 +95,31 @@ pub struct Example {
 pub struct Assessment {
     /// The amount, rounded as the policy says.
     pub amount: Fen,
-    /// Which policy, which rules were met, which inputs they saw, and the unrounded amount: kept
-    /// with the case and shown beside every figure made of it.
-    pub explanation: serde_json::Value,
+    /// Which policy, which rules were met, which inputs they saw, and the unrounded amount, as
+    /// JSON: kept with the case and shown beside every figure made of it.
+    pub explanation: String,
+}
+
+/// How an [`Assessment::explanation`] is written.
+#[derive(Serialize)]
+struct Explanation<'a> {
+    amount_fen: i64,
+    decision: &'a str,
+    evaluation: &'a Evaluation,
+    policy: Origin<'a>,
+    rounding: &'a str,
+    unit: &'a str,
+    unrounded: String,
+}
+
+/// Which policy an amount comes from.
+#[derive(Serialize)]
+struct Origin<'a> {
+    demo: bool,
+    hash: &'a str,
+    name: &'a str,
+    note: &'a str,
+    title: &'a str,
 }
 
 /// A line of the published standard with its value.
@@ -125,18 +147,23 @@ impl PolicyPackage {
             return Err(no_amount(&self.settings.title, &evaluation).into());
         };
         let amount = self.amount(unrounded)?;
-        let explanation = json!({
-            "policy": {
-                "hash": &self.hash, "name": &self.settings.name, "title": &self.settings.title,
-                "demo": self.settings.demo, "note": &self.settings.note,
+        let explanation = Explanation {
+            amount_fen: amount.0,
+            decision: &self.settings.decision,
+            evaluation: &evaluation,
+            policy: Origin {
+                demo: self.settings.demo,
+                hash: &self.hash,
+                name: &self.settings.name,
+                note: &self.settings.note,
+                title: &self.settings.title,
             },
-            "decision": &self.settings.decision,
-            "unit": &self.settings.unit,
-            "unrounded": unrounded.to_string(),
-            "rounding": self.settings.rounding.as_deref().unwrap_or_default(),
-            "amount_fen": amount.0,
-            "evaluation": &evaluation,
-        });
+            rounding: self.settings.rounding.as_deref().unwrap_or_default(),
+            unit: &self.settings.unit,
+            unrounded: unrounded.to_string(),
+        };
+        let explanation = serde_json::to_string(&explanation)
+            .map_err(|error| StoreError::Value(format!("explanation: {error}")))?;
         Ok(Assessment {
             amount,
             explanation,

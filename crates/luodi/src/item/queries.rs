@@ -5,9 +5,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use uuid::Uuid;
 use vocab::RegionCode;
 
 use super::check::reopen;
+use super::commands::id_of;
 use super::files::Files;
 use super::package::Package;
 use crate::ids::{DepartmentId, ItemId};
@@ -52,6 +54,34 @@ pub(super) fn remember(package: Arc<Package>) {
         cache.pop_front();
     }
     cache.push_back(package);
+}
+
+/// Tables and ids of versions whose files are not those their name was made of.
+///
+/// # Errors
+/// The store's own.
+pub fn altered(q: &dyn Query) -> Result<Vec<(&'static str, Uuid)>> {
+    let mut found = Vec::new();
+    for (table, sql) in [
+        (
+            "item_version",
+            "SELECT hash, body, policy_hash FROM item_version",
+        ),
+        (
+            "policy_version",
+            "SELECT hash, body, NULL FROM policy_version",
+        ),
+    ] {
+        let versions = q.rows(sql, params![], |row| {
+            let policy: Option<String> = row.get(2)?;
+            Ok((row.get::<String>(0)?, row.get::<String>(1)?, policy))
+        })?;
+        let altered = versions.iter().filter(|(hash, body, policy)| {
+            Files::from_body(body).is_none_or(|files| files.hash(policy.as_deref()) != *hash)
+        });
+        found.extend(altered.map(|(hash, ..)| (table, id_of(hash))));
+    }
+    Ok(found)
 }
 
 /// The files of a version and of its policy.

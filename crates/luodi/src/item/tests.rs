@@ -146,6 +146,8 @@ impl City {
             demo: true,
             secure: false,
             data: self.store.dir().to_owned(),
+            gateway: Vec::new(),
+            password_days: 0,
         };
         let app = App {
             store: Store::clone(&self.store),

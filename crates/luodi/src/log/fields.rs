@@ -13,6 +13,7 @@ use crate::access::Role;
 use crate::account::AccountState;
 use crate::article;
 use crate::casework;
+use crate::gateway::Channel;
 use crate::notice::ObjectionState;
 use crate::party::PartyKind;
 use crate::store::Written;
@@ -70,6 +71,11 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("case.inspect", "second", "同行核查人", Plain),
     ("case.submit", "item", "事项版本", Digest),
     ("department.", "name", "名称", Plain),
+    ("keys.", "before", "原主密钥序号", Plain),
+    ("keys.", "master", "主密钥序号", Plain),
+    ("keys.", "retired", "停用的主密钥", Plain),
+    ("keys.", "rows", "重新计算", Count("条")),
+    ("keys.", "wrapped", "重新封装数据密钥", Count("个")),
     ("list.export", "list", "名单", Plain),
     ("list.export", "rows", "导出", Count("条")),
     ("objection.answer", "state", "结论", Word(objection_state)),
@@ -118,6 +124,10 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "kind", "类型", Plain),
     ("", "login", "登录名", Plain),
     ("", "messages", "消息", Count("条")),
+    ("", "seen", "核对的证件", Typed),
+    ("", "sent", "已发送", Plain),
+    ("", "sessions", "退出的登录", Count("处")),
+    ("", "way", "方式", Word(contact_way)),
     ("", "name", "名称", Plain),
     ("", "notice", "公示", Of(Noun::Notice)),
     ("", "number", "编号", Plain),
@@ -131,6 +141,7 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "party", "主体", Of(Noun::Party)),
     ("", "personal", "更改的个人信息", Word(words::personal)),
     ("", "policy_hash", "政策摘要", Digest),
+    ("personal.", "until", "保留至", Moment),
     ("", "reason", "事由", Typed),
     ("bank_account.enter", "second", "另立账户的理由", Typed),
     ("objection.hand_over", "to", "转交给", Of(Noun::Account)),
@@ -147,6 +158,10 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
 
 fn role(code: &str) -> &str {
     Role::from_code(code).map_or(code, |known| known.zh())
+}
+
+fn contact_way(code: &str) -> &str {
+    Channel::from_code(code).map_or(code, |known| known.zh())
 }
 
 fn account_state(code: &str) -> &str {

@@ -24,6 +24,7 @@ fn event(command: &str, table: &str, subject: Uuid, detail: &Value) -> Written {
         subject_table: table.into(),
         subject_id: subject,
         detail: detail.to_string(),
+        number: None,
     }
 }
 

@@ -241,6 +241,7 @@ pub fn answer(
         json!({ "state": verdict.state().code() }),
     );
     let (notice, line) = (&objection.notice, &objection.line);
+    tx.hold("notice_entry", line.id)?;
     let message = if !queries::listed(tx, notice.batch)?.contains(&line.batch_entry) {
         "异议已答复。这一项此前已移出拟补名单。"
     } else {
@@ -418,7 +419,7 @@ fn bounded(field: &str, text: &str, longest: usize) -> Result<String> {
         let message = format!("不超过 {longest} 字，请精简。");
         return Err(Refusal::field(field, "max-length", message).into());
     }
-    Ok(text.to_owned())
+    Ok(vocab::mask_numbers(text))
 }
 
 fn required(field: &str, text: &str, longest: usize, missing: &str) -> Result<String> {

@@ -59,6 +59,8 @@ fn router(city: &City) -> Doors {
             demo: false,
             secure: false,
             data: city.store.dir().to_owned(),
+            gateway: Vec::new(),
+            password_days: 0,
         }),
         sessions: Arc::new(sessions),
         attempts: Arc::new(Attempts::default()),

@@ -9,6 +9,7 @@ mod answer;
 pub mod api;
 mod desk;
 mod desk_queries;
+pub mod dossier;
 mod ending;
 pub mod named;
 mod object;

@@ -104,6 +104,8 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     if !queries::listed(tx, notice.batch)?.contains(&line.batch_entry) {
         return Err(removed().into());
     }
+    // An answer to another objection at the same time must see this one.
+    tx.hold("notice_entry", new.line)?;
     let held = is_held(tx, new.line, None)?;
     let receipt = receipt::code(tx.random());
     let case = casework::find_case(tx, &Actor::system(notice.region), line.case)?;

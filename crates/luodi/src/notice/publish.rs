@@ -288,7 +288,7 @@ fn insert_entry(
 pub(super) fn summary(q: &dyn Query, actor: &Actor, entry: &EntryRow) -> Result<String> {
     let case = casework::find_case(q, actor, entry.case)?;
     let package = item::load(q, &case.item_hash)?;
-    let rows = package.notice_summary(&package.form.unsealed(&case.form));
+    let rows = package.notice_summary(&package.form.unsealed(&case.form.read()?));
     let told = rows.iter().filter(|row| !row.text.is_empty());
     let told: Vec<String> = told
         .map(|row| match row.unit.as_str() {

@@ -24,6 +24,7 @@ use crate::item::{self, Package};
 use crate::params;
 use crate::refusal::{Error, Result};
 use crate::store::testing::TemporaryStore;
+use crate::store::testing::event;
 use crate::store::{Command, Query, Store, Tx};
 use crate::web::Upload;
 
@@ -707,8 +708,11 @@ fn who_may_handle() {
     let examiner = actor(7, Role::CaseHandler, city.department, "330324");
     let (case, duty) = (city.cases[0], examiner.clone());
     // An actor of a department is staff: the program itself has no duties.
-    city.write(move |tx| record_duty(tx, case, &duty, Duty::Examine))
-        .unwrap();
+    city.write(move |tx| {
+        tx.event(event());
+        record_duty(tx, case, &duty, Duty::Examine)
+    })
+    .unwrap();
     assert_eq!(handled(examiner), "incompatible-duties");
     assert_eq!(
         handled(actor(8, Role::CaseHandler, city.department, "330324")),

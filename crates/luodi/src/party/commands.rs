@@ -210,6 +210,7 @@ pub fn amend(
 ) -> Result<()> {
     let party = queries::find(tx, actor, id)?;
     at_window(actor)?;
+    queries::not_erased(&party)?;
     check_amendment(tx.today(), amendment, Refusals::default())?;
     let name = amendment.name.trim();
     let rows = tx.execute(
@@ -274,6 +275,7 @@ pub fn open_account(
     password_hash: &str,
 ) -> Result<AccountId> {
     let party = queries::find(tx, actor, id)?;
+    queries::not_erased(&party)?;
     let new = NewAccount {
         login: login.to_owned(),
         name: party.name,
@@ -309,7 +311,9 @@ fn insert(tx: &Tx<'_>, id: PartyId, new: &NewParty) -> Result<()> {
             fold_name(name),
             new.credit_code.as_ref().map(|code| code.as_str()),
             seal(ID_NUMBER, id_number)?,
-            id_number.map(|number| tx.keys().lookup(ID_NUMBER, number)),
+            id_number
+                .map(|number| tx.lookup(ID_NUMBER, number))
+                .transpose()?,
             seal(PHONE, new.phone.as_ref().map(vocab::Phone::as_str))?,
             seal(
                 ADDRESS,

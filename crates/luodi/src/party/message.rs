@@ -1,6 +1,6 @@
 //! Messages to a party: kept in the program, and announced by text message where a phone is known.
 //!
-//! It lacks the sending of text messages, which leaves by the outbox and opens the phone itself.
+//! It lacks the sending of text messages, which leave by the outbox (`gateway`).
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::access::{Actor, Rule};
+use crate::gateway::{self, Channel, Letter, Template as Words};
 use crate::ids::{CaseId, PartyId};
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
-use crate::store::{Command, Event, Outgoing, Query, Tx};
+use crate::store::{Command, Event, Query, Tx};
 use crate::web::filters;
 use crate::web::{Answer, App, Page, Pager, Posted, Route, Visit, get, post};
 
@@ -29,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Leaves a message for a party; part of the command whose effect it tells. Where a phone is
-/// known, a text message goes out that says there is one: its payload names the party only.
+/// known, a text message goes out that says there is one, and not what it says.
 ///
 /// # Errors
 /// Refuses where there is no such party.
@@ -40,9 +41,9 @@ pub fn notify(
     title: &str,
     body: &str,
 ) -> Result<()> {
-    let sql = "SELECT CASE WHEN phone_sealed IS NULL THEN 0 ELSE 1 END FROM party WHERE id = ?1";
-    let reachable: Option<bool> = tx.row_opt(sql, params![party], |r| r.get(0))?;
-    let reachable = reachable.ok_or_else(|| Refusal::not_found("没有这个主体，消息没有发出。"))?;
+    let sql = "SELECT phone_sealed FROM party WHERE id = ?1";
+    let phone: Option<Option<Vec<u8>>> = tx.row_opt(sql, params![party], |r| r.get(0))?;
+    let phone = phone.ok_or_else(|| Refusal::not_found("没有这个主体，消息没有发出。"))?;
     let id = tx.new_id();
     let cut = |text: &str, longest: usize| text.chars().take(longest).collect::<String>();
     tx.execute(
@@ -57,14 +58,43 @@ pub fn notify(
             tx.now()
         ],
     )?;
-    if reachable {
-        let payload = json!({ "party": party, "message": id });
-        tx.send(Outgoing {
-            kind: "text-message",
-            payload,
-        })?;
-    }
-    Ok(())
+    write_to(tx, party, phone, Words::PartyMessage, Vec::new())
+}
+
+/// Sends a text message to the telephone of a party, where one is known.
+fn write_to(
+    tx: &Tx<'_>,
+    party: PartyId,
+    phone: Option<Vec<u8>>,
+    template: Words,
+    values: Vec<(&'static str, String)>,
+) -> Result<()> {
+    let Some(to) = phone else { return Ok(()) };
+    let letter = Letter {
+        owner: party.0,
+        channel: Channel::Sms,
+        to,
+        template,
+        values,
+        good_until: None,
+    };
+    Ok(gateway::send(tx, &letter)?)
+}
+
+/// Sends a one-time password to the telephone of a party; part of the command that sets it.
+pub(super) fn send_one_time(
+    tx: &Tx<'_>,
+    party: PartyId,
+    login: &str,
+    password: &str,
+) -> Result<()> {
+    let sql = "SELECT phone_sealed FROM party WHERE id = ?1";
+    let phone: Option<Vec<u8>> = tx.row(sql, params![party], |r| r.get(0))?;
+    let values = vec![
+        ("login", login.to_owned()),
+        ("password", password.to_owned()),
+    ];
+    write_to(tx, party, phone, Words::OneTimePassword, values)
 }
 
 /// A message as its reader sees it.

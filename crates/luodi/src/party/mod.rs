@@ -5,11 +5,13 @@
 
 pub mod bank_account;
 mod commands;
+pub mod dossier;
 mod form;
 mod message;
 pub mod named;
 mod pages;
 mod queries;
+mod rehash;
 mod window;
 
 #[cfg(test)]
@@ -18,8 +20,10 @@ mod tests;
 pub use commands::{Amendment, amend, open_account, register, unmask};
 pub use message::{Message, notify, recent_messages, unread};
 pub use queries::{
-    Order, Party, PartyFilter, Personal, count, find, find_for_case, find_number, list, personal,
+    Order, Party, PartyFilter, Personal, count, find, find_for_case, find_number, known_words,
+    list, not_erased, personal,
 };
+pub use rehash::rehash_all;
 
 use jiff::civil::Date;
 use vocab::industry::IndustryCode;

@@ -342,6 +342,7 @@ struct ShowPage {
     accounts: Vec<Listed>,
     cases: Vec<CaseLine>,
     at_window: bool,
+    sees_data: bool,
 }
 
 /// A case of the party, as its file lists it.
@@ -391,6 +392,7 @@ async fn show_one(
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let at_window = actor.has(Role::WindowClerk);
+    let sees_data = at_window || actor.has(Role::Reviewer);
     let (party, masked, accounts) = load(app, visit, id).await?;
     let cases = cases_of(app, visit, id).await?;
     let page = ShowPage {
@@ -404,6 +406,7 @@ async fn show_one(
         accounts,
         cases,
         at_window,
+        sees_data,
     };
     visit.show_with(status, &page)
 }

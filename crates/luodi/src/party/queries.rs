@@ -35,6 +35,8 @@ pub struct Party {
     pub demo: bool,
     /// Raised by each change.
     pub version: i64,
+    /// Its personal data were erased.
+    pub erased: bool,
 }
 
 impl Party {
@@ -51,7 +53,7 @@ impl Party {
 }
 
 const COLUMNS: &str = "p.id, p.kind, p.name, p.credit_code, p.region_code, p.industry_code, \
-     p.legal_representative, p.founded_on, p.demo, p.version";
+     p.legal_representative, p.founded_on, p.demo, p.version, p.erased_at";
 
 fn read_party(r: &Row<'_>) -> Result<Party, StoreError> {
     let kind: String = r.get(1)?;
@@ -67,6 +69,7 @@ fn read_party(r: &Row<'_>) -> Result<Party, StoreError> {
         founded_on: r.get(7)?,
         demo: r.get(8)?,
         version: r.get(9)?,
+        erased: r.get::<Option<i64>>(10)?.is_some(),
     })
 }
 
@@ -90,6 +93,18 @@ pub fn find(q: &dyn Query, actor: &Actor, id: PartyId) -> Result<Party> {
 
 pub(super) fn sees(q: &dyn Query, actor: &Actor, id: PartyId) -> Result<bool> {
     Ok(load(q, id)?.is_some_and(|party| may_see_party(actor, party.id, party.region)))
+}
+
+/// Refuses what cannot be done for a party whose personal data are gone.
+///
+/// # Errors
+/// Refused as a conflict.
+pub fn not_erased(party: &Party) -> Result<()> {
+    if !party.erased {
+        return Ok(());
+    }
+    let message = "这个主体的个人信息已依法删除，不能再办理。需要办理新业务的，请重新登记主体。";
+    Err(Refusal::conflict("erased", message).into())
 }
 
 /// The party of a case that the caller has found the actor may see: whoever handles a case sees
@@ -119,9 +134,9 @@ pub fn find_number(
     let Some(number) = id_number else {
         return Ok(None);
     };
-    let hash = q.keys().lookup(ID_NUMBER, number.as_str());
-    let sql = "SELECT id FROM party WHERE id_number_lookup = ?1";
-    Ok(q.row_opt(sql, params![hash], |r| r.get(0))?)
+    let [hash, before] = q.lookups(ID_NUMBER, number.as_str())?;
+    let sql = "SELECT id FROM party WHERE id_number_lookup IN (?1, ?2)";
+    Ok(q.row_opt(sql, params![hash, before], |r| r.get(0))?)
 }
 
 /// The personal data of a party, opened. Show [`Personal::masked`] unless `party.unmask` was asked.
@@ -173,6 +188,28 @@ pub fn personal(q: &dyn Query, id: PartyId) -> Result<Personal> {
         phone: phone?,
         address: address?,
     })
+}
+
+/// What others know of a party and guess first: its credit code, its numbers and the tail of an
+/// identity number.
+///
+/// # Errors
+/// The store's own.
+pub fn known_words(q: &dyn Query, id: PartyId) -> Result<Vec<String>> {
+    let sql = "SELECT credit_code FROM party WHERE id = ?1";
+    let code: Option<Option<String>> = q.row_opt(sql, params![id], |r| r.get(0))?;
+    let Some(code) = code else {
+        return Ok(Vec::new());
+    };
+    let personal = personal(q, id)?;
+    let tail = |number: &String| {
+        number
+            .get(number.len().saturating_sub(8)..)
+            .map(str::to_owned)
+    };
+    let tail = personal.id_number.as_ref().and_then(tail);
+    let words = [code, personal.id_number, tail, personal.phone];
+    Ok(words.into_iter().flatten().collect())
 }
 
 /// A name as searches see it.

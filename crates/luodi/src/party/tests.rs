@@ -536,7 +536,7 @@ fn a_refused_bank_account_says_why_and_the_party_is_told() {
     let outbox: Vec<String> = city
         .read(|q| {
             Ok(q.rows(
-                "SELECT payload FROM job WHERE kind = 'text-message'",
+                "SELECT payload FROM job WHERE kind = 'message.send'",
                 params![],
                 |r| r.get(0),
             )?)
@@ -638,8 +638,15 @@ fn open_accounts(city: &City, people: &[(&'static str, Role, &'static str)]) {
             demo: Some(PASSWORD.into()),
         };
         let console = Actor::console("test", region("330300"));
-        city.write(move |tx| crate::account::create_account(tx, &console, &new))
-            .unwrap();
+        city.write(move |tx| {
+            let id = crate::account::create_account(tx, &console, &new)?;
+            if new.roles.any(Role::WITH_SECOND_FACTOR) {
+                let secret = crate::account::totp::Secret::derived(&new.login);
+                crate::account::enrol_demonstration(tx, &console, id, &secret)?;
+            }
+            Ok(())
+        })
+        .unwrap();
     }
 }
 

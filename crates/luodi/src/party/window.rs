@@ -1,20 +1,22 @@
-//! What the window does for one party: correct it, and open an account for it.
+//! What the window does for one party: correct it, open an account for it, and give that a new
+//! password.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use jiff::Timestamp;
 
 use crate::access::{Role, Rule};
-use crate::account::password;
-use crate::ids::PartyId;
+use crate::account::{self, Identified, password};
+use crate::ids::{AccountId, PartyId};
 use crate::refusal::Error;
 use crate::store::Command;
 use crate::web::filters;
-use crate::web::form::Errors;
+use crate::web::form::{Choice, Errors};
 use crate::web::{Answer, App, Crumb, Page, Posted, Route, Visit, WebError, get, post};
 
 use super::queries::{self, Party, Personal};
-use super::{commands, form};
+use super::{commands, form, message};
 
 const WINDOW: Rule = Rule::Staff(&[Role::WindowClerk]);
 
@@ -23,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
         get("/parties/{id}/amend", WINDOW, ask_amend),
         post("/parties/{id}/amend", WINDOW, amend),
         get("/parties/{id}/account", WINDOW, ask_account),
-        post("/parties/{id}/account", WINDOW, open_account),
+        post("/parties/{id}/account", WINDOW, change_account),
     ]
 }
 
@@ -135,7 +137,12 @@ struct AccountPage {
     crumbs: Vec<Crumb>,
     errors: Errors,
     party: Party,
-    typed_login: String,
+    typed: Posted,
+    /// The accounts there are: id, log-in name, last log-in.
+    accounts: Vec<(AccountId, String, Option<Timestamp>)>,
+    chosen: Vec<Choice>,
+    /// Offers to send the one-time password to the party's telephone, where one is known.
+    by_message: Option<String>,
 }
 
 #[derive(Template)]
@@ -148,15 +155,8 @@ struct OneTimePage {
 }
 
 async fn ask_account(State(app): State<App>, visit: Visit, Path(id): Path<PartyId>) -> Answer {
-    show_account(
-        &app,
-        &visit,
-        id,
-        StatusCode::OK,
-        String::new(),
-        Errors::default(),
-    )
-    .await
+    let typed = Posted::from_fields(Vec::new());
+    show_account(&app, &visit, id, StatusCode::OK, typed, Errors::default()).await
 }
 
 async fn show_account(
@@ -164,36 +164,55 @@ async fn show_account(
     visit: &Visit,
     id: PartyId,
     status: StatusCode,
-    typed_login: String,
+    typed: Posted,
     errors: Errors,
 ) -> Answer {
     let actor = visit.actor()?.clone();
-    let party = app
+    let (party, accounts, phone) = app
         .store
-        .read(move |q| queries::find(q, &actor, id))
+        .read(move |q| {
+            let party = queries::find(q, &actor, id)?;
+            let phone = queries::personal(q, id)?.masked().phone;
+            Ok::<_, Error>((party, account::of_party(&**q, id)?, phone))
+        })
         .await?;
+    let chosen = accounts
+        .iter()
+        .map(|(id, login, _)| Choice::new(id.to_string(), login, typed.get("account")));
     let page = AccountPage {
-        page: Page::new(app, visit, "开通网上账号"),
+        page: Page::new(app, visit, "网上账号"),
         crumbs: crumbs(&party),
         errors,
         party,
-        typed_login,
+        chosen: chosen.collect(),
+        typed,
+        accounts,
+        by_message: phone.map(|phone| format!("同时发短信到登记电话 {phone}")),
     };
     visit.show_with(status, &page)
 }
 
-async fn open_account(
+async fn change_account(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<PartyId>,
     posted: Posted,
 ) -> Answer {
-    let login = posted.get("login").to_lowercase();
-    match try_open(&app, &visit, id, &posted, login.clone()).await {
-        Ok(password) => {
-            let page = Page::new(&app, &visit, "账号已开通");
+    let resets = posted.get("action") == "reset_password";
+    let done = if resets {
+        try_reset(&app, &visit, id, &posted).await
+    } else {
+        try_open(&app, &visit, id, &posted).await
+    };
+    match done {
+        Ok((login, password)) => {
+            let title = if resets {
+                "密码已重置"
+            } else {
+                "账号已开通"
+            };
             visit.show(&OneTimePage {
-                page,
+                page: Page::new(&app, &visit, title),
                 login,
                 password,
                 back: format!("/parties/{id}"),
@@ -202,28 +221,70 @@ async fn open_account(
         Err(error) => {
             let errors = Errors::take(error, &posted)?;
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            show_account(&app, &visit, id, status, login, errors).await
+            show_account(&app, &visit, id, status, posted, errors).await
         }
     }
 }
 
-/// Opens the account; gives the one-time password, none where the form was sent before.
+/// A one-time password and its hash.
+async fn one_time() -> Result<(String, String), WebError> {
+    let once = password::one_time();
+    let hash = password::hash_in_turn(once.clone()).await?;
+    Ok((once, hash))
+}
+
+/// Opens the account; gives its log-in name and the one-time password, none where the form was sent
+/// before.
 async fn try_open(
     app: &App,
     visit: &Visit,
     id: PartyId,
     posted: &Posted,
-    login: String,
-) -> Result<Option<String>, WebError> {
-    let actor = visit.actor()?.clone();
-    let once = password::one_time();
-    let hash = password::hash_in_turn(once.clone()).await?;
+) -> Result<(String, Option<String>), WebError> {
+    let (actor, login) = (visit.actor()?.clone(), posted.get("login").to_lowercase());
+    let by_message = posted.get("by_message") == "true";
+    let (once, hash) = one_time().await?;
+    let (opened, sent) = (login.clone(), once.clone());
     let command = Command::new("account.create", visit.now).once(posted.key());
     let done = app
         .store
         .write_once(command, move |tx| {
-            commands::open_account(tx, &actor, id, &login, &hash)
+            commands::open_account(tx, &actor, id, &opened, &hash)?;
+            if by_message {
+                message::send_one_time(tx, id, &opened, &sent)?;
+            }
+            Ok::<_, Error>(())
         })
         .await?;
-    Ok((!done.replayed).then_some(once))
+    Ok((login, (!done.replayed).then_some(once)))
+}
+
+/// Gives an account of the party a new one-time password; as [`try_open`].
+async fn try_reset(
+    app: &App,
+    visit: &Visit,
+    id: PartyId,
+    posted: &Posted,
+) -> Result<(String, Option<String>), WebError> {
+    let (actor, chosen) = (visit.actor()?.clone(), posted.id::<AccountId>("account")?);
+    let said = Identified {
+        reason: posted.get("reason").to_owned(),
+        seen: posted.get("seen").to_owned(),
+    };
+    let by_message = posted.get("by_message") == "true";
+    let (once, hash) = one_time().await?;
+    let sent = once.clone();
+    let command = Command::new("account.reset_at_window", visit.now).once(posted.key());
+    let done = app
+        .store
+        .write_once(command, move |tx| {
+            queries::find(tx, &actor, id)?;
+            let login = account::reset_at_window(tx, &actor, id, chosen, &said, &hash)?;
+            if by_message {
+                message::send_one_time(tx, id, &login, &sent)?;
+            }
+            Ok::<_, Error>(login)
+        })
+        .await?;
+    Ok((done.value, (!done.replayed).then_some(once)))
 }

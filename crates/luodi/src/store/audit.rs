@@ -1,22 +1,31 @@
 //! Audit events and the digests that bind rows to them.
 //!
-//! Owns the table `audit_event`, the column `last_event` of every bound table and the canonical
-//! encoding of a row. Deliberately lacks numbering, the tree and signatures, which come after the
-//! commit.
+//! Owns the table `audit_event`, the column `last_event` of every bound table and what the digest of
+//! a row covers. After the commit `sequence` gives events their numbers, in a tree (`tree`) whose
+//! root it signs; `verify` recomputes everything, `export` and `proof` are what others can check.
+
+pub(super) mod bound;
+pub(super) mod export;
+pub(super) mod proof;
+pub(super) mod rebind;
+mod record;
+pub(super) mod sequence;
+pub(super) mod tree;
+pub(super) mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use serde_json::json;
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 use uuid::Uuid;
 use vocab::RegionCode;
 
-use super::read::{Query, Row};
-use super::session::Session;
+use self::bound::Shapes;
+use self::record::Record;
+use super::read::Query;
 use super::tx::Tx;
-use super::value::{Value, ValueRef};
+use super::value::Value;
 use super::{StoreError, params};
 
 /// Who acts.
@@ -72,6 +81,8 @@ pub struct Event {
     /// Tables and ids of all bound rows the command inserted or changed. Each such table has the
     /// columns `id` (16 bytes, primary key) and `last_event` (16 bytes, without an index).
     /// A row the command deleted cannot be named here; the subject and the detail can tell of it.
+    /// Of a table without `last_event` all rows that belong to one owner are named together, by the
+    /// owner's id, which stands in the table's first column that ends in `_id`.
     pub rows: Vec<(&'static str, Uuid)>,
 }
 
@@ -94,6 +105,8 @@ pub struct Written {
     pub subject_id: Uuid,
     /// Further facts as JSON.
     pub detail: String,
+    /// Its number in the log; none while it waits for it.
+    pub number: Option<u64>,
 }
 
 /// The columns of a written event that hold the region of the actor and that of the subject.
@@ -116,6 +129,8 @@ pub struct EventFilter {
     pub by: Option<(Vec<String>, Vec<Uuid>)>,
     /// About a row of one of these tables with one of these ids.
     pub subjects: Option<(Vec<&'static str>, Vec<Uuid>)>,
+    /// This one event.
+    pub event: Option<Uuid>,
 }
 
 /// The command that notes a log-in refused to the account it is about.
@@ -135,6 +150,7 @@ impl EventFilter {
             commands: Vec::new(),
             by: None,
             subjects: None,
+            event: None,
         }
     }
 
@@ -164,6 +180,10 @@ impl EventFilter {
             let table = one_of("subject_table", tables.iter().copied(), &mut values);
             let id = one_of("subject_id", ids.iter().copied(), &mut values);
             let _ = write!(sql, " AND {table} AND {id}");
+        }
+        if let Some(event) = self.event {
+            values.push(event.into());
+            let _ = write!(sql, " AND id = ?{}", values.len());
         }
         (sql, values)
     }
@@ -207,6 +227,7 @@ pub fn written(
             subject_table: r.get(5)?,
             subject_id: r.get(6)?,
             detail: r.get(7)?,
+            number: r.get(8)?,
         })
     })
 }
@@ -217,7 +238,8 @@ pub(super) fn listing(filter: &EventFilter, limit: u32, offset: i64) -> (String,
     values.extend([Value::from(limit), Value::from(offset)]);
     let (limit, offset) = (values.len() - 1, values.len());
     let sql = format!(
-        "SELECT id, at, actor_id, actor_label, command, subject_table, subject_id, detail \
+        "SELECT id, at, actor_id, actor_label, command, subject_table, subject_id, detail, \
+         (SELECT number FROM audit_leaf l WHERE l.event_id = audit_event.id) \
          FROM audit_event WHERE {condition} ORDER BY at DESC, id DESC LIMIT ?{limit} OFFSET ?{offset}"
     );
     (sql, values)
@@ -265,80 +287,6 @@ pub(super) struct Pending {
     pub(super) event: Event,
 }
 
-/// How a bound table is stamped: one UPDATE that answers with the row.
-#[derive(Debug)]
-pub(super) struct Shape {
-    update: String,
-    /// Columns in name order, without `last_event`.
-    columns: Vec<String>,
-    /// Expression of the region of the row whose id is parameter 8.
-    region: String,
-}
-
-/// All tables with a column `last_event`, read once after the migrations.
-pub(super) type Shapes = HashMap<String, Shape>;
-
-/// The region of a table's row whose id is parameter 8: its own, or that of the row it names as
-/// the one it belongs to (`notice_id` of a row names a notice); `NULL` where it has neither.
-fn region_of(table: &str, columns: &HashMap<String, Vec<String>>) -> String {
-    let has = |table: &str, column: &str| {
-        columns
-            .get(table)
-            .is_some_and(|columns| columns.iter().any(|known| known == column))
-    };
-    if has(table, "region_code") {
-        return format!("(SELECT region_code FROM {table} WHERE id = ?8)");
-    }
-    let mut owners: Vec<&str> = columns
-        .get(table)
-        .into_iter()
-        .flatten()
-        .filter_map(|column| column.strip_suffix("_id"))
-        .filter(|owner| has(owner, "region_code") && has(owner, "last_event"))
-        .collect();
-    owners.sort_unstable();
-    match owners.first() {
-        Some(owner) => format!(
-            "(SELECT o.region_code FROM {table} t JOIN {owner} o ON o.id = t.{owner}_id WHERE t.id = ?8)"
-        ),
-        None => "NULL".to_owned(),
-    }
-}
-
-/// Reads the shapes of all bound tables.
-pub(super) fn shapes(session: Session<'_>) -> Result<Shapes, StoreError> {
-    let mut tables: HashMap<String, Vec<String>> = HashMap::new();
-    session.query(session.columns_sql(), &[], &mut |row| {
-        tables.entry(row.get(0)?).or_default().push(row.get(1)?);
-        Ok(())
-    })?;
-    let bound = |columns: &[String]| {
-        ["id", "last_event"]
-            .iter()
-            .all(|it| columns.iter().any(|c| c == it))
-    };
-    let every = tables.clone();
-    tables.retain(|_, columns| bound(columns));
-    Ok(tables
-        .into_iter()
-        .map(|(table, mut columns)| {
-            let region = region_of(&table, &every);
-            columns.retain(|column| column != "last_event");
-            columns.sort();
-            let update = format!(
-                "UPDATE {table} SET last_event = ?1 WHERE id = ?2 RETURNING {}",
-                columns.join(", ")
-            );
-            let shape = Shape {
-                update,
-                columns,
-                region,
-            };
-            (table, shape)
-        })
-        .collect())
-}
-
 /// Stamps all rows named by the events of a command and writes the events.
 ///
 /// A row named by several events belongs to the last: the earlier ones list it without a digest.
@@ -351,25 +299,36 @@ pub(super) fn write(tx: &Tx<'_>, shapes: &Shapes, pending: &[Pending]) -> Result
         let mut rows = Vec::with_capacity(event.rows.len());
         let mut seen = HashSet::new();
         for (table, row) in event.rows.iter().filter(|named| seen.insert(**named)) {
-            rows.push(if owner.get(&(*table, *row)) == Some(id) {
-                json!({"table": table, "id": row, "digest": stamp(tx, shapes, table, *row, *id)?})
-            } else {
-                json!({"table": table, "id": row})
+            let owned = owner.get(&(*table, *row)) == Some(id);
+            let digest = owned.then(|| shapes.bind(tx, table, *row, *id));
+            rows.push(Named {
+                digest: digest.transpose()?,
+                id: *row,
+                table,
             });
         }
-        let region = shapes
-            .get(event.subject.0)
-            .map_or("NULL", |shape| shape.region.as_str());
-        insert(tx, *id, event, rows.into(), region)?;
+        let rows = serde_json::to_string(&rows)
+            .map_err(|error| StoreError::Value(format!("rows of an event: {error}")))?;
+        insert(tx, *id, event, rows, shapes.region(event.subject.0))?;
     }
     Ok(())
 }
 
+/// A row as an event names it.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    id: Uuid,
+    table: &'a str,
+}
+
+/// Writes an event, and puts it among those that wait for their number.
 fn insert(
     tx: &Tx<'_>,
     id: Uuid,
     event: &Event,
-    rows: serde_json::Value,
+    rows: String,
     region: &str,
 ) -> Result<(), StoreError> {
     let Event {
@@ -382,149 +341,35 @@ fn insert(
     let sql = format!(
         "INSERT INTO audit_event (id, at, actor_kind, actor_id, actor_label, command, \
          subject_table, subject_id, detail, rows, actor_region, region_code) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, {region})"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, {region}) RETURNING region_code"
     );
-    tx.execute(
-        &sql,
-        params![
-            id,
-            tx.now(),
-            actor.kind.as_str(),
-            actor.id,
-            &actor.label,
-            *command,
-            subject.0,
-            subject.1,
-            detail,
-            rows,
-            actor.region.map(|region| region.to_string())
-        ],
-    )
-    .map(drop)
-}
-
-/// Sets `last_event` of a row and gives the row's digest.
-fn stamp(
-    tx: &Tx<'_>,
-    shapes: &Shapes,
-    table: &str,
-    row: Uuid,
-    event: Uuid,
-) -> Result<String, StoreError> {
-    let shape = shapes.get(table).ok_or_else(|| {
-        StoreError::Statement(format!("{table} has no columns id and last_event"))
-    })?;
-    tx.row(&shape.update, params![event, row], |r| {
-        digest(&shape.columns, r)
-    })
-    .map_err(|error| match error {
-        StoreError::NotFound(_) => {
-            StoreError::NotFound(format!("{table} {row}, named by an event"))
-        }
-        other => other,
-    })
-}
-
-/// SHA-256 over (column, value) pairs in name order; nulls are left out, ciphertext is as stored.
-///
-/// Each pair is: length of the name (4 bytes, big endian), name, one letter for the type, and the
-/// value: `i` 8 bytes, `r` 8 bytes IEEE 754, `t` and `b` a length of 8 bytes and the bytes.
-pub(super) fn digest(columns: &[String], row: &Row<'_>) -> Result<String, StoreError> {
-    let mut hash = Sha256::new();
-    for (index, column) in columns.iter().enumerate() {
-        let value = row.inner.column(index)?;
-        if value == ValueRef::Null {
-            continue;
-        }
-        hash.update((column.len() as u32).to_be_bytes());
-        hash.update(column);
-        match value {
-            ValueRef::Null => {}
-            ValueRef::Int(it) => {
-                hash.update(b"i");
-                hash.update(it.to_be_bytes());
-            }
-            ValueRef::Real(it) => {
-                hash.update(b"r");
-                hash.update(it.to_bits().to_be_bytes());
-            }
-            ValueRef::Text(it) => update_bytes(&mut hash, b"t", it.as_bytes()),
-            ValueRef::Blob(it) => update_bytes(&mut hash, b"b", it),
-        }
-    }
-    let mut text = String::from("sha256:");
-    for byte in hash.finalize() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
-}
-
-fn update_bytes(hash: &mut Sha256, letter: &[u8; 1], bytes: &[u8]) {
-    hash.update(letter);
-    hash.update((bytes.len() as u64).to_be_bytes());
-    hash.update(bytes);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The digest of a row of literals, the columns given in name order.
-    fn digest_of(columns: &[&str], values: &str) -> String {
-        let connection = rusqlite::Connection::open_in_memory().unwrap();
-        let columns: Vec<String> = columns.iter().map(|it| (*it).to_owned()).collect();
-        let mut found = String::new();
-        Session::Sqlite(&connection)
-            .query(&format!("SELECT {values}"), &[], &mut |row| {
-                found = digest(&columns, row)?;
-                Ok(())
-            })
-            .unwrap();
-        found
-    }
-
-    fn sha256(parts: &[&[u8]]) -> String {
-        let hex: String = Sha256::digest(parts.concat())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("sha256:{hex}")
-    }
-
-    #[test]
-    fn the_encoding_is_written_down() {
-        let wanted: [&[u8]; 6] = [
-            b"\0\0\0\x01a",
-            b"i\0\0\0\0\0\0\x01\x02",
-            b"\0\0\0\x02bb",
-            b"t\0\0\0\0\0\0\0\x02hi",
-            b"\0\0\0\x01c",
-            b"b\0\0\0\0\0\0\0\x01\x07",
-        ];
-        assert_eq!(
-            digest_of(&["a", "bb", "c"], "258, 'hi', x'07'"),
-            sha256(&wanted)
-        );
-        let real = 1.0_f64.to_be_bytes();
-        assert_eq!(digest_of(&["a"], "1.0"), sha256(&[b"\0\0\0\x01ar", &real]));
-    }
-
-    #[test]
-    fn nulls_are_left_out_and_nothing_else_is_equal() {
-        assert_eq!(digest_of(&["a", "b"], "1, NULL"), digest_of(&["a"], "1"));
-        let different = [
-            digest_of(&["a"], "1"),
-            digest_of(&["b"], "1"),
-            digest_of(&["a"], "'1'"),
-            digest_of(&["a"], "x'31'"),
-            digest_of(&["a"], "1.0"),
-            digest_of(&["a"], "''"),
-            digest_of(&["a"], "NULL"),
-            digest_of(&["a", "b"], "'x', 'y'"),
-            digest_of(&["a", "b"], "'xy', ''"),
-        ];
-        let distinct: HashSet<&String> = different.iter().collect();
-        assert_eq!(distinct.len(), different.len());
-    }
+    let mut record = Record {
+        actor_id: actor.id,
+        actor_kind: actor.kind.as_str().to_owned(),
+        actor_label: actor.label.clone(),
+        actor_region: actor.region.map(|region| region.to_string()),
+        at: tx.now().as_millisecond(),
+        command: (*command).to_owned(),
+        detail: detail.to_string(),
+        id,
+        region_code: None,
+        rows,
+        subject_id: subject.1,
+        subject_table: subject.0.to_owned(),
+    };
+    let values = params![
+        id,
+        tx.now(),
+        &record.actor_kind,
+        actor.id,
+        &record.actor_label,
+        *command,
+        subject.0,
+        subject.1,
+        &record.detail,
+        &record.rows,
+        &record.actor_region
+    ];
+    record.region_code = tx.row(&sql, values, |r| r.get(0))?;
+    sequence::wait(tx, id, &record.leaf())
 }

@@ -22,6 +22,12 @@ pub enum StoreError {
         "{0} 里没有落地的数据。请用 --data 或 --database 指出数据所在，或先运行 luodi demo 或 luodi admin init。"
     )]
     Missing(String),
+    /// A restore began here and did not end.
+    #[error("{0} 里的恢复没有完成，不能使用。请清空该文件夹（keys 除外）后重新恢复。")]
+    Unfinished(String),
+    /// Something is there where an empty place is needed.
+    #[error("{0} 不是空的。只能恢复到空的文件夹（keys 除外）和空的数据库。")]
+    NotEmpty(String),
     /// Another process holds the data folder.
     #[error("another server holds {0}")]
     Locked(PathBuf),
@@ -80,6 +86,9 @@ pub enum StoreError {
     /// The key folder is unusable.
     #[error("keys: {0}")]
     Keys(String),
+    /// The audit log is not what it must be; `luodi audit verify` tells more.
+    #[error("审计日志：{0}。请运行 luodi audit verify 查明。")]
+    Log(String),
     /// Another command changed what this one relies on, again and again; nothing of it was kept.
     #[error("other commands were faster: {0}")]
     Raced(String),
@@ -103,6 +112,8 @@ impl StoreError {
             Self::ReadOnly(_) => "store.read_only",
             Self::Unavailable(_) => "store.unavailable",
             Self::Missing(_) => "store.missing",
+            Self::Unfinished(_) => "store.unfinished",
+            Self::NotEmpty(_) => "store.not_empty",
             Self::Locked(_) => "store.locked",
             Self::NotFound(_) => "store.not_found",
             Self::Conflict { .. } => "store.conflict",
@@ -118,6 +129,7 @@ impl StoreError {
             Self::Statement(_) => "store.statement",
             Self::Migration(_) => "store.migration",
             Self::Keys(_) => "store.keys",
+            Self::Log(_) => "store.log",
             Self::Raced(_) => "store.raced",
             Self::Engine { .. } => "store.engine",
         }

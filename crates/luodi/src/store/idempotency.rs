@@ -87,7 +87,7 @@ fn stored(tx: &Tx<'_>, key: &IdempotencyKey) -> Result<Option<serde_json::Value>
 }
 
 fn store<T: Serialize>(tx: &Tx<'_>, key: &IdempotencyKey, value: &T) -> Result<(), StoreError> {
-    let answer = serde_json::to_value(value)
+    let answer = serde_json::to_string(value)
         .map_err(|error| StoreError::Value(format!("answer: {error}")))?;
     tx.execute(
         "INSERT INTO idempotency (scope, key, digest, command, answer, created_at) \

@@ -1,30 +1,31 @@
-//! Keys: the master key of the data folder, one data key per owner, sealing and look-up hashes.
+//! Keys: one data key per owner, wrapped by a master key; sealing and keyed hashes.
 //!
-//! Owns the form of sealed bytes. Deliberately lacks rotation, and the knowledge of which fields
-//! are personal: the domains say so by sealing them.
+//! Owns the form of sealed bytes and what `meta` remembers of the keys. Deliberately lacks the files
+//! of the masters (`master`), their change (`rotate`), and the knowledge of which fields are
+//! personal: the domains say so by sealing them.
 //!
 //! Sealed bytes: version (1), algorithm (1 = XChaCha20-Poly1305), length of the class, the class,
 //! a nonce of 24 bytes, the ciphertext with its tag. Everything before the nonce and the owner are
 //! bound as associated data.
+//!
+//! What the first master gave and a later one cannot (the keys of hashes and of the log) is kept in
+//! `meta`, sealed under the present master.
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
-use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
-use rand::TryRng;
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::master::Master;
 use super::read::Query;
+use super::session::Session;
 use super::tx::Tx;
 use super::{StoreError, params};
 
@@ -32,22 +33,35 @@ use super::{StoreError, params};
 const VERSION: u8 = 1;
 /// Number of XChaCha20-Poly1305 in sealed bytes.
 const XCHACHA: u8 = 1;
-/// Name of the wrapping in `data_key.algorithm`.
-const WRAPPING: &str = "xchacha20poly1305/hkdf-sha256/1";
+/// The wrapping as `data_key.algorithm` names it, before the number of the master.
+const WRAPPING: &str = "xchacha20poly1305/hkdf-sha256/";
 const NONCE: usize = 24;
-const FILE: &str = "master-1.key";
-const FILE_HEAD: &str = "luodi-master-key-1";
 
-/// The master key of a data folder and what is derived from it. Cheap to clone.
+/// What `meta` calls the fingerprint and the number of the present master.
+pub(super) const FINGERPRINT: &str = "master_key";
+pub(super) const NUMBER: &str = "master_number";
+/// What `meta` calls the secrets of the first master, kept under the present one.
+pub(super) const HASH_KEY: &str = "hash_key";
+pub(super) const LOG_KEY: &str = "log_key";
+/// What `meta` calls the key of look-up hashes where it is no longer that of the first master, and
+/// the one before it while hashes are made anew.
+pub(super) const LOOKUP_KEY: &str = "lookup_key";
+pub(super) const LOOKUP_KEY_BEFORE: &str = "lookup_key_before";
+
+/// The keys of a data folder. Cheap to clone.
 #[derive(Clone)]
 pub struct Keys {
-    inner: Arc<Derived>,
+    inner: Arc<Opened>,
 }
 
-struct Derived {
-    wrap: [u8; 32],
-    lookup: [u8; 32],
-    check: [u8; 32],
+struct Opened {
+    dir: PathBuf,
+    hash: [u8; 32],
+    log: [u8; 32],
+    /// Seals events that wait for their number; comes from `log`.
+    log_mac: [u8; 32],
+    /// Wrapping keys by the number of their master, read when first met.
+    wraps: RwLock<BTreeMap<u32, [u8; 32]>>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -56,56 +70,218 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// Whether a folder holds a master key.
-pub(super) fn present(dir: &Path) -> bool {
-    dir.join(FILE).exists()
+/// Opens the key folder, making the first master of a new database, and compares it with what the
+/// database remembers of it.
+pub(super) fn open(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError> {
+    let mut meta: HashMap<String, String> = HashMap::new();
+    session.query("SELECT name, value FROM meta", &[], &mut |row| {
+        meta.insert(row.get(0)?, row.get(1)?);
+        Ok(())
+    })?;
+    let number = number_in(meta.get(NUMBER).map(String::as_str))?;
+    let Some(print) = meta.get(FINGERPRINT) else {
+        let master = Master::ensure(dir, number)?;
+        let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2)";
+        session.execute(sql, &params![FINGERPRINT, fingerprint(&master)])?;
+        return Ok(Keys::of(dir, number, &master));
+    };
+    let master = Master::read(dir, number)?;
+    if *print != fingerprint(&master) {
+        return Err(StoreError::Keys(format!(
+            "{} belongs to another database. 请用 --keys 指出这个数据库自己的密钥文件夹。",
+            dir.display()
+        )));
+    }
+    let keys = Keys::of(dir, number, &master);
+    if number == 1 {
+        return Ok(keys);
+    }
+    let kept = |name: &str| {
+        let text = meta
+            .get(name)
+            .ok_or(StoreError::Unsealable("a kept secret is missing"))?;
+        keys.unkeep(name, text)
+    };
+    let log = kept(LOG_KEY)?;
+    Ok(Keys {
+        inner: Arc::new(Opened {
+            dir: dir.to_owned(),
+            hash: kept(HASH_KEY)?,
+            log,
+            log_mac: log_mac_key(&log),
+            wraps: RwLock::new(BTreeMap::from([(number, master.wrap)])),
+        }),
+    })
+}
+
+/// Opens the key folder of a database that remembers its master, and makes nothing.
+pub(super) fn known(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError> {
+    let mut found = false;
+    let sql = "SELECT 1 FROM meta WHERE name = ?1";
+    session.query(sql, &params![FINGERPRINT], &mut |_| {
+        found = true;
+        Ok(())
+    })?;
+    if found {
+        return open(session, dir);
+    }
+    let why = "the database remembers no master key: it was never opened to its end";
+    Err(StoreError::Keys(why.to_owned()))
+}
+
+/// What the database remembers of a master, to notice a foreign one.
+pub(super) fn fingerprint(master: &Master) -> String {
+    BASE64.encode(master.check)
+}
+
+fn number_in(text: Option<&str>) -> Result<u32, StoreError> {
+    let wrong = |_| StoreError::Keys("the number of the master key is damaged".into());
+    text.map_or(Ok(1), |text| text.parse().map_err(wrong))
+}
+
+/// One value that `meta` remembers; none where it is empty.
+pub(super) fn remembered(q: &dyn Query, name: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let found: Option<String> = q.row_opt(sql, params![name], |r| r.get(0))?;
+    Ok(found.filter(|value| !value.is_empty()))
+}
+
+/// The number of the master that wraps new data keys.
+pub(super) fn present_number(q: &dyn Query) -> Result<u32, StoreError> {
+    number_in(remembered(q, NUMBER)?.as_deref())
+}
+
+/// The present key of look-up hashes, and the one before it while hashes are made anew.
+pub(super) fn lookup_keys(q: &dyn Query) -> Result<[[u8; 32]; 2], StoreError> {
+    let mut found = [None, None];
+    let sql = "SELECT name, value FROM meta WHERE name IN (?1, ?2)";
+    q.each(sql, &params![LOOKUP_KEY, LOOKUP_KEY_BEFORE], &mut |row| {
+        let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
+        let [now, before] = &mut found;
+        let place = if name == LOOKUP_KEY { now } else { before };
+        *place = (!value.is_empty()).then_some(value);
+        Ok(())
+    })?;
+    let keys = q.keys();
+    let [now, before] = found;
+    let open = |name: &str, text: Option<String>| text.map(|text| keys.unkeep(name, &text));
+    let now = open(LOOKUP_KEY, now)
+        .transpose()?
+        .unwrap_or(keys.inner.hash);
+    let before = open(LOOKUP_KEY_BEFORE, before).transpose()?;
+    Ok([now, before.unwrap_or(now)])
+}
+
+/// The key that seals events which wait for their number.
+fn log_mac_key(log: &[u8; 32]) -> [u8; 32] {
+    mac(log, &[b"luodi log pending 1"])
+}
+
+/// The look-up hash of a text under a key.
+pub(super) fn lookup_with(key: &[u8; 32], class: &str, text: &str) -> [u8; 32] {
+    mac(key, &[class.as_bytes(), text.as_bytes()])
+}
+
+/// The name of the wrapping under a master.
+pub(super) fn wrapping(number: u32) -> String {
+    format!("{WRAPPING}{number}")
+}
+
+/// The number of the master in the name of a wrapping.
+fn master_of(algorithm: &str) -> Result<u32, StoreError> {
+    let number = algorithm.strip_prefix(WRAPPING);
+    number
+        .and_then(|number| number.parse().ok())
+        .ok_or(StoreError::Unsealable(
+            "the data key is wrapped in an unknown way",
+        ))
 }
 
 impl Keys {
-    /// Reads the master key of a folder, or makes one.
-    ///
-    /// # Errors
-    /// [`StoreError::Keys`] where the folder or the file is unusable.
-    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::derive(&parse(&text)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Self::derive(&create(dir, &path).map_err(unusable(&path))?)
-            }
-            Err(error) => Err(unusable(&path)(error)),
+    fn of(dir: &Path, number: u32, master: &Master) -> Self {
+        let inner = Opened {
+            dir: dir.to_owned(),
+            hash: master.hash,
+            log: master.log,
+            log_mac: log_mac_key(&master.log),
+            wraps: RwLock::new(BTreeMap::from([(number, master.wrap)])),
+        };
+        Self {
+            inner: Arc::new(inner),
         }
     }
 
-    fn derive(master: &[u8; 32]) -> Result<Self, StoreError> {
-        let source = Hkdf::<Sha256>::new(None, master);
-        let expand = |purpose: &[u8]| {
-            let mut key = [0; 32];
-            source
-                .expand(purpose, &mut key)
-                .map_err(|_| StoreError::Keys("derivation failed".into()))?;
-            Ok::<_, StoreError>(key)
-        };
-        let inner = Derived {
-            wrap: expand(b"luodi wrap 1")?,
-            lookup: expand(b"luodi lookup 1")?,
-            check: expand(b"luodi check 1")?,
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
-    }
-
-    /// Keyed hash (HMAC-SHA256) by which a sealed value is found again; `text` must be in its
-    /// normal form. Equal texts of different classes have different hashes.
+    /// Keyed hash (HMAC-SHA256) that stays the same for ever, for names: of a file's content, of a
+    /// form that is being filled in. Equal texts of different classes have different hashes. What
+    /// a sealed value is found by is [`Query::lookup`](trait.Query.html#method.lookup) instead.
     #[must_use]
-    pub fn lookup(&self, class: &str, text: &str) -> [u8; 32] {
-        mac(&self.inner.lookup, &[class.as_bytes(), text.as_bytes()])
+    pub fn hash(&self, class: &str, text: &str) -> [u8; 32] {
+        lookup_with(&self.inner.hash, class, text)
     }
 
-    /// What the database remembers of the master key, to notice a foreign one.
-    pub(super) fn fingerprint(&self) -> String {
-        BASE64.encode(self.inner.check)
+    /// Seed of the key that signs the log. It comes from the first master key and stays the same
+    /// when the master key is changed.
+    #[must_use]
+    pub fn log_seed(&self) -> [u8; 32] {
+        self.inner.log
+    }
+
+    /// Shows that a program with the keys wrote this leaf of the log.
+    pub(super) fn log_mac(&self, leaf: &[u8; 32]) -> [u8; 32] {
+        mac(&self.inner.log_mac, &[leaf])
+    }
+
+    /// The secrets of the first master, under the names by which they are kept.
+    pub(super) fn secrets(&self) -> [(&'static str, [u8; 32]); 2] {
+        [(HASH_KEY, self.inner.hash), (LOG_KEY, self.inner.log)]
+    }
+
+    /// The key folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// The wrapping key of a master; read from its file where another program has changed the
+    /// master meanwhile.
+    fn wrap(&self, number: u32) -> Result<[u8; 32], StoreError> {
+        let known = self.inner.wraps.read();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        if let Some(wrap) = known.get(&number) {
+            return Ok(*wrap);
+        }
+        drop(known);
+        let wrap = Master::read(&self.inner.dir, number)?.wrap;
+        let known = self.inner.wraps.write();
+        known
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, wrap);
+        Ok(wrap)
+    }
+
+    /// A secret as `meta` keeps it under a master.
+    pub(super) fn keep(
+        &self,
+        number: u32,
+        name: &str,
+        secret: &[u8; 32],
+        nonce: [u8; NONCE],
+    ) -> Result<String, StoreError> {
+        let bound = bind(b"luodi kept secret 1", Uuid::nil(), name.as_bytes());
+        let mut sealed = nonce.to_vec();
+        sealed.extend(encrypt(&self.wrap(number)?, nonce, &bound, secret)?);
+        Ok(format!("{} {}", wrapping(number), BASE64.encode(sealed)))
+    }
+
+    /// Opens what [`keep`](Self::keep) made.
+    pub(super) fn unkeep(&self, name: &str, text: &str) -> Result<[u8; 32], StoreError> {
+        const DAMAGED: StoreError = StoreError::Unsealable("a kept secret is damaged");
+        let (algorithm, sealed) = text.split_once(' ').ok_or(DAMAGED)?;
+        let sealed = BASE64.decode(sealed).map_err(|_| DAMAGED)?;
+        let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or(DAMAGED)?;
+        let bound = bind(b"luodi kept secret 1", Uuid::nil(), name.as_bytes());
+        decrypt(&self.wrap(master_of(algorithm)?)?, *nonce, &bound, text)
+            .and_then(|plain| plain.try_into().ok())
+            .ok_or(DAMAGED)
     }
 
     /// Reads and unwraps the data key of an owner; `None` where there never was one.
@@ -117,36 +293,54 @@ impl Keys {
         let Some((algorithm, wrapped)) = found else {
             return Ok(None);
         };
-        if algorithm != WRAPPING {
-            return Err(StoreError::Unsealable(
-                "the data key is wrapped in an unknown way",
-            ));
-        }
         let wrapped = wrapped.ok_or(StoreError::KeyDestroyed(owner))?;
+        Ok(Some(self.unwrap(owner, &algorithm, &wrapped)?))
+    }
+
+    pub(super) fn unwrap(
+        &self,
+        owner: Uuid,
+        algorithm: &str,
+        wrapped: &[u8],
+    ) -> Result<DataKey, StoreError> {
         let (nonce, text) = wrapped
             .split_first_chunk::<NONCE>()
             .ok_or(StoreError::Unsealable("the data key is cut off"))?;
         let bound = bind(b"luodi data key 1", owner, &[]);
-        let key = decrypt(&self.inner.wrap, *nonce, &bound, text)
+        let key = decrypt(&self.wrap(master_of(algorithm)?)?, *nonce, &bound, text)
             .and_then(|plain| <[u8; 32]>::try_from(plain).ok())
             .ok_or(StoreError::Unsealable(
                 "the data key does not fit the master key",
             ))?;
-        Ok(Some(DataKey { owner, key }))
+        Ok(DataKey { owner, key })
     }
 
-    /// Makes and stores a new data key.
-    pub(super) fn create(&self, tx: &Tx<'_>, owner: Uuid) -> Result<DataKey, StoreError> {
-        let key: [u8; 32] = tx.random();
-        let nonce: [u8; NONCE] = tx.random();
-        let bound = bind(b"luodi data key 1", owner, &[]);
+    /// A data key as it is stored under a master.
+    pub(super) fn wrapped(
+        &self,
+        number: u32,
+        key: &DataKey,
+        nonce: [u8; NONCE],
+    ) -> Result<Vec<u8>, StoreError> {
+        let bound = bind(b"luodi data key 1", key.owner, &[]);
         let mut wrapped = nonce.to_vec();
-        wrapped.extend(encrypt(&self.inner.wrap, nonce, &bound, &key)?);
+        wrapped.extend(encrypt(&self.wrap(number)?, nonce, &bound, &key.key)?);
+        Ok(wrapped)
+    }
+
+    /// Makes and stores a new data key under the present master.
+    pub(super) fn create(&self, tx: &Tx<'_>, owner: Uuid) -> Result<DataKey, StoreError> {
+        let key = DataKey {
+            owner,
+            key: tx.random(),
+        };
+        let number = present_number(tx)?;
+        let wrapped = self.wrapped(number, &key, tx.random())?;
         tx.execute(
             "INSERT INTO data_key (owner_id, algorithm, wrapped, created_at) VALUES (?1, ?2, ?3, ?4)",
-            params![owner, WRAPPING, wrapped, tx.now()],
+            params![owner, wrapping(number), wrapped, tx.now()],
         )?;
-        Ok(DataKey { owner, key })
+        Ok(key)
     }
 }
 
@@ -272,54 +466,9 @@ fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn unusable(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
-    let path = path.display().to_string();
-    move |error| StoreError::Keys(format!("{path}: {error}"))
-}
-
-fn parse(text: &str) -> Result<[u8; 32], StoreError> {
-    let damaged = || StoreError::Keys(format!("{FILE} is damaged"));
-    let encoded = text
-        .trim_end()
-        .strip_prefix(FILE_HEAD)
-        .ok_or_else(damaged)?;
-    let bytes = BASE64.decode(encoded.trim_start()).map_err(|_| damaged())?;
-    bytes.try_into().map_err(|_| damaged())
-}
-
-/// Makes the key folder (0700) and the key file (0600), and waits until both are on the disk.
-fn create(dir: &Path, path: &Path) -> std::io::Result<[u8; 32]> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)?;
-    let mut master = [0; 32];
-    rand::rngs::SysRng
-        .try_fill_bytes(&mut master)
-        .map_err(std::io::Error::other)?;
-    let draft = dir.join("master-1.key.new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    writeln!(file, "{FILE_HEAD} {}", BASE64.encode(master))?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(dir)?.sync_all()?;
-    if let Some(parent) = dir.parent() {
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(master)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-    use crate::store::testing::TemporaryFolder;
 
     fn key(owner: u128) -> DataKey {
         DataKey {
@@ -363,28 +512,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn lookups_depend_on_class_text_and_master_key() {
-        let ours = Keys::derive(&[1; 32]).unwrap();
-        let theirs = Keys::derive(&[2; 32]).unwrap();
-        let hash = ours.lookup("telephone", "138");
-        assert_eq!(hash, ours.lookup("telephone", "138"));
-        assert_ne!(hash, ours.lookup("telephone", "139"));
-        assert_ne!(hash, ours.lookup("id_number", "138"));
-        assert_ne!(hash, ours.lookup("telephone1", "38"));
-        assert_ne!(hash, theirs.lookup("telephone", "138"));
+    fn keys(master: u8) -> Keys {
+        let master = Master::derive(&[master; 32]).unwrap();
+        Keys::of(Path::new("/nowhere"), 1, &master)
     }
 
     #[test]
-    fn the_master_key_is_made_once_and_for_its_owner_only() {
-        let folder = TemporaryFolder::new().unwrap();
-        let dir = folder.path().join("keys");
-        let made = Keys::open(&dir).unwrap();
-        assert_eq!(Keys::open(&dir).unwrap().fingerprint(), made.fingerprint());
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&dir), 0o700);
-        assert_eq!(mode(&dir.join(FILE)), 0o600);
-        fs::write(dir.join(FILE), "luodi-master-key-1 AAAA").unwrap();
-        assert!(matches!(Keys::open(&dir), Err(StoreError::Keys(_))));
+    fn hashes_depend_on_class_text_and_master_key() {
+        let (ours, theirs) = (keys(1), keys(2));
+        let hash = ours.hash("telephone", "138");
+        assert_eq!(hash, ours.hash("telephone", "138"));
+        assert_ne!(hash, ours.hash("telephone", "139"));
+        assert_ne!(hash, ours.hash("id_number", "138"));
+        assert_ne!(hash, ours.hash("telephone1", "38"));
+        assert_ne!(hash, theirs.hash("telephone", "138"));
+        assert_ne!(ours.log_seed(), theirs.log_seed());
+        assert_ne!(ours.log_seed(), ours.wrap(1).unwrap());
+    }
+
+    #[test]
+    fn a_kept_secret_opens_under_its_name_and_master_only() {
+        let kept = keys(1).keep(1, LOG_KEY, &[9; 32], [3; NONCE]).unwrap();
+        assert_eq!(keys(1).unkeep(LOG_KEY, &kept).unwrap(), [9; 32]);
+        assert!(keys(1).unkeep(HASH_KEY, &kept).is_err());
+        assert!(keys(2).unkeep(LOG_KEY, &kept).is_err());
+        assert!(
+            keys(1)
+                .unkeep(LOG_KEY, &kept.replace("/1 ", "/2 "))
+                .is_err()
+        );
     }
 }

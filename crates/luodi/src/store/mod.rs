@@ -19,13 +19,19 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod lock;
+mod master;
 mod migrate;
 mod postgres;
 mod random;
 mod read;
+mod reading;
+mod restoring;
+mod rotate;
 mod session;
 mod sqlite;
+mod stamp;
 mod stats;
+mod tables;
 mod task;
 pub mod testing;
 #[cfg(test)]
@@ -47,6 +53,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+pub use self::audit::export::{NoExport, export_log, log_key, verify_export};
+pub use self::audit::proof::{Proved, check_proof, prove_event};
+pub use self::audit::sequence::{LogState, log_state};
+pub use self::audit::tree::{last_checkpoint, since};
+pub use self::audit::verify::{Finding, Verified};
 pub use self::audit::{
     ActorKind, ActorRef, EVENT_REGIONS, Event, EventFilter, SESSION_REFUSED, Written,
     count_written, labels_from, who_wrote, written,
@@ -58,14 +69,22 @@ pub use self::jobs::{
     revive as revive_job,
 };
 pub use self::keys::{DataKey, Keys};
+pub use self::lock::Pin;
+pub use self::migrate::Applied;
 pub use self::postgres::Isolation;
 pub use self::random::{random, secret};
 pub use self::read::{Query, Row, Snapshot, holding};
+pub use self::reading::Reading;
+pub use self::restoring::{KeysBeside, Restoring};
+pub use self::rotate::Rotation;
 pub use self::stats::Stats;
+pub use self::tables::{ColumnKind, Table};
 pub use self::tx::{AfterCommit, Command, Tx, day_in_china};
-pub use self::value::{FromValue, Value, ValueRef, mismatch};
+pub use self::value::{Document, FromValue, Value, ValueRef, mismatch};
 pub use crate::params;
 
+use self::audit::rebind::rebind;
+use self::audit::sequence;
 use self::front::{Front, Message};
 use self::lock::FolderLock;
 use self::postgres::Server;
@@ -124,7 +143,7 @@ impl Options {
             readers: 8,
             cache_kib: 8 * 1_024,
             page_size: 4_096,
-            checkpoint_pages: 8_192,
+            checkpoint_pages: 32_768,
             probe_every: Duration::from_secs(1),
         }
     }
@@ -175,7 +194,36 @@ impl Store {
     /// schema is not this program's, [`StoreError::Keys`] where the keys are missing or another
     /// folder's, [`StoreError::Unavailable`] where files cannot be used.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
-        Self::open_with(dir, options, &migrate::embedded()?, &Hooks::default())
+        let store = Self::open_with(dir, options, &migrate::embedded()?, &Hooks::default())?;
+        store.finish_upgrade(options.now)?;
+        Ok(store)
+    }
+
+    /// Binds rows anew where a migration asked for it: interrupted, the next start goes on.
+    fn finish_upgrade(&self, now: Timestamp) -> Result<(), StoreError> {
+        const ASKED: &str = "rebind";
+        let asked = self.read_blocking(|q| {
+            let asked = keys::remembered(&**q, ASKED)?;
+            asked
+                .map(|_| audit::bound::Shapes::of(q.session()))
+                .transpose()
+        })?;
+        let Some(shapes) = asked else {
+            return Ok(());
+        };
+        for (table, shape) in shapes.all() {
+            let mut after = Some(Vec::new());
+            while let Some(from) = after {
+                let shape = shape.clone();
+                after = self.write_blocking(Command::new("log.rebind", now), move |tx| {
+                    rebind(tx, (table, &shape), &from)
+                })?;
+            }
+        }
+        self.write_blocking(Command::new("log.rebind", now), |tx| {
+            tx.execute("DELETE FROM meta WHERE name = ?1", params![ASKED])
+                .map(drop)
+        })
     }
 
     fn open_with(
@@ -184,31 +232,21 @@ impl Store {
         migrations: &[migrate::Migration],
         hooks: &Hooks,
     ) -> Result<Self, StoreError> {
-        let unusable =
-            |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", dir.display()));
         let file = dir.join("luodi.db");
+        restoring::refuse_unfinished(dir)?;
         if !options.create && options.database.is_none() && !file.exists() {
             return Err(StoreError::Missing(dir.display().to_string()));
         }
-        // Keys, database and papers are for the service's own user alone.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir.join("attachments"))
-            .map_err(unusable)?;
         if let Some(url) = &options.database {
             return postgres::aside(|| Self::open_server(dir, url, options, migrations, hooks))?;
         }
+        make_folders(dir)?;
         let lock = FolderLock::take(dir)?;
-        let settings = sqlite::Settings {
-            durable: options.durable,
-            page_size: options.page_size,
-            cache_kib: options.cache_kib,
-        };
+        let settings = sqlite::Settings::of(options);
         let connection = sqlite::open_writer(&file, &settings)?;
         let session = Session::Sqlite(&connection);
         migrate::run(session, migrations, options.now)?;
-        let keys = open_keys(session, &options.keys_of(dir))?;
+        let keys = keys::open(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
         let setup = Setup {
             file: file.clone(),
@@ -220,11 +258,12 @@ impl Store {
                 probe_every: options.probe_every,
             },
             keys: keys.clone(),
-            shapes: audit::shapes(session)?,
+            shapes: audit::bound::Shapes::of(session)?,
             counters: counters.clone(),
             on_open: hooks.on_open.clone(),
         };
         let front = writer::start(setup, connection)?;
+        tracing::debug!("the store in {} is open", dir.display());
         let readers = Readers::new(Source::Sqlite(file, settings), options.readers);
         let inner = Inner {
             dir: dir.to_owned(),
@@ -253,9 +292,10 @@ impl Store {
         if !options.create && !migrate::has_begun(session)? {
             return Err(StoreError::Missing(server.name()));
         }
+        make_folders(dir)?;
         migrate::run(session, migrations, options.now)?;
         server.learn(&connection)?;
-        let keys = open_keys(session, &options.keys_of(dir))?;
+        let keys = keys::open(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
         let setup = workers::Setup {
             server: server.clone(),
@@ -263,7 +303,7 @@ impl Store {
             durable: options.durable,
             probe_every: options.probe_every,
             keys: keys.clone(),
-            shapes: Arc::new(audit::shapes(session)?),
+            shapes: Arc::new(audit::bound::Shapes::of(session)?),
             counters: counters.clone(),
             on_commit: hooks.on_commit.clone(),
         };
@@ -494,6 +534,44 @@ impl Store {
         .map(|swept: u64| swept > 0)
     }
 
+    /// Gives every committed event its number in the log, signs the root, and says how many there
+    /// were. Costs no write where none waits.
+    ///
+    /// # Errors
+    /// The store's own; [`StoreError::Log`] where the stored tree cannot be carried on.
+    pub async fn sequence(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut numbered = 0;
+        while self.read(|q| sequence::any_waiting(q)).await? {
+            let command = Command::new("log.sequence", now);
+            let count = self.write(command, sequence::sequence).await?;
+            numbered += count;
+            if !sequence::was_full(count) {
+                break;
+            }
+        }
+        Ok(numbered)
+    }
+
+    /// [`sequence`](Self::sequence) from code that is not asynchronous.
+    ///
+    /// # Errors
+    /// As [`sequence`](Self::sequence).
+    ///
+    /// # Panics
+    /// As [`write_blocking`](Self::write_blocking).
+    pub fn sequence_blocking(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let mut numbered = 0;
+        while self.read_blocking(|q| sequence::any_waiting(q))? {
+            let command = Command::new("log.sequence", now);
+            let count = self.write_blocking(command, sequence::sequence)?;
+            numbered += count;
+            if !sequence::was_full(count) {
+                break;
+            }
+        }
+        Ok(numbered)
+    }
+
     /// Whether commands are possible at present.
     #[must_use]
     pub fn writable(&self) -> bool {
@@ -524,6 +602,14 @@ impl Store {
         self.inner.dir.join("attachments")
     }
 
+    /// The right to remove the contents of files until dropped; none while a backup is made.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the folder cannot be written.
+    pub fn removing(&self) -> Result<Option<Pin>, StoreError> {
+        Pin::removing(&self.inner.dir)
+    }
+
     /// Answers the commands that wait, refuses further ones and closes the database. Blocks.
     pub fn shutdown(&self) {
         self.inner.readers.close_idle();
@@ -531,33 +617,11 @@ impl Store {
     }
 }
 
-/// Opens the key folder and compares it with what the database remembers of it.
-fn open_keys(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError> {
-    let mut remembered: Option<String> = None;
-    let sql = "SELECT value FROM meta WHERE name = 'master_key'";
-    session.query(sql, &[], &mut |row| {
-        remembered = Some(row.get(0)?);
-        Ok(())
-    })?;
-    if remembered.is_some() && !keys::present(dir) {
-        return Err(StoreError::Keys(format!(
-            "{} lacks the master key of this database",
-            dir.display()
-        )));
-    }
-    let keys = Keys::open(dir)?;
-    match remembered {
-        Some(print) if print == keys.fingerprint() => {}
-        Some(_) => {
-            return Err(StoreError::Keys(format!(
-                "{} belongs to another database",
-                dir.display()
-            )));
-        }
-        None => {
-            let sql = "INSERT INTO meta (name, value) VALUES ('master_key', ?1)";
-            session.execute(sql, &params![keys.fingerprint()])?;
-        }
-    }
-    Ok(keys)
+/// Keys, database and papers are for the service's own user alone.
+fn make_folders(dir: &Path) -> Result<(), StoreError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir.join("attachments"))
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", dir.display())))
 }

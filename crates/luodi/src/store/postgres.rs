@@ -12,6 +12,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::postgres::config::SslMode;
 use ::postgres::error::SqlState;
 use ::postgres::types::private::BytesMut;
 use ::postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -73,8 +74,13 @@ impl Server {
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let mut config: Config = url.parse().map_err(|error| {
             // The address may hold a password, so it is not repeated.
-            StoreError::Unavailable(format!("the address of the database is malformed: {error}"))
+            StoreError::Unavailable(format!("数据库地址无法识别（{error}），请核对 --database"))
         })?;
+        if config.get_ssl_mode() == SslMode::Require {
+            let why =
+                "落地连接数据库不支持 TLS。请改用本机套接字或加密隧道，并去掉 sslmode=require";
+            return Err(StoreError::Unavailable(why.into()));
+        }
         config.connect_timeout(CONNECT);
         config.keepalives_idle(Duration::from_secs(30));
         if config.get_application_name().is_none() {
@@ -220,6 +226,10 @@ impl Inner {
     }
 }
 
+/// How to make a database that fits.
+const CREATE: &str = "请这样新建：CREATE DATABASE luodi TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc \
+                      LC_COLLATE 'C' LC_CTYPE 'C'";
+
 /// Refuses settings under which an acknowledged command may be lost, another order of text, and
 /// servers that cannot be written.
 ///
@@ -230,7 +240,8 @@ pub(super) fn inspect(session: &Session, durable: bool) -> Result<(), StoreError
     let sql = "SELECT name, setting FROM pg_settings WHERE name IN ('server_version_num', 'fsync', \
                'full_page_writes', 'synchronous_commit', 'server_encoding', 'transaction_read_only') \
                UNION ALL SELECT 'collation', datcollate FROM pg_database WHERE datname = current_database() \
-               UNION ALL SELECT 'ctype', datctype FROM pg_database WHERE datname = current_database()";
+               UNION ALL SELECT 'ctype', datctype FROM pg_database WHERE datname = current_database() \
+               UNION ALL SELECT 'provider', CAST(datlocprovider AS TEXT) FROM pg_database WHERE datname = current_database()";
     session.query(sql, &[], &mut |row| {
         settings.insert(row.get(0)?, row.get(1)?);
         Ok(())
@@ -240,23 +251,27 @@ pub(super) fn inspect(session: &Session, durable: bool) -> Result<(), StoreError
     let version: i64 = of("server_version_num").parse().unwrap_or(0);
     if version < OLDEST {
         return refuse(format!(
-            "PostgreSQL 15 or newer is needed, this is {version}"
+            "需要 PostgreSQL 15 或更新的版本，这台服务器是 {}，请先升级",
+            version / 10_000
         ));
     }
     if of("server_encoding") != "UTF8" {
-        return refuse("the database's encoding must be UTF8".into());
+        let found = of("server_encoding");
+        return refuse(format!("数据库的编码是 {found}，须为 UTF8。{CREATE}"));
+    }
+    // With ICU the words below say C and text is ordered otherwise.
+    if of("provider") != "c" {
+        return refuse(format!("数据库用 ICU 排序，须用 libc 的 C 排序。{CREATE}"));
     }
     for (name, what) in [("collation", "LC_COLLATE"), ("ctype", "LC_CTYPE")] {
         if !["C", "POSIX"].contains(&of(name)) {
             let found = of(name);
-            return refuse(format!(
-                "the database's {what} is {found:?} and must be C: CREATE DATABASE … TEMPLATE template0 \
-                 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-            ));
+            return refuse(format!("数据库的 {what} 是 {found}，须为 C。{CREATE}"));
         }
     }
     if of("transaction_read_only") != "off" {
-        return Err(StoreError::ReadOnly("the server is a standby".into()));
+        let why = "连到的服务器只读（备用服务器），请在地址中加 target_session_attrs=read-write";
+        return Err(StoreError::ReadOnly(why.into()));
     }
     let unsafe_settings: Vec<String> = [
         ("fsync", of("fsync") == "off"),
@@ -272,7 +287,7 @@ pub(super) fn inspect(session: &Session, durable: bool) -> Result<(), StoreError
     } else {
         let found = unsafe_settings.join(", ");
         refuse(format!(
-            "the server runs with {found}: what it acknowledges may be lost. Change it there"
+            "数据库服务器设置了 {found}，已答复的办理可能丢失。请在服务器上改为 on；只是试用可加 --unsafe-database"
         ))
     }
 }
@@ -463,5 +478,9 @@ mod tests {
             panic!("a port that is no number")
         };
         assert!(!refused.to_string().contains("geheim"), "{refused}");
+        let Err(refused) = Server::parse("host=db.example user=luodi sslmode=require") else {
+            panic!("a connection in plain instead")
+        };
+        assert!(refused.to_string().contains("sslmode"), "{refused}");
     }
 }

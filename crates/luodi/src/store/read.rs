@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::keys::{DataKey, KeyRing, Keys};
 use super::session::{RawRow, Session};
+use super::tables::{self, Table};
 use super::value::{FromValue, Value};
 use super::{StoreError, postgres, sqlite};
 
@@ -136,6 +137,26 @@ impl<'q> dyn Query + 'q {
         Ok(found)
     }
 
+    /// Keyed hash (HMAC-SHA256) to store beside a sealed value, by which it is found again; `text`
+    /// must be in its normal form. Equal texts of different classes have different hashes.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn lookup(&self, class: &str, text: &str) -> Result<[u8; 32], StoreError> {
+        let [now, _] = self.lookups(class, text)?;
+        Ok(now)
+    }
+
+    /// The two hashes under which a value may stand: they differ while the hashes of a database
+    /// are made anew, so a search asks for both.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn lookups(&self, class: &str, text: &str) -> Result<[[u8; 32]; 2], StoreError> {
+        let hash = |key| super::keys::lookup_with(&key, class, text);
+        Ok(super::keys::lookup_keys(self)?.map(hash))
+    }
+
     /// Opens a sealed text of an owner.
     ///
     /// # Errors
@@ -160,6 +181,34 @@ pub struct Snapshot<'a> {
     session: Session<'a>,
     keys: &'a Keys,
     ring: RefCell<KeyRing>,
+}
+
+impl Snapshot<'_> {
+    pub(super) fn session(&self) -> Session<'_> {
+        self.session
+    }
+
+    /// Every table with its columns, for checks of the schema as a whole.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn columns(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut all = Vec::new();
+        self.session
+            .query(self.session.columns_sql(), &[], &mut |row| {
+                all.push((row.get(0)?, row.get(1)?));
+                Ok(())
+            })?;
+        Ok(all)
+    }
+
+    /// All tables of the schema, each after those it refers to.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn tables(&self) -> Result<Vec<Table>, StoreError> {
+        tables::in_order(self.session)
+    }
 }
 
 impl Query for Snapshot<'_> {
@@ -206,7 +255,11 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn open(&self) -> Result<Reader, StoreError> {
+    /// Makes a connection.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub(super) fn open(&self) -> Result<Reader, StoreError> {
         Ok(match self {
             Self::Sqlite(file, settings) => Reader::Sqlite(sqlite::open_reader(file, settings)?),
             Self::Postgres(server) => Reader::Postgres(Box::new(server.connect()?)),
@@ -215,7 +268,7 @@ impl Source {
 }
 
 /// A connection for reading.
-enum Reader {
+pub(super) enum Reader {
     Sqlite(rusqlite::Connection),
     Postgres(Box<postgres::Session>),
 }
@@ -235,6 +288,11 @@ impl Reader {
             Self::Sqlite(connection) => sqlite::control(connection, "COMMIT"),
             Self::Postgres(session) => session.control("COMMIT"),
         }
+    }
+
+    /// Lends the connection without a snapshot.
+    pub(super) fn with_session<T>(self, f: impl FnOnce(Session<'_>) -> T) -> T {
+        f(self.session())
     }
 
     fn session(&self) -> Session<'_> {

@@ -1,6 +1,7 @@
 //! One connection of either engine, as commands and snapshots use it.
 //!
-//! Deliberately lacks transaction control: `writer`, `workers` and `read` begin and end.
+//! Deliberately lacks the transactions of commands and snapshots: `writer`, `workers` and `read` begin
+//! and end those.
 
 use super::value::{Value, ValueRef};
 use super::{StoreError, postgres, read::Row, sqlite};
@@ -47,16 +48,64 @@ impl Session<'_> {
         }
     }
 
+    /// Begins work that is kept whole or not at all.
+    pub(super) fn begin_work(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::control(connection, "BEGIN IMMEDIATE"),
+            Self::Postgres(session) => session.control("BEGIN ISOLATION LEVEL READ COMMITTED"),
+        }
+    }
+
+    /// Keeps what was done since [`begin_work`](Self::begin_work).
+    pub(super) fn end_work(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::control(connection, "COMMIT"),
+            Self::Postgres(session) => session.control("COMMIT"),
+        }
+    }
+
+    /// Table, column, type and place in the primary key (from 1, else 0) of every column.
+    pub(super) fn tables_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => {
+                "SELECT t.name, c.name, c.type, c.pk FROM sqlite_schema t, pragma_table_info(t.name) c \
+                 WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+            }
+            Self::Postgres(_) => {
+                "SELECT t.relname, c.attname, CAST(format_type(c.atttypid, c.atttypmod) AS TEXT), \
+                 COALESCE(array_position(k.conkey, c.attnum), 0) FROM pg_class t \
+                 JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped \
+                 LEFT JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'p' \
+                 WHERE t.relkind = 'r' AND t.relnamespace = current_schema()::regnamespace"
+            }
+        }
+    }
+
+    /// Table and the table it refers to, of every foreign key.
+    pub(super) fn references_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => {
+                "SELECT t.name, f.\"table\" FROM sqlite_schema t, pragma_foreign_key_list(t.name) f \
+                 WHERE t.type = 'table'"
+            }
+            Self::Postgres(_) => {
+                "SELECT t.relname, f.relname FROM pg_constraint k \
+                 JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid \
+                 WHERE k.contype = 'f' AND t.relnamespace = current_schema()::regnamespace"
+            }
+        }
+    }
+
     /// Tables and columns of the schema, for the shapes of bound rows.
     pub(super) fn columns_sql(self) -> &'static str {
         match self {
             Self::Sqlite(_) => {
                 "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
-                 WHERE t.type = 'table'"
+                 WHERE t.type = 'table' ORDER BY t.name, c.cid"
             }
             Self::Postgres(_) => {
                 "SELECT table_name, column_name FROM information_schema.columns \
-                 WHERE table_schema = current_schema()"
+                 WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
             }
         }
     }

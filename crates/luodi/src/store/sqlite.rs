@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef as Raw};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
@@ -23,6 +24,16 @@ pub(super) struct Settings {
     pub(super) page_size: u32,
     /// Page cache of each connection in KiB.
     pub(super) cache_kib: u32,
+}
+
+impl Settings {
+    pub(super) fn of(options: &super::Options) -> Self {
+        Self {
+            durable: options.durable,
+            page_size: options.page_size,
+            cache_kib: options.cache_kib,
+        }
+    }
 }
 
 /// Statements kept prepared per connection.
@@ -61,11 +72,35 @@ pub(super) fn open_reader(file: &Path, settings: &Settings) -> Result<Connection
     Ok(connection)
 }
 
+/// Opens a database that is being filled and is nobody's yet: nothing of it is worth saving before
+/// the end.
+pub(super) fn open_part(file: &Path, settings: &Settings) -> Result<Connection, StoreError> {
+    let connection = Connection::open(file).map_err(|e| error(&e, "open"))?;
+    let setup = format!(
+        "PRAGMA page_size = {};
+         PRAGMA journal_mode = OFF;
+         PRAGMA synchronous = OFF;
+         PRAGMA foreign_keys = ON;",
+        settings.page_size
+    );
+    prepare(&connection, settings, &setup)?;
+    Ok(connection)
+}
+
+/// Closes a database that was filled.
+pub(super) fn close_part(connection: Connection) -> Result<(), StoreError> {
+    connection.close().map_err(|(_, e)| error(&e, "close"))
+}
+
 fn prepare(connection: &Connection, settings: &Settings, setup: &str) -> Result<(), StoreError> {
     connection
         .busy_timeout(BUSY)
         .map_err(|e| error(&e, "busy_timeout"))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan must not depend on the values bound: a statement would be prepared anew for each.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(|e| error(&e, "plans without values"))?;
     connection
         .execute_batch(setup)
         .map_err(|e| error(&e, setup))?;
@@ -128,10 +163,10 @@ pub(super) fn column<'a>(
         Raw::Null => ValueRef::Null,
         Raw::Integer(it) => ValueRef::Int(it),
         Raw::Real(it) => ValueRef::Real(it),
-        Raw::Text(bytes) => ValueRef::Text(
-            std::str::from_utf8(bytes)
-                .map_err(|_| StoreError::Value(format!("column {index}: not UTF-8")))?,
-        ),
+        // Text that is none was not written by this program.
+        Raw::Text(bytes) => {
+            std::str::from_utf8(bytes).map_or(ValueRef::Blob(bytes), ValueRef::Text)
+        }
         Raw::Blob(it) => ValueRef::Blob(it),
     })
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rand::Rng;
 
 use super::postgres::{Server, aside};
-use super::{Options, Store, StoreError};
+use super::{ActorKind, ActorRef, Event, Isolation, Options, Store, StoreError};
 
 /// A folder that is removed when dropped.
 #[derive(Debug)]
@@ -44,6 +44,23 @@ impl Drop for TemporaryFolder {
 /// Names the server on which tests make their databases; without it they use SQLite.
 const SERVER: &str = "LUODI_TEST_POSTGRES";
 
+/// Names another level of isolation that tests use on a server: `repeatable-read`.
+const ISOLATION: &str = "LUODI_TEST_ISOLATION";
+
+/// How tests keep commands on a server apart.
+#[must_use]
+pub fn isolation() -> Isolation {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which engine tests run on is no setting"
+    )]
+    let named = std::env::var(ISOLATION).ok();
+    match named.as_deref() {
+        Some("repeatable-read") => Isolation::RepeatableRead,
+        _ => Isolation::default(),
+    }
+}
+
 /// A database of its own on the test server; gone when dropped. Without a test server it is none,
 /// and the store is a file.
 pub struct TemporaryDatabase {
@@ -56,19 +73,63 @@ impl TemporaryDatabase {
     /// # Errors
     /// What the server reports.
     pub fn new() -> Result<Self, StoreError> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "which engine tests run on is no setting"
-        )]
-        let server = std::env::var(SERVER).ok();
-        let Some(server) = server else {
-            return Ok(Self { made: None });
+        Self::like("template0")
+    }
+
+    /// No database: for tests of what only a file has.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { made: None }
+    }
+
+    /// A copy of a database, where there is a test server. Who comes first has the original filled
+    /// under another name; callers see to it that they come one after the other.
+    ///
+    /// # Errors
+    /// What the server reports.
+    pub fn copied(original: &str, fill: impl FnOnce(&str)) -> Result<Self, StoreError> {
+        let Some(server) = server() else {
+            return Ok(Self::none());
+        };
+        let sql = format!("SELECT 1 FROM pg_database WHERE datname = '{original}'");
+        let mut found = false;
+        aside(|| {
+            let session = Server::parse(&server)?.connect()?;
+            session.query(&sql, &[], &mut |_| {
+                found = true;
+                Ok(())
+            })
+        })??;
+        if !found {
+            let part = format!("{original}_part");
+            control(&server, &format!("DROP DATABASE IF EXISTS {part}"))?;
+            control(&server, &create(&part, "template0"))?;
+            fill(&format!("{server} dbname={part}"));
+            control(
+                &server,
+                &format!("ALTER DATABASE {part} RENAME TO {original}"),
+            )?;
+        }
+        Self::like(original)
+    }
+
+    fn like(template: &str) -> Result<Self, StoreError> {
+        Self::made(|name| create(name, template))
+    }
+
+    /// A database that is not as ours must be; none without a test server.
+    #[cfg(test)]
+    pub(super) fn made_as(how: &str) -> Result<Option<Self>, StoreError> {
+        let made = Self::made(|name| format!("CREATE DATABASE {name} TEMPLATE template0 {how}"))?;
+        Ok(made.made.is_some().then_some(made))
+    }
+
+    fn made(sql: impl FnOnce(&str) -> String) -> Result<Self, StoreError> {
+        let Some(server) = server() else {
+            return Ok(Self::none());
         };
         let name = format!("luodi_test_{:016x}", rand::rng().next_u64());
-        let sql = format!(
-            "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-        );
-        control(&server, &sql)?;
+        control(&server, &sql(&name))?;
         Ok(Self {
             made: Some((server, name)),
         })
@@ -81,6 +142,20 @@ impl TemporaryDatabase {
             .as_ref()
             .map(|(server, name)| format!("{server} dbname={name}"))
     }
+}
+
+fn server() -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which engine tests run on is no setting"
+    )]
+    std::env::var(SERVER).ok()
+}
+
+fn create(name: &str, template: &str) -> String {
+    format!(
+        "CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
 }
 
 impl Drop for TemporaryDatabase {
@@ -99,7 +174,8 @@ fn control(server: &str, sql: &str) -> Result<(), StoreError> {
 pub struct TemporaryStore {
     store: Store,
     folder: TemporaryFolder,
-    _database: TemporaryDatabase,
+    database: TemporaryDatabase,
+    options: Options,
 }
 
 impl TemporaryStore {
@@ -110,6 +186,7 @@ impl TemporaryStore {
     pub fn open(now: Timestamp) -> Result<Self, StoreError> {
         Self::open_with(&Options {
             durable: false,
+            isolation: isolation(),
             ..Options::new(now)
         })
     }
@@ -130,8 +207,18 @@ impl TemporaryStore {
         Ok(Self {
             store,
             folder,
-            _database: database,
+            database,
+            options,
         })
+    }
+
+    /// How it was opened: whoever opens it once more does so with these.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        Options {
+            database: self.database.url(),
+            ..self.options.clone()
+        }
     }
 
     /// The store's folder.
@@ -152,5 +239,22 @@ impl Deref for TemporaryStore {
 impl Drop for TemporaryStore {
     fn drop(&mut self) {
         self.store.shutdown();
+    }
+}
+
+/// An event of no command, for a test that changes rows without one.
+#[must_use]
+pub fn event() -> Event {
+    Event {
+        actor: ActorRef {
+            kind: ActorKind::System,
+            id: None,
+            label: "test".to_owned(),
+            region: None,
+        },
+        command: "test",
+        subject: ("test", uuid::Uuid::nil()),
+        detail: serde_json::json!({}),
+        rows: Vec::new(),
     }
 }

@@ -14,12 +14,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use uuid::{Builder, Uuid};
 
-use super::audit::{self, Event, Pending, Shapes};
+use super::audit::bound::Shapes;
+use super::audit::{self, Event, Pending};
 use super::idempotency::IdempotencyKey;
 use super::jobs::{self, ClaimedJob, Failed, Job, Outgoing, Queue};
 use super::keys::{self, DataKey, KeyRing, Keys};
 use super::read::{Query, Row};
 use super::session::Session;
+use super::stamp::Stamps;
 use super::value::Value;
 use super::{StoreError, params};
 
@@ -97,11 +99,15 @@ pub struct Tx<'a> {
     command: &'a Command,
     poison: RefCell<Option<StoreError>>,
     statements: Cell<u64>,
+    wrote: Cell<bool>,
     ids: RefCell<(u16, ChaCha20Rng)>,
     random: RefCell<ChaCha20Rng>,
     ring: RefCell<KeyRing>,
     events: RefCell<Vec<Pending>>,
+    /// Rows bound together by their owner that were changed.
+    parts: RefCell<Vec<(&'static str, Uuid)>>,
     first_event: Cell<Option<Uuid>>,
+    stamps: RefCell<Stamps>,
     callbacks: RefCell<Vec<AfterCommit>>,
 }
 
@@ -109,6 +115,8 @@ pub struct Tx<'a> {
 pub(super) struct Ended {
     pub(super) poison: Option<StoreError>,
     pub(super) statements: u64,
+    /// Whether anything may have been written.
+    pub(super) wrote: bool,
     /// The first event the command noted: where it is in the log, the command is committed.
     pub(super) first_event: Option<Uuid>,
     pub(super) callbacks: Vec<AfterCommit>,
@@ -124,11 +132,14 @@ impl<'a> Tx<'a> {
             command,
             poison: RefCell::default(),
             statements: Cell::default(),
+            wrote: Cell::default(),
             ids: RefCell::new((0, ids)),
             random: RefCell::new(random),
             ring: RefCell::default(),
             events: RefCell::default(),
+            parts: RefCell::default(),
             first_event: Cell::default(),
+            stamps: RefCell::default(),
             callbacks: RefCell::default(),
         }
     }
@@ -139,7 +150,37 @@ impl<'a> Tx<'a> {
     /// [`StoreError::Conflict`] for a taken unique key, and what else the engine reports. Any
     /// error poisons the transaction.
     pub fn execute(&self, sql: &str, params: impl AsRef<[Value]>) -> Result<u64, StoreError> {
+        self.before(sql);
         self.guarded(|session| session.execute(sql, params.as_ref()))
+    }
+
+    /// Runs one INSERT or UPDATE of a bound table that sets `last_event` to the id of an event the
+    /// command is about to note ([`event_as`](Self::event_as)), and gives the ids of the rows it
+    /// wrote. The event takes their digests from here, so that no row is written once more only to
+    /// be stamped.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute); [`StoreError::Statement`] where the table is not bound or
+    /// the statement leaves `last_event` as it was.
+    pub fn write_stamped(
+        &self,
+        table: &'static str,
+        event: Uuid,
+        sql: &str,
+        params: impl AsRef<[Value]>,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let shape = self.lent.shapes.require(table)?;
+        let sql = [sql, &shape.returning].concat();
+        let mut written = Vec::new();
+        self.wrote.set(true);
+        self.guarded(|session| {
+            session.query(&sql, params.as_ref(), &mut |row| {
+                let mut stamps = self.stamps.borrow_mut();
+                written.push(stamps.note((table, shape), event, row)?);
+                Ok(())
+            })
+        })?;
+        Ok(written)
     }
 
     /// When the command was asked for, in whole milliseconds.
@@ -191,10 +232,37 @@ impl<'a> Tx<'a> {
     /// Notes what the command did. The event and the digests of its rows are written after the
     /// closure, from the rows as they are then.
     pub fn event(&self, event: Event) -> Uuid {
-        let id = self.new_id();
+        self.event_as(self.new_id(), event)
+    }
+
+    /// As [`event`](Self::event), under an id taken from [`new_id`](Self::new_id) before.
+    pub fn event_as(&self, id: Uuid, event: Event) -> Uuid {
         self.first_event.set(self.first_event.get().or(Some(id)));
         self.events.borrow_mut().push(Pending { id, event });
         id
+    }
+
+    /// Notes that rows were changed which belong to `owner` in a table without `last_event`: the last
+    /// event of the command binds them all together.
+    pub fn part(&self, table: &'static str, owner: Uuid) {
+        self.parts.borrow_mut().push((table, owner));
+    }
+
+    /// Holds a row that the command relies on and does not change: of two commands that hold one row
+    /// at once, one runs again and sees what the other did. For what no row of its own shows, such as
+    /// "no other objection to this line is open", where the engine keeps commands apart no better
+    /// than by their moments (REPEATABLE READ). Commands on a file run one after the other anyway.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn hold(&self, table: &'static str, id: impl Into<Value>) -> Result<(), StoreError> {
+        match self.lent.session {
+            Session::Sqlite(_) => Ok(()),
+            Session::Postgres(_) => {
+                let sql = format!("UPDATE {table} SET id = id WHERE id = ?1");
+                self.execute(&sql, [id.into()]).map(drop)
+            }
+        }
     }
 
     /// Runs `f` once the command is committed, and never otherwise.
@@ -253,6 +321,11 @@ impl<'a> Tx<'a> {
         )
     }
 
+    /// The digest of a row that the command stamped with this event and did not touch since.
+    pub(super) fn stamped(&self, table: &str, row: Uuid, event: Uuid) -> Option<String> {
+        self.stamps.borrow().digest_of(table, row, event)
+    }
+
     pub(super) fn session(&self) -> Session<'_> {
         self.lent.session
     }
@@ -300,26 +373,39 @@ impl<'a> Tx<'a> {
         self.ensure_key(owner)?.seal(class, bytes, self.random())
     }
 
-    /// Destroys the data key of an owner: what it sealed cannot be read by anybody any more.
+    /// Destroys the data key of an owner: what it sealed cannot be read by anybody any more, and
+    /// nothing is sealed for the owner again, also where there was no key yet.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where the owner has no key.
+    /// What the engine reports.
     pub fn destroy_key(&self, owner: Uuid) -> Result<(), StoreError> {
         let changed = self.execute(
             "UPDATE data_key SET wrapped = NULL, destroyed_at = ?1 WHERE owner_id = ?2",
             params![self.now(), owner],
         )?;
         self.ring.borrow_mut().remove(owner);
-        if changed == 1 {
-            Ok(())
-        } else {
-            Err(keys::missing(owner))
+        if changed == 0 {
+            self.execute(
+                "INSERT INTO data_key (owner_id, algorithm, created_at, destroyed_at) \
+                 VALUES (?1, '', ?2, ?2)",
+                params![owner, self.now()],
+            )?;
         }
+        Ok(())
     }
 
     /// Writes the events and refuses a poisoned transaction; called when the closure is content.
     pub(super) fn conclude(&self) -> Result<(), StoreError> {
-        let events = self.events.take();
+        let mut events = self.events.take();
+        let parts = self.parts.take();
+        match (events.last_mut(), parts.first()) {
+            (Some(last), _) => last.event.rows.extend(parts),
+            (None, Some((table, _))) => {
+                let why = format!("{table} was changed without an event");
+                return Err(StoreError::Statement(why));
+            }
+            (None, None) => {}
+        }
         audit::write(self, self.lent.shapes, &events)?;
         match &*self.poison.borrow() {
             None => Ok(()),
@@ -331,8 +417,16 @@ impl<'a> Tx<'a> {
         Ended {
             poison: self.poison.into_inner(),
             statements: self.statements.get(),
+            wrote: self.wrote.get(),
             first_event: self.first_event.get(),
             callbacks: self.callbacks.into_inner(),
+        }
+    }
+
+    /// Notes that a statement is about to change what it may change.
+    fn before(&self, sql: &str) {
+        if self.stamps.borrow_mut().before(sql) {
+            self.wrote.set(true);
         }
     }
 
@@ -364,6 +458,7 @@ impl Query for Tx<'_> {
         params: &[Value],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        self.before(sql);
         self.guarded(|session| session.query(sql, params, visit))
     }
 

@@ -61,6 +61,27 @@ pub trait FromValue: Sized {
     fn from_value(value: ValueRef<'_>) -> Result<Self, StoreError>;
 }
 
+/// A JSON document as it is stored, not read yet: most commands move a row without looking into
+/// its documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document(String);
+
+impl Document {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`StoreError::Value`] where it is no JSON.
+    pub fn read(&self) -> Result<serde_json::Value, StoreError> {
+        FromValue::from_value(ValueRef::Text(&self.0))
+    }
+}
+
+impl FromValue for Document {
+    fn from_value(value: ValueRef<'_>) -> Result<Self, StoreError> {
+        String::from_value(value).map(Self)
+    }
+}
+
 /// Lists the parameters of a statement: `params![id, amount, "text"]`.
 #[macro_export]
 macro_rules! params {

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver};
 use uuid::Uuid;
 
-use super::audit::Shapes;
+use super::audit::bound::Shapes;
 use super::front::{self, Front, Gate, Message};
 use super::keys::Keys;
 use super::postgres::{self, Isolation, Server};
@@ -232,6 +232,7 @@ impl Worker {
             statements,
             callbacks,
             first_event,
+            wrote: _,
         } = tx.end();
         counters.statements(statements);
         if let (None, Verdict::Keep) = (&poison, verdict) {

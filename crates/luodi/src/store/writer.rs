@@ -1,7 +1,7 @@
 //! The writer: one thread, one connection, group commit.
 //!
-//! It takes all waiting commands, runs each in a savepoint inside one transaction, commits once
-//! and then answers all. Deliberately lacks retries: after any doubt the whole group fails, the
+//! It takes all waiting commands, runs them inside one transaction, commits once and then answers
+//! all. Deliberately lacks retries: after any doubt the whole group fails, the
 //! connection is dropped and opened anew.
 
 use std::path::PathBuf;
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::audit::Shapes;
+use super::audit::bound::Shapes;
 use super::front::{self, Front, Gate, Message};
 use super::keys::Keys;
+use super::lock::Pin;
 use super::session::Session;
 use super::stats::Counters;
 use super::task::{Request, Verdict, clock, timed};
@@ -24,7 +25,7 @@ use super::{StoreError, sqlite};
 /// Size of the probe: more than a group usually writes, so that writing does not flap.
 const PROBE_BYTES: usize = 128 * 1024;
 /// Frames in the log past which a checkpoint waits for readers instead of working around them.
-const STUBBORN: u32 = 8;
+const STUBBORN: u32 = 4;
 
 /// How the writer works.
 #[derive(Clone, Debug)]
@@ -138,6 +139,7 @@ struct Done {
     commands: usize,
     /// Whether any command was kept.
     committed: bool,
+    statements: u64,
     callbacks: Vec<AfterCommit>,
 }
 
@@ -218,7 +220,19 @@ impl Worker {
     }
 
     /// Runs and commits a group. An error means that nothing of the group may be believed.
+    ///
+    /// Savepoints cost a copy of each page a command touches, and hardly any command has to be
+    /// undone: so the group runs without first, and once more with one for each command where one
+    /// that had written was refused.
     fn attempt(&self, group: &mut [Request]) -> Result<Done, StoreError> {
+        match self.run(group, false)? {
+            Some(done) => Ok(done),
+            None => self.run(group, true).map(Option::unwrap_or_default),
+        }
+    }
+
+    /// `None` where a command must be undone for which no savepoint was set: nothing is kept then.
+    fn run(&self, group: &mut [Request], savepoints: bool) -> Result<Option<Done>, StoreError> {
         let connection = match &self.connection {
             Some(connection) if !self.gate.read_only() => connection,
             _ => return Err(StoreError::ReadOnly("writing has not returned yet".into())),
@@ -229,53 +243,49 @@ impl Worker {
             ..Done::default()
         };
         for request in group {
-            if let Some(wanted) = self.run_one(connection, request)? {
+            if savepoints {
+                sqlite::control(connection, "SAVEPOINT command")?;
+            }
+            let (verdict, ended) = self.run_one(connection, request)?;
+            if verdict == Verdict::Undo && savepoints {
+                sqlite::control(connection, "ROLLBACK TO command")?;
+            } else if verdict == Verdict::Undo && ended.wrote {
+                sqlite::control(connection, "ROLLBACK")?;
+                return Ok(None);
+            }
+            if savepoints {
+                sqlite::control(connection, "RELEASE command")?;
+            }
+            done.statements += ended.statements;
+            if verdict == Verdict::Keep {
                 done.committed = true;
-                done.callbacks.extend(wanted);
+                done.callbacks.extend(ended.callbacks);
             }
         }
         sqlite::control(
             connection,
             if done.committed { "COMMIT" } else { "ROLLBACK" },
         )?;
-        Ok(done)
+        Ok(Some(done))
     }
 
-    /// Runs one command in its savepoint; `None` where it was undone.
+    /// Runs one command in the transaction of its group.
     fn run_one(
         &self,
         connection: &Connection,
         request: &mut Request,
-    ) -> Result<Option<Vec<AfterCommit>>, StoreError> {
-        sqlite::control(connection, "SAVEPOINT command")?;
-        let Setup {
+    ) -> Result<(Verdict, Ended), StoreError> {
+        let Setup { keys, shapes, .. } = &self.setup;
+        let lent = Lent {
+            session: Session::Sqlite(connection),
             keys,
             shapes,
-            counters,
-            ..
-        } = &self.setup;
-        let tx = Tx::begin(
-            Lent {
-                session: Session::Sqlite(connection),
-                keys,
-                shapes,
-            },
-            &request.command,
-        );
+        };
+        let tx = Tx::begin(lent, &request.command);
         let verdict = timed(&mut *request.task, &tx);
-        let Ended {
-            poison,
-            statements,
-            callbacks,
-            first_event: _,
-        } = tx.end();
-        counters.statements(statements);
-        stands(connection, poison)?;
-        if verdict == Verdict::Undo {
-            sqlite::control(connection, "ROLLBACK TO command")?;
-        }
-        sqlite::control(connection, "RELEASE command")?;
-        Ok((verdict == Verdict::Keep).then_some(callbacks))
+        let mut ended = tx.end();
+        stands(connection, ended.poison.take())?;
+        Ok((verdict, ended))
     }
 
     /// Drops the connection after a failed group and tries to begin anew. Gives the answer for the
@@ -317,6 +327,7 @@ impl Worker {
     }
 
     fn count(&mut self, done: &Done) {
+        self.setup.counters.statements(done.statements);
         self.setup.counters.group(done.commands, done.committed);
         let Some(connection) = &self.connection else {
             return;
@@ -330,6 +341,11 @@ impl Worker {
         self.log = now;
     }
 
+    fn in_backup(&self) -> bool {
+        let dir = self.setup.file.parent();
+        dir.is_some_and(|dir| matches!(Pin::removing(dir), Ok(None)))
+    }
+
     /// Moves the log into the database once it is long enough.
     fn tidy(&mut self) {
         let Some(connection) = &self.connection else {
@@ -339,7 +355,8 @@ impl Worker {
         if self.log.frames.saturating_sub(self.log.moved) < limit {
             return;
         }
-        let patient = self.log.frames >= limit.saturating_mul(STUBBORN);
+        // A backup reads one moment for long: waiting for it would hold up everybody.
+        let patient = self.log.frames >= limit.saturating_mul(STUBBORN) && !self.in_backup();
         let mode = if patient { "RESTART" } else { "PASSIVE" };
         match Log::checkpoint(connection, &format!("PRAGMA wal_checkpoint({mode})")) {
             Ok(log) => self.log = log,

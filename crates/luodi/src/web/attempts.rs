@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::proxy::neighbourhood;
 
@@ -27,6 +27,7 @@ pub struct Rate {
 #[derive(Debug, Default)]
 pub struct Attempts {
     buckets: Mutex<HashMap<(&'static str, String), Bucket>>,
+    told: Mutex<HashMap<String, Timestamp>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,23 @@ impl Attempts {
     pub fn pair(&self, name: &str, address: &str) -> String {
         let name: String = name.chars().take(64).collect();
         format!("{name}@{}", counted(address))
+    }
+
+    /// Whether something happens the first time in a span, for what is told once and not each time.
+    pub fn is_first(&self, what: &str, now: Timestamp, within: SignedDuration) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = |at: &Timestamp| now.duration_since(*at) < within;
+        if told.get(what).is_some_and(recent) {
+            return false;
+        }
+        if told.len() >= REMEMBERED {
+            told.retain(|_, at| recent(at));
+            if told.len() >= REMEMBERED {
+                told.clear();
+            }
+        }
+        told.insert(what.to_owned(), now);
+        true
     }
 
     /// Makes a budget full again: who tried has shown who he is.
@@ -109,7 +127,6 @@ fn counted(address: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::SignedDuration;
 
     const RATE: Rate = Rate {
         purpose: "test",
@@ -153,6 +170,15 @@ mod tests {
         assert!(attempts.admit(RATE, "2001:db8:0:1::1", at(0)));
         assert!(attempts.admit(RATE, "10.0.0.1", at(0)));
         assert!(attempts.admit(other, "2001:db8::1", at(0)));
+    }
+
+    #[test]
+    fn the_first_time_in_a_span_is_told() {
+        let attempts = Attempts::default();
+        let half_hour = SignedDuration::from_mins(30);
+        let first = |what: &str, seconds| attempts.is_first(what, at(seconds), half_hour);
+        assert!(first("a", 0) && !first("a", 1_799) && first("b", 1_799));
+        assert!(first("a", 1_800) && !first("a", 1_801));
     }
 
     #[test]

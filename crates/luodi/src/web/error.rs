@@ -195,6 +195,10 @@ impl From<StoreError> for WebError {
             let see = first_result(first_answer);
             return Refusal { see, ..refusal }.into();
         }
+        if let StoreError::KeyDestroyed(_) = &error {
+            let message = "这里的个人信息已依法删除，不能再查看，也不能再登记。需要办理新业务的，请重新登记主体。";
+            return Refusal::conflict("erased", message).into();
+        }
         let read_only = matches!(error, StoreError::ReadOnly(_) | StoreError::Unavailable(_));
         Self::Fault {
             context: error.to_string(),

@@ -84,7 +84,11 @@ pub async fn logged_csv(
     Ok(csv(name, headers, rows))
 }
 
-async fn note(app: &App, visit: &Visit, name: &str, rows: usize) -> Result<(), WebError> {
+/// Keeps in the log who took which list, and how many rows.
+///
+/// # Errors
+/// Where the log cannot be written.
+pub async fn note(app: &App, visit: &Visit, name: &str, rows: usize) -> Result<(), WebError> {
     let (actor, detail) = (
         visit.actor()?.clone(),
         json!({ "list": name, "rows": rows }),

@@ -20,6 +20,7 @@ mod serve;
 mod stall;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tls;
 mod visit;
 
 pub use assets::{asset, healthz, readyz};
@@ -32,8 +33,9 @@ pub use posted::{FILE_BYTES, Posted, Upload};
 pub use proxy::Network;
 pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
+pub use tls::Tls;
 pub use visit::{
-    Session, SessionLookup, Visit, hide_from_search, is_local, percent, session_cookie,
+    Session, SessionLookup, Visit, hide_from_search, is_local, known_again, percent, session_cookie,
 };
 
 use std::path::PathBuf;
@@ -69,6 +71,10 @@ pub struct Site {
     pub secure: bool,
     /// The data folder.
     pub data: PathBuf,
+    /// The command that takes text messages and mails, with its arguments; none in development.
+    pub gateway: Vec<String>,
+    /// The days a password holds; 0 for as long as its owner likes.
+    pub password_days: u16,
 }
 
 /// What a handler answers.

@@ -11,8 +11,9 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
@@ -26,6 +27,7 @@ use super::crowd::Crowd;
 use super::posted::REQUEST_BYTES;
 use super::proxy::{self, Network};
 use super::stall::Stalling;
+use super::tls::Tls;
 
 /// Limits of the edge, and whom it believes.
 #[derive(Clone, Debug)]
@@ -45,6 +47,10 @@ pub struct Limits {
     pub drain: Duration,
     /// Proxies whose word about a visitor's address and scheme counts.
     pub trusted_proxies: Arc<[Network]>,
+    /// Speaks TLS itself.
+    pub tls: Option<Tls>,
+    /// Served by TLS, here or before: browsers are told to come no other way.
+    pub secure: bool,
 }
 
 impl Default for Limits {
@@ -57,9 +63,14 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(8),
             trusted_proxies: Arc::default(),
+            tls: None,
+            secure: false,
         }
     }
 }
+
+/// A browser that came by TLS comes by nothing else for two years.
+const STRICT_TRANSPORT: &str = "max-age=63072000";
 
 /// No inline script or style, nothing from elsewhere, no frames, forms only to this site.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -77,8 +88,12 @@ fn layered(router: Router, limits: &Limits) -> Router {
         HeaderName::from_static("cache-control"),
         HeaderValue::from_static("no-store"),
     );
+    let strict = limits
+        .secure
+        .then(|| header("strict-transport-security", STRICT_TRANSPORT));
     router.layer(
         ServiceBuilder::new()
+            .option_layer(strict)
             .layer(header("content-security-policy", CONTENT_SECURITY_POLICY))
             .layer(header("x-content-type-options", "nosniff"))
             .layer(header("referrer-policy", "same-origin"))
@@ -148,13 +163,10 @@ pub async fn serve(
             },
         ));
         let stream = Stalling::new(stream, limits.write_timeout);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = graceful.watch(connection);
+        let (watcher, tls) = (graceful.watcher(), limits.tls.clone());
+        let patience = limits.header_timeout;
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = greet(stream, tls, service, patience, watcher).await {
                 tracing::debug!(%error, "connection ended: {error}");
             }
             drop((seat, place));
@@ -166,6 +178,47 @@ pub async fn serve(
         () = tokio::time::sleep(limits.drain) => tracing::warn!("connections cut after the drain"),
     }
     Ok(())
+}
+
+/// Greets a client by TLS where that is spoken, and answers its requests.
+async fn greet<S>(
+    stream: S,
+    tls: Option<Tls>,
+    service: Router,
+    patience: Duration,
+    watcher: Watcher,
+) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(tls) = tls else {
+        return converse(stream, service, patience, watcher).await;
+    };
+    match tokio::time::timeout(patience, tls.greet(stream)).await {
+        Ok(Ok(stream)) => converse(stream, service, patience, watcher).await,
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the client does not finish its greeting".to_owned()),
+    }
+}
+
+/// Answers the requests of one connection.
+async fn converse<S>(
+    stream: S,
+    service: Router,
+    patience: Duration,
+    watcher: Watcher,
+) -> Result<(), String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    watcher
+        .watch(connection)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

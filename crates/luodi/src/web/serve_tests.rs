@@ -110,3 +110,69 @@ async fn an_address_has_so_many_connections_and_a_trusted_proxy_any_number() {
     let _first = behind.send("GET /").await;
     assert!(rest(behind.send(HOME).await).await.ends_with("here"));
 }
+
+/// A certificate for `localhost` in files, and a client that trusts it.
+fn certified() -> (tempfile::TempDir, Tls, tokio_rustls::TlsConnector) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (
+        folder.path().join("chain.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = tokio_rustls::rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tls = Tls::load(&chain, &key).unwrap();
+    (folder, tls, Arc::new(config).into())
+}
+
+#[tokio::test]
+async fn pages_are_served_by_tls_and_ask_for_it() {
+    let (_folder, tls, connector) = certified();
+    let limits = Limits {
+        tls: Some(tls),
+        secure: true,
+        header_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let edge = edge(pages(), limits).await;
+    let stream = TcpStream::connect(edge.address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let mut stream = connector.connect(name, stream).await.unwrap();
+    stream.write_all(HOME.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("strict-transport-security: max-age=63072000"),
+        "{answer}"
+    );
+    // Who speaks no TLS, or nothing at all, is not waited for.
+    assert!(!rest(edge.send(HOME).await).await.contains("200 OK"));
+    assert_eq!(rest(edge.send("").await).await, "");
+}
+
+#[tokio::test]
+async fn without_tls_browsers_are_told_nothing_of_it() {
+    let edge = edge(pages(), Limits::default()).await;
+    let answer = rest(edge.send(HOME).await).await;
+    assert!(!answer.contains("strict-transport-security"), "{answer}");
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused() {
+    let (one, _, _) = certified();
+    let (other, _, _) = certified();
+    let refused = Tls::load(&one.path().join("chain.pem"), &other.path().join("key.pem"));
+    assert!(refused.unwrap_err().contains("不能一起使用"));
+    let nothing = Tls::load(&one.path().join("key.pem"), &one.path().join("key.pem"));
+    assert!(nothing.unwrap_err().contains("没有证书"));
+    assert!(Tls::load(&one.path().join("none.pem"), &one.path().join("key.pem")).is_err());
+}

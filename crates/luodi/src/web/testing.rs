@@ -13,7 +13,12 @@ use crate::store::Store;
 
 /// All routes over a store, as the demonstration city of 温州 serves them.
 pub(crate) fn router(store: &Store, clock: &Clock) -> Router {
-    let app = App {
+    mount(&app(store, clock), crate::router::routes())
+}
+
+/// The application behind [`router`].
+pub(crate) fn app(store: &Store, clock: &Clock) -> App {
+    App {
         store: store.clone(),
         clock: clock.clone(),
         site: Arc::new(Site {
@@ -22,11 +27,12 @@ pub(crate) fn router(store: &Store, clock: &Clock) -> Router {
             demo: true,
             secure: false,
             data: store.dir().to_owned(),
+            gateway: Vec::new(),
+            password_days: 0,
         }),
         sessions: Arc::new(crate::account::Sessions),
         attempts: Arc::new(Attempts::default()),
-    };
-    mount(&app, crate::router::routes())
+    }
 }
 
 /// A browser: keeps cookies, reads tokens from the page.
@@ -108,7 +114,25 @@ impl<'a> Browser<'a> {
         self.send(request).await
     }
 
+    /// Logs in; where the page of an account of a demonstration shows the code of its second
+    /// factor, types that, too.
     pub(crate) async fn log_in(
+        &mut self,
+        login: &str,
+        password: &str,
+    ) -> (StatusCode, String, String) {
+        let answer = self.post_log_in(login, password).await;
+        match answer.2.split_once("data-code=\"") {
+            Some((_, rest)) => {
+                let code = rest.split('"').next().unwrap();
+                self.give_code(&answer.2, code).await
+            }
+            None => answer,
+        }
+    }
+
+    /// Posts name and password.
+    pub(crate) async fn post_log_in(
         &mut self,
         login: &str,
         password: &str,
@@ -123,6 +147,46 @@ impl<'a> Browser<'a> {
         ];
         self.post("/login", &fields).await
     }
+
+    /// Answers the page that asks for a code of the second factor, with all it carries unseen.
+    pub(crate) async fn give_code(
+        &mut self,
+        page: &str,
+        code: &str,
+    ) -> (StatusCode, String, String) {
+        let mut fields = hidden(page, "action=\"/login\"");
+        fields.push(("totp".to_owned(), code.to_owned()));
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        self.post("/login", &fields).await
+    }
+}
+
+/// The hidden fields of the first form after a mark, as a browser would send them.
+fn hidden(page: &str, mark: &str) -> Vec<(String, String)> {
+    let form = page.split_once(mark).map_or("", |(_, rest)| rest);
+    let form = form.split("</form>").next().unwrap();
+    let inputs = form.split("<input type=\"hidden\" name=\"").skip(1);
+    let plain = |text: &str| {
+        let signs = [
+            ("&#60;", "<"),
+            ("&#62;", ">"),
+            ("&#34;", "\""),
+            ("&#39;", "'"),
+        ];
+        let text = signs
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        text.replace("&#38;", "&")
+    };
+    inputs
+        .filter_map(|input| {
+            let (name, rest) = input.split_once("\" value=\"")?;
+            Some((name.to_owned(), plain(rest.split_once('"')?.0)))
+        })
+        .collect()
 }
 
 /// The value of the first hidden field of this name.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use axum::extract::{FromRequestParts, Request};
-use axum::http::header::{COOKIE, HeaderName, LOCATION, SET_COOKIE};
+use axum::http::header::{COOKIE, HeaderName, LOCATION, SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -57,6 +57,10 @@ pub struct Visit {
     pub flash: Vec<Flash>,
     /// The session's secret, for logging out.
     pub token: Option<String>,
+    /// The secret by which the browser is known again after it logged in once.
+    pub device: Option<String>,
+    /// What the browser calls itself, cut to a line.
+    pub agent: String,
     /// Cookies of this visit are Secure and the session's has the `__Host-` prefix.
     pub secure: bool,
     set_stranger: Option<String>,
@@ -80,6 +84,9 @@ impl Visit {
             (None, Some(token), _) | (None, None, Some(token)) => token.clone(),
             (None, None, None) => String::new(),
         };
+        let device = cookie(headers, DEVICE).filter(|token| token.len() == 43);
+        let agent = headers.get(USER_AGENT).and_then(|name| name.to_str().ok());
+        let agent = agent.map_or_else(String::new, |name| name.chars().take(200).collect());
         let path = request
             .uri()
             .path_and_query()
@@ -93,6 +100,8 @@ impl Visit {
             flash: cookie(headers, FLASH).map_or_else(Vec::new, |text| read_flash(&text)),
             path,
             token,
+            device,
+            agent,
             set_stranger,
             secure,
         };
@@ -172,6 +181,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 
 const STRANGER: &str = "luodi_visitor";
 const FLASH: &str = "luodi_flash";
+const DEVICE: &str = "luodi_device";
+
+/// Sends the secret by which a browser is known again, for half a year.
+pub fn known_again(answer: &mut Response, device: &str, secure: bool) {
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie =
+        format!("{DEVICE}={device}; Path=/; Max-Age=15552000; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        answer.headers_mut().append(SET_COOKIE, value);
+    }
+}
 
 /// The name of the session's cookie.
 pub fn session_cookie(secure: bool) -> &'static str {

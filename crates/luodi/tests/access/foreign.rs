@@ -74,6 +74,10 @@ const SHAPES: &[Shape] = &[
         ids: "SELECT f.id, f.id FROM payment_file f JOIN batch b ON b.id = f.batch_id WHERE b.region_code = '{region}'",
     },
     Shape {
+        path: "/log/{event}",
+        ids: "SELECT id, id FROM audit_event WHERE region_code = '{region}' AND actor_region = '{region}'",
+    },
+    Shape {
         path: "/notices/{id}/end",
         ids: "SELECT id, id FROM notice WHERE region_code = '{region}'",
     },

@@ -2,6 +2,7 @@
 //! county or another party is as if it were not there, and nobody reads in plain what is sealed.
 
 mod crawl;
+mod erasure;
 mod foreign;
 mod personal;
 mod rows;

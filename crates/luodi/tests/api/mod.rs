@@ -2,6 +2,7 @@
 //! in JSON.
 
 use axum::http::StatusCode;
+use luodi::account::totp::{self, Secret};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, PAPERS, TestCity, Visitor, good_application};
@@ -220,4 +221,35 @@ async fn what_is_public_is_told_to_everybody() {
     let described = body(&stranger.get("/api/openapi.json").await);
     assert!(described["openapi"].as_str().unwrap().starts_with("3.1"));
     assert!(described["components"]["schemas"]["Problem"].is_object());
+}
+
+/// Whoever decides or pays gives a code, too; it is asked for by name.
+#[tokio::test]
+async fn a_program_gives_the_code_of_the_second_factor() {
+    let city = TestCity::open();
+    let mut approver = city.stranger();
+    let page = approver.get("/login").await;
+    let row = page.between("data-user=\"approver-yj\"", ">");
+    let (_, rest) = row.split_once("data-totp=\"").unwrap();
+    let secret = Secret::from_base32(rest.split('"').next().unwrap()).unwrap();
+    let mut credentials = json!({ "user": "approver-yj", "password": "luodi-demo-2026" });
+    let asked = approver
+        .call("/api/session", ("", ""), &credentials, &[])
+        .await;
+    assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(fields(&body(&asked)), [("totp", "second-factor")]);
+    let step = totp::step_at(city.clock.now());
+    for (code, status) in [
+        (secret.code(step + 2), StatusCode::UNPROCESSABLE_ENTITY),
+        (secret.code(step), StatusCode::OK),
+        (secret.code(step), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        credentials["totp"] = json!(code);
+        let answer = approver
+            .call("/api/session", ("", ""), &credentials, &[])
+            .await;
+        assert_eq!(answer.status, status, "{}", answer.html);
+    }
+    let session = body(&approver.get("/api/session").await);
+    assert_eq!(session["roles"], json!(["approver"]));
 }

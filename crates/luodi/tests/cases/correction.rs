@@ -240,7 +240,7 @@ async fn an_officer_s_own_correction_wants_no_other_paper() {
             let package = luodi::item::load(tx, &row.item_hash)?;
             let values = package
                 .form
-                .open(&row.form, &|sealed| tx.open(row.party.0, sealed))?;
+                .open(&row.form.read()?, &|sealed| tx.open(row.party.0, sealed))?;
             let applicant = Actor {
                 party: Some(row.party),
                 ..Actor::system(region)

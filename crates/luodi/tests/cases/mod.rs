@@ -3,8 +3,10 @@
 mod apply;
 mod compare;
 mod correction;
+mod cost;
 mod drafts;
 mod duty;
 mod once;
 mod race;
 mod session;
+mod task_form;

@@ -68,13 +68,25 @@ fn pairs<'a>(fields: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
 #[tokio::test]
 async fn of_two_at_once_exactly_one_wins() {
     let city = TestCity::open();
-    let (case, task) = waiting(&city, "examine", "330382").await;
+    one_wins(&city, &city).await;
+}
+
+#[tokio::test]
+async fn of_two_at_once_on_two_servers_exactly_one_wins() {
+    let city = TestCity::open();
+    if let Some(other) = city.another_server() {
+        one_wins(&city, &other).await;
+    }
+}
+
+async fn one_wins(city: &TestCity, other: &TestCity) {
+    let (case, task) = waiting(city, "examine", "330382").await;
     let (case, task) = (
         format!("/cases/{case}"),
         format!("/cases/{case}/tasks/{task}"),
     );
     let mut first = city.log_in("handler1-yq").await;
-    let mut second = city.log_in("handler2-yq").await;
+    let mut second = other.log_in("handler2-yq").await;
     let (one, other) = (first.get(&case).await, second.get(&case).await);
     let fields = [("version", "1"), ("action", "pass"), ("reason", OPINION)];
     let (a, b) = tokio::join!(

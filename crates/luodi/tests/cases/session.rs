@@ -125,3 +125,21 @@ async fn another_account_cannot_send_an_interrupted_form() {
     assert_eq!(sent.status, StatusCode::NOT_FOUND, "{}", sent.text());
     assert_eq!(city.state().await, before);
 }
+
+/// Of several servers on one database each knows who is logged in, and who no longer is.
+#[tokio::test]
+async fn a_session_is_known_to_every_server() {
+    let city = TestCity::open();
+    let Some(other) = city.another_server() else {
+        return;
+    };
+    let mut here = city.log_in("handler1-yj").await;
+    let mut there = here.led_to(&other);
+    let page = there.get("/work").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let out = there.post_from(&page, "/logout", &[]).await;
+    assert_eq!(out.status, StatusCode::SEE_OTHER, "{}", out.text());
+    let page = here.get("/work").await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    assert!(page.location.starts_with("/login"), "{}", page.location);
+}

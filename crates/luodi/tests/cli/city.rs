@@ -1,6 +1,8 @@
 //! A real city begins: administrators, departments, people, an item that can be applied for; all of
 //! it on the server that runs.
 
+use luodi::account::totp::{self, Secret};
+use luodi::web::Clock;
 use serde_json::json;
 
 use super::{Luodi, json_of};
@@ -18,7 +20,7 @@ fn post(client: &mut Client, page: &Reply, path: &str, fields: &[(&str, &str)]) 
     client.post(path, &all).unwrap()
 }
 
-/// Logs in with a one-time password and sets an own one.
+/// Logs in with a one-time password, sets an own one, and binds an app.
 fn begin(client: &mut Client, user: &str, once: &str) {
     client.log_in(user, once).unwrap();
     let page = client.get("/account").unwrap();
@@ -30,6 +32,22 @@ fn begin(client: &mut Client, user: &str, once: &str) {
     ];
     let changed = post(client, &page, "/account", &fields);
     assert_eq!(changed.status, 303, "{user}: {}", changed.body);
+    // Whoever administers logs in with a second factor from now on.
+    let path = changed.location;
+    assert_eq!(path, "/account/second-factor");
+    let refused = client.get("/accounts").unwrap();
+    assert_eq!(refused.status, 403);
+    let page = client.get(&path).unwrap();
+    let begun = post(client, &page, &path, &[("action", "begin")]);
+    assert_eq!(begun.status, 303, "{user}: {}", begun.body);
+    let page = client.get(&path).unwrap();
+    let secret = page.between("<code id=\"secret\">", "<").replace(' ', "");
+    let secret = Secret::from_base32(&secret).unwrap();
+    let code = secret.code(totp::step_at(Clock::system().now()));
+    let fields = [("action", "confirm"), ("totp", code.as_str())];
+    let bound = post(client, &page, &path, &fields);
+    assert_eq!(bound.status, 200, "{user}: {}", bound.body);
+    assert_eq!(bound.body.matches("data-recovery").count(), 10);
 }
 
 /// A department the system administrator enters.
@@ -82,7 +100,7 @@ fn a_city_begins_with_three_passwords() {
             found["password"].as_str().unwrap().to_owned(),
         )
     };
-    let server = Server::start(city.data(), &[]);
+    let server = Server::start(&city.ground().environment(), &[]);
     let mut system = Client::new(server.address);
     let (user, once) = password("system_admin");
     begin(&mut system, &user, &once);

@@ -1,19 +1,21 @@
 //! The binary as an operator meets it: exit codes, refusals, forwarding, and its end.
 
+mod audit;
+mod backup;
 mod city;
+mod keys;
 mod serve;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::{TODAY, demo_folder};
+use crate::support::{Ground, TODAY};
 
 /// The binary with a data folder of its own.
 pub struct Luodi {
-    folder: tempfile::TempDir,
-    data: PathBuf,
+    ground: Ground,
 }
 
 /// What the binary printed with `--json`.
@@ -23,33 +25,38 @@ pub fn json_of(out: &Output) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {} {}", text(&out.stdout), text(&out.stderr)))
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl Luodi {
     /// An empty data folder.
     pub fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        Self { folder, data }
+        Self {
+            ground: Ground::empty(),
+        }
     }
 
     /// A copy of the demonstration.
     pub fn demo() -> Self {
-        let folder = demo_folder();
-        let data = folder.path().to_owned();
-        Self { folder, data }
+        Self {
+            ground: Ground::demo(),
+        }
     }
 
     /// The data folder.
     pub fn data(&self) -> &Path {
-        &self.data
+        self.ground.data()
+    }
+
+    /// Where it stands.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// A path beside the data.
     pub fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
+        self.ground.beside().join(name).to_str().unwrap().to_owned()
     }
 
     /// Writes a file beside the data.
@@ -63,10 +70,10 @@ impl Luodi {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_luodi"));
         command
-            .env("LUODI_DATA", &self.data)
+            .envs(self.ground.environment())
             .env("LUODI_LOG", "error")
             .env("USER", "operator")
-            .current_dir(self.folder.path());
+            .current_dir(self.ground.beside());
         command
     }
 

@@ -4,6 +4,9 @@
 //! SIGKILL loses what the process holds and keeps what the kernel holds. So this finds an answer
 //! given before its commit, an effect without its key or its audit event, and a folder that a
 //! second start cannot use; not a commit that did not wait for the disk.
+//!
+//! Of the file only: what a server holds does not die with this process, and its own death is played
+//! by `failover`.
 
 mod load;
 mod rows;
@@ -14,7 +17,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use self::load::{Person, Sender, Sent};
-use crate::support::demo_folder;
+use crate::support::Ground;
 use crate::support::http::Server;
 
 /// Acknowledgements after which each round's server is killed.
@@ -24,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_killed_server_keeps_every_acknowledged_command_once() {
-    let folder = demo_folder();
-    let data = folder.path();
-    let mut server = Server::start(data, &[]);
+    let city = Ground::demo_in_a_file();
+    let data = city.data();
+    let mut server = Server::start(&city.environment(), &[]);
     let people = load::people(server.address);
     for (round, count) in KILLED_AFTER.into_iter().enumerate() {
         let loaded = kill_under_load(server, &people, round, count);
@@ -34,7 +37,7 @@ fn a_killed_server_keeps_every_acknowledged_command_once() {
         let acknowledged = acknowledged.filter(|sent| sent.answer.is_some()).count();
         assert!(acknowledged >= count, "{acknowledged} of {count}");
 
-        server = Server::start(data, &[]);
+        server = Server::start(&city.environment(), &[]);
         rows::check(data, &all(&loaded), rows::Due::IfAcknowledged);
         let resent = send_all_again(&server, loaded);
         rows::check(data, &resent.iter().collect::<Vec<_>>(), rows::Due::Once);

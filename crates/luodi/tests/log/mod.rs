@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use luodi::access::{Actor, Role};
 use luodi::account::{NewAccount, create_account, password};
 use luodi::refusal::Error;
-use luodi::store::Command;
+use luodi::store::{Command, check_proof, verify_export};
 
 use crate::support::{Answer, TestCity, Visitor, morning};
 
@@ -172,7 +172,7 @@ async fn filters_narrow_the_list_its_pages_and_its_files() {
         ),
         (
             "command=accounts".into(),
-            "command IN ('account.create', 'account.grant', 'admin.init')".into(),
+            "command IN ('account.confirm_factor', 'account.create', 'account.grant', 'admin.init')".into(),
         ),
         (
             "person=handler1-yj".into(),
@@ -392,6 +392,7 @@ async fn county_audit(city: &TestCity) {
             create_account(tx, &Actor::console("test", "330300".parse().unwrap()), &new)
         });
     opened.await.map_err(|error: Error| error).unwrap();
+    city.enrol("audit-yj").await;
 }
 
 #[tokio::test]
@@ -437,4 +438,44 @@ async fn a_county_reads_of_its_people_and_records_and_the_city_of_all() {
     assert_eq!(total(&audit.get("/log").await), all);
     assert!((wanted.len() as i64) < all);
     assert_eq!(total(&audit.get("/log?command=session.refuse").await), 2);
+}
+
+/// The audit administrator takes along what shows later whether anybody changed the log.
+#[tokio::test]
+async fn the_log_can_be_kept_elsewhere() {
+    let city = TestCity::open();
+    city.app.store.sequence(morning()).await.unwrap();
+    let mut audit = city.log_in("audit").await;
+    let page = audit.get("/log").await;
+    assert!(
+        page.says("已编号") && page.says("等待编号"),
+        "{}",
+        page.text()
+    );
+    let checkpoint = audit.get("/log/checkpoint").await;
+    assert_eq!(checkpoint.status, StatusCode::OK);
+    let note = trail::Note::parse(&checkpoint.html).unwrap();
+    let whole = audit.get("/log/events.jsonl").await;
+    let mut file = std::io::Cursor::new(whole.html.as_bytes());
+    let found = verify_export(&mut file, Some(&note)).unwrap();
+    assert!(found.ok && found.events > 1_000, "{:?}", found.first_bad);
+
+    let before = page.html.split("/proof\"").next().unwrap();
+    let numbered = before.rsplit('/').next().unwrap();
+    let answer = audit.get(&format!("/log/{numbered}/proof")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let proved = check_proof(&answer.html).unwrap().unwrap();
+    assert!(proved.ok, "{proved:?}");
+    let waiting = page.html.split("<tr data-event=\"").nth(1).unwrap();
+    let waiting = waiting.split_once('"').unwrap().0;
+    let early = audit.get(&format!("/log/{waiting}/proof")).await;
+    assert_eq!(
+        early.status,
+        StatusCode::CONFLICT,
+        "its own log-in has no number yet"
+    );
+    for path in ["/log/checkpoint", "/log/events.jsonl"] {
+        let mut leader = city.log_in("leader").await;
+        assert_eq!(leader.get(path).await.status, StatusCode::FORBIDDEN);
+    }
 }

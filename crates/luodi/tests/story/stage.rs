@@ -4,16 +4,14 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use luodi::cli::application;
 use luodi::fund;
-use luodi::store::{Options, Store};
 use luodi::web::{App, Clock, Limits, mount, serve};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::browser::{Browser, Screen};
-use crate::support::{demo_folder, morning};
+use crate::support::{Ground, morning, served};
 
 /// A served city and a browser that shows it.
 pub struct Stage {
@@ -23,19 +21,14 @@ pub struct Stage {
     papers: tempfile::TempDir,
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
-    _folder: tempfile::TempDir,
+    _ground: Ground,
 }
 
 impl Stage {
     pub async fn open(screen: Screen) -> Self {
-        let folder = demo_folder();
-        let options = Options {
-            durable: false,
-            ..Options::new(morning())
-        };
-        let store = Store::open(folder.path(), &options).unwrap();
+        let ground = Ground::demo();
         let clock = Clock::fixed(morning());
-        let app = application(store, folder.path(), clock.clone(), false).unwrap();
+        let app = served(&ground, &clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = mount(&app, luodi::router::routes());
@@ -52,7 +45,7 @@ impl Stage {
             papers,
             stop,
             served,
-            _folder: folder,
+            _ground: ground,
         }
     }
 

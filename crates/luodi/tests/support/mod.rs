@@ -2,23 +2,26 @@
 //! through the router without a network.
 
 mod apply;
+mod ground;
 pub mod http;
 mod state;
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{Request, StatusCode};
-use jiff::Timestamp;
-use luodi::cli::application;
-use luodi::store::{Options, Store};
+use jiff::{SignedDuration, Timestamp};
+use luodi::cli::{More, application};
+use luodi::store::{Options, Reading, Store};
 use luodi::web::{App, Clock, mount};
 use tower::ServiceExt;
 
 pub use apply::{PAPERS, PDF, changed, good_application};
+pub use ground::Ground;
 
 /// The demonstration's day in tests: a Monday.
 pub const TODAY: &str = "2026-11-23";
@@ -68,6 +71,7 @@ fn make(folder: &Path) {
     let store = Store::open(folder, &quick()).unwrap();
     let clock = Clock::fixed(morning());
     luodi::demo::fill(&store, &clock, 1, Some(TODAY.parse().unwrap())).unwrap();
+    store.sequence_blocking(morning()).unwrap();
     store.shutdown();
 }
 
@@ -91,11 +95,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A copy of the demonstration's data folder.
-pub fn demo_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    copy(&TEMPLATE, folder.path());
-    folder
+/// The application on a city's store.
+pub fn served(ground: &Ground, clock: &Clock) -> App {
+    let make =
+        || application(ground.open(), ground.data(), clock.clone(), More::default()).unwrap();
+    // On a thread of its own: a server's client waits by itself, which a test's runtime must not.
+    std::thread::scope(|scope| scope.spawn(make).join().unwrap())
 }
 
 /// A demonstration city of a test's own.
@@ -103,27 +108,53 @@ pub struct TestCity {
     pub app: App,
     pub clock: Clock,
     router: Router,
-    folder: tempfile::TempDir,
+    ground: Arc<Ground>,
 }
 
 impl TestCity {
     pub fn open() -> Self {
-        let folder = demo_folder();
-        let store = Store::open(folder.path(), &quick()).unwrap();
+        Self::on(Arc::new(Ground::demo()))
+    }
+
+    /// One whose tables are a file, for tests of the file.
+    pub fn open_in_a_file() -> Self {
+        Self::on(Arc::new(Ground::demo_in_a_file()))
+    }
+
+    fn on(ground: Arc<Ground>) -> Self {
         let clock = Clock::fixed(morning());
-        let app = application(store, folder.path(), clock.clone(), false).unwrap();
+        let app = served(&ground, &clock);
         let router = mount(&app, luodi::router::routes());
         Self {
             app,
             clock,
             router,
-            folder,
+            ground,
         }
+    }
+
+    /// Another server of the same city; none where its tables are a file, which has one server.
+    pub fn another_server(&self) -> Option<Self> {
+        self.ground.url()?;
+        Some(Self::on(self.ground.clone()))
     }
 
     /// The data folder.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.ground.data()
+    }
+
+    /// What is not as the log says: nothing, unless a test changed rows by force.
+    pub fn differing(&self) -> Vec<String> {
+        // On a thread of its own: a test's runtime must not be blocked.
+        let look = || {
+            let reading = Reading::open(self.ground.data(), &self.ground.options()).unwrap();
+            reading.verify_log(None, self.clock.now()).unwrap()
+        };
+        let found = std::thread::scope(|scope| scope.spawn(look).join().unwrap());
+        let told = found.findings.iter();
+        told.map(|it| format!("{} {:?} {}", it.table, it.id, it.why))
+            .collect()
     }
 
     /// A visitor who is not logged in.
@@ -140,7 +171,10 @@ impl TestCity {
         let page = visitor.get("/login").await;
         let password = page.between(&format!("data-user=\"{user}\" data-password=\""), "\"");
         let fields = [("login", user), ("password", &password)];
-        let answer = visitor.post_from(&page, "/login", &fields).await;
+        let mut answer = visitor.post_from(&page, "/login", &fields).await;
+        if answer.says("name=\"ticket\"") {
+            answer = self.give_code(&mut visitor, answer).await;
+        }
         assert_eq!(
             answer.status,
             StatusCode::SEE_OTHER,
@@ -149,11 +183,29 @@ impl TestCity {
         );
         visitor
     }
+
+    /// Types the code that the page shows of a demonstration's account. Where this half minute's
+    /// are used, the visitor waits for the next, which a clock that is set by hand makes short.
+    async fn give_code(&self, visitor: &mut Visitor<'_>, mut page: Answer) -> Answer {
+        if !page.says("data-code=\"") {
+            self.clock
+                .set(self.clock.now() + SignedDuration::from_secs(60));
+            page = visitor.post_from(&page, "/login", &[("totp", "")]).await;
+        }
+        let code = page.between("data-code=\"", "\"");
+        let fields = [("totp", code.as_str())];
+        visitor.post_from(&page, "/login", &fields).await
+    }
 }
 
 impl Drop for TestCity {
+    /// Whatever the test did, every row is as the log says.
     fn drop(&mut self) {
         self.app.store.shutdown();
+        if !std::thread::panicking() && !self.ground.forced.load(Ordering::Relaxed) {
+            let differing = self.differing();
+            assert!(differing.is_empty(), "{differing:#?}");
+        }
     }
 }
 
@@ -235,6 +287,14 @@ impl Answer {
 }
 
 impl Visitor<'_> {
+    /// The same browser, led to another server.
+    pub fn led_to<'b>(&self, city: &'b TestCity) -> Visitor<'b> {
+        Visitor {
+            city,
+            cookies: self.cookies.clone(),
+        }
+    }
+
     /// Makes the first batch that a page of waiting cases offers, from the first budget line.
     pub async fn propose_first(&mut self, choice: &Answer) -> Answer {
         let section = choice.html.split_once("id=\"waiting-").unwrap().1;

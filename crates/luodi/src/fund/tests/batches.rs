@@ -6,6 +6,7 @@ use super::money::{Story, check, rule};
 use super::*;
 use crate::casework::{Duty, record_duty};
 use crate::params;
+use crate::store::testing::event;
 
 #[test]
 fn from_the_list_to_the_bank() {
@@ -159,7 +160,10 @@ fn who_decided_a_case_may_not_pay_it() {
     let finance = story.city.finance.clone();
     story
         .city
-        .write(move |tx| record_duty(tx, case, &finance, Duty::Decide))
+        .write(move |tx| {
+            tx.event(event());
+            record_duty(tx, case, &finance, Duty::Decide)
+        })
         .unwrap();
     let refusal = refused(story.send());
     assert_eq!(refusal.code, "incompatible-duties");

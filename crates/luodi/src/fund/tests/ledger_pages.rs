@@ -5,6 +5,7 @@ use ledger::{AccountKind, Movement};
 
 use super::*;
 use crate::params;
+use crate::store::testing::event;
 
 fn movement(line: BudgetLineId, word: &str, amount: Fen) -> Movement {
     let line = crate::fund::journal::book(line);
@@ -47,6 +48,7 @@ fn check(page: &str) {
                 let step = movement(line, word, yuan(amount));
                 let actor = city.finance.clone();
                 let outcome = city.write(move |tx| {
+                    tx.event(event());
                     post(
                         tx,
                         &actor,
@@ -158,6 +160,7 @@ fn damaged(sql: &'static str) -> Vec<&'static str> {
     let actor = city.finance.clone();
     city.write(move |tx| {
         let step = movement(line, "commit", yuan("300.00"));
+        tx.event(event());
         post(tx, &actor, line, step, ("budget_line", line.0), "试记")
     })
     .unwrap();

@@ -140,6 +140,8 @@ impl City {
                 demo: true,
                 secure: false,
                 data: self.store.dir().to_owned(),
+                gateway: Vec::new(),
+                password_days: 0,
             }),
             sessions: Arc::new(Always(actor.clone())),
             attempts: Arc::new(Attempts::default()),

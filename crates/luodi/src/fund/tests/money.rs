@@ -401,3 +401,49 @@ pub(super) fn rule<T: std::fmt::Debug>(outcome: Result<T>) -> String {
             field.rule.clone().into_owned()
         })
 }
+
+/// Everybody takes 300.00 of 1,000.00 away after looking at the line, on two servers where the
+/// engine has several: three can, whatever the order.
+#[test]
+fn a_budget_is_never_cut_below_what_is_free() {
+    let city = City::new();
+    let line = city.budget("财建1号", "1000.00");
+    let options = city.store.options();
+    let second = if options.database.is_some() {
+        Store::open(city.store.dir(), &options).unwrap()
+    } else {
+        Store::clone(&city.store)
+    };
+    let cut = |store: &Store| {
+        let finance = city.finance.clone();
+        store.write_blocking(Command::new("test", start()), move |tx| {
+            let version = find_budget(&**tx, &finance, line)?.version;
+            adjust_budget(
+                tx,
+                &finance,
+                line,
+                version,
+                yuan("-300.00"),
+                "调减一次（测试）",
+            )
+        })
+    };
+    let cuts: Vec<Result<()>> = std::thread::scope(|scope| {
+        let cut = &cut;
+        let callers: Vec<_> = (0..8)
+            .map(|caller| {
+                let store = if caller % 2 == 0 {
+                    &*city.store
+                } else {
+                    &second
+                };
+                scope.spawn(move || cut(store))
+            })
+            .collect();
+        callers.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    assert_eq!(cuts.iter().filter(|cut| cut.is_ok()).count(), 3, "{cuts:?}");
+    assert_eq!(city.figures(line).available, yuan("100.00"));
+    assert!(city.verify().is_ok());
+    second.shutdown();
+}

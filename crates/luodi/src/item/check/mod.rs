@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::files::{Files, is_plain_name};
 use super::finding::{Findings, Severity};
-use super::package::{Check, Package, scope};
+use super::package::{self, Check, Package, scope};
 use super::policy::PolicyPackage;
 use super::spec::{self, Item};
 use crate::form::{self, Form};
@@ -99,15 +99,13 @@ fn read(
     let checks = links::checks(&item, &form, &forms, findings);
     links::item(&item, &form, has_policy, findings);
     tasks::check(&item, &process, &forms, findings);
-    outcomes::check(
-        &item,
-        &process,
-        &scope(std::iter::once(&form).chain(forms.values())),
-        findings,
-    );
+    let scope = scope(std::iter::once(&form).chain(forms.values()));
+    let conditions = outcomes::check(&item, &process, &scope, findings);
     if let Some(policy) = &policy {
         policies::check_inputs(policy, &item, &form, &forms, findings);
     }
+    let forms_of_item = std::iter::once(&form).chain(forms.values());
+    let asked = package::asked(forms_of_item, &conditions, policy.as_ref());
     let hash = files.hash(policy.as_ref().map(|policy| policy.hash.as_str()));
     let documents = documents(files);
     Some(Package {
@@ -117,6 +115,8 @@ fn read(
         forms,
         process,
         policy,
+        asked,
+        conditions,
         checks,
         documents,
     })

@@ -1,7 +1,7 @@
 //! Outcomes and conditions must meet: every outcome of a task has a way out of the gateway behind
 //! it, and every text a condition compares `outcome` with is an outcome that can arrive there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::feel::Scope;
 use process::{Definition, Flow, Node, NodeIx, NodeKind};
@@ -9,10 +9,17 @@ use process::{Definition, Flow, Node, NodeIx, NodeKind};
 use super::{ITEM, PROCESS};
 use crate::form::Severity;
 use crate::item::finding::Findings;
+use crate::item::package::Condition;
 use crate::item::spec::{Item, TaskSpec};
 
-pub(super) fn check(item: &Item, process: &Definition, scope: &Scope, findings: &mut Findings) {
-    conditions(process, scope, findings);
+/// Checks the model's conditions and outcomes, and gives the conditions by their texts.
+pub(super) fn check(
+    item: &Item,
+    process: &Definition,
+    scope: &Scope,
+    findings: &mut Findings,
+) -> BTreeMap<String, Condition> {
+    let read = conditions(process, scope, findings);
     for node in process.nodes() {
         if let (NodeKind::UserTask, Some(task)) = (node.kind, item.tasks.get(&node.id)) {
             check_task(process, node, task, findings);
@@ -25,28 +32,38 @@ pub(super) fn check(item: &Item, process: &Definition, scope: &Scope, findings: 
     {
         check_gateway(item, process, node, findings);
     }
+    read
 }
 
 /// Every condition must be an expression over known names.
-fn conditions(process: &Definition, scope: &Scope, findings: &mut Findings) {
+fn conditions(
+    process: &Definition,
+    scope: &Scope,
+    findings: &mut Findings,
+) -> BTreeMap<String, Condition> {
+    let mut read = BTreeMap::new();
     for flow in process.flows() {
         let Some(condition) = &flow.condition else {
             continue;
         };
-        if let Err(errors) = policy::parse_expression(condition, scope) {
-            for error in errors {
-                let message = format!("条件“{condition}”无法识别：{}", error.message_zh);
-                findings.add(
-                    Severity::Error,
-                    PROCESS,
-                    &flow.id,
-                    flow.line,
-                    "condition",
-                    message,
-                );
+        match Condition::read(condition, scope) {
+            Ok(one) => drop(read.insert(condition.clone(), one)),
+            Err(errors) => {
+                for error in errors {
+                    let message = format!("条件“{condition}”无法识别：{}", error.message_zh);
+                    findings.add(
+                        Severity::Error,
+                        PROCESS,
+                        &flow.id,
+                        flow.line,
+                        "condition",
+                        message,
+                    );
+                }
             }
         }
     }
+    read
 }
 
 /// A task with several outcomes needs a gateway behind it that tells them apart.

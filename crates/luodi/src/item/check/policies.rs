@@ -206,5 +206,19 @@ pub(super) fn check_inputs(
             );
             findings.error(SETTINGS, &input.name, "policy-input", message);
         }
+        let mut all = std::iter::once(form).chain(forms.values());
+        if all.any(|form| is_personal(form, &input.name)) {
+            let message = format!(
+                "政策的“{}”是个人信息（luodi.class），测算依据会原样留存，不能作为政策的输入。",
+                input.name
+            );
+            findings.error(SETTINGS, &input.name, "policy-input-personal", message);
+        }
     }
+}
+
+/// Whether a field of this name is sealed: what a policy reads stands with its explanation.
+fn is_personal(form: &Form, name: &str) -> bool {
+    let mut fields = form.fields();
+    fields.any(|field| field.class.is_some() && (field.key == name || field.label == name))
 }

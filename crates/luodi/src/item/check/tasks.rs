@@ -8,7 +8,7 @@ use process::{Definition, Node, NodeKind};
 use super::{ITEM, PROCESS};
 use crate::access::Role;
 use crate::casework;
-use crate::form::{FieldKind, Form};
+use crate::form::Form;
 use crate::item::finding::Findings;
 use crate::item::spec::{Effect, Item, TaskSpec};
 
@@ -53,7 +53,6 @@ pub(super) fn check(
     }
     check_effects(item, findings);
     unused_forms(item, forms, findings);
-    no_personal_data(forms, findings);
     batch_tasks(item, findings);
 }
 
@@ -248,26 +247,6 @@ fn check_effects(item: &Item, findings: &mut Findings) {
         if answers && task.role != Role::Applicant.code() {
             let message = "补正由申请人办理，role 应为 applicant。";
             findings.error(ITEM, &format!("tasks.{id}"), "effect-correction", message);
-        }
-    }
-}
-
-/// What staff write of a task is kept as it is and shown on the case, so it holds nothing that would
-/// have to be sealed.
-fn no_personal_data(forms: &BTreeMap<String, Form>, findings: &mut Findings) {
-    for (name, form) in forms {
-        let inner = form.fields().flat_map(|field| match &field.kind {
-            FieldKind::List { fields, .. } => fields.iter(),
-            _ => [].iter(),
-        });
-        let personal = form.fields().chain(inner);
-        for field in personal.filter(|field| field.class.is_some()) {
-            let message = format!(
-                "任务的表单不能填个人信息（“{}”），请放到申请表 form.json 里，由申请人填写并加密保存。",
-                field.label
-            );
-            let file = format!("forms/{name}.json");
-            findings.error(&file, &field.key, "task-form-personal", message);
         }
     }
 }

@@ -169,10 +169,10 @@ fn faults_of_form_and_process_are_found() {
         &["policy-input"],
     );
     check_fault(
-        "forms/inspection.json",
-        "\"key\": \"findings\",",
-        "\"key\": \"findings\", \"properties\": { \"luodi.class\": \"phone\" },",
-        &["task-form-personal"],
+        "form.json",
+        "\"luodi.unit\": \"kWh\"",
+        "\"luodi.unit\": \"kWh\", \"luodi.class\": \"health\"",
+        &["field-personal", "policy-input-personal"],
     );
     check_fault(
         "process.bpmn",

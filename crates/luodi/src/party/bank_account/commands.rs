@@ -46,8 +46,10 @@ pub fn enter(
         second: new.second.as_deref(),
     };
     let (party, second) = check(tx, actor, party, &wanted, Refusals::default())?;
+    // Of two entered at once the slower one is the second.
+    tx.hold("party", party.id)?;
     let second = second.then(|| mask_numbers(new.second.as_deref().unwrap_or_default().trim()));
-    let lookup = tx.keys().lookup(CLASS, new.number.as_str());
+    let lookup = tx.lookup(CLASS, new.number.as_str())?;
     let id = BankAccountId(tx.new_id());
     let sealed = tx.seal(party.id.0, CLASS, new.number.as_str())?;
     tx.execute(
@@ -117,10 +119,10 @@ pub(super) fn check(
     }
     let mut registered = false;
     if let Some(number) = wanted.number {
-        let lookup = q.keys().lookup(CLASS, number.as_str());
-        let live = "SELECT 1 FROM bank_account WHERE party_id = ?1 AND account_lookup = ?2 \
+        let [lookup, before] = q.lookups(CLASS, number.as_str())?;
+        let live = "SELECT 1 FROM bank_account WHERE party_id = ?1 AND account_lookup IN (?2, ?3) \
                     AND state IN ('entered', 'approved')";
-        let params = params![party.id, lookup];
+        let params = params![party.id, lookup, before];
         registered = q.row_opt(live, params, |r| r.get::<i64>(0))?.is_some();
         if registered {
             let message = "这个账号已经登记，正在使用或等待核准，没有重复登记。";
@@ -221,6 +223,7 @@ fn may_decide(q: &dyn Query, actor: &Actor, id: BankAccountId) -> Result<Pending
 /// whose holder no longer is the party's name.
 pub fn approve(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, version: i64) -> Result<()> {
     let pending = may_decide(tx, actor, id)?;
+    tx.hold("party", pending.party.id)?;
     if vocab::fold_width(&pending.holder_name) != vocab::fold_width(&pending.party.name) {
         let message = "户名与主体现在的名称不一致，不能核准。请填写原因退回，由申请人重新登记。";
         return Err(Refusal::invalid("holder-name", message).into());

@@ -16,7 +16,7 @@ pub(super) use pages::routes;
 pub(super) use queries::of_party;
 
 /// The class of its number, as packages and sealed values name it.
-const CLASS: &str = "bank_account";
+pub(in crate::party) const CLASS: &str = "bank_account";
 
 /// Where a bank account stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

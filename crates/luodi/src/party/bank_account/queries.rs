@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use vocab::{BankAccountNumber, BankCode};
 
 use crate::access::{Actor, Role, parties_where};
+use crate::dossier::ERASED;
 use crate::ids::{AccountId, BankAccountId, PartyId};
 use crate::params;
 use crate::party;
@@ -97,6 +98,10 @@ pub(super) fn number(q: &dyn Query, id: BankAccountId) -> Result<String> {
 fn mask(q: &dyn Query, rows: Vec<(Listed, Vec<u8>)>) -> Result<Vec<Listed>> {
     rows.into_iter()
         .map(|(listed, sealed)| {
+            if sealed.is_empty() {
+                let masked = ERASED.to_owned();
+                return Ok(Listed { masked, ..listed });
+            }
             let number = q.open(listed.party.0, &sealed)?;
             let masked = BankAccountNumber::parse(&number)
                 .map_or_else(|_| "••••••••".to_owned(), |number| number.masked());

@@ -7,9 +7,12 @@ mod events;
 mod faults;
 mod first_steps;
 mod jobs;
+mod log;
 mod model;
 mod once;
 mod reading;
+mod rotation;
+mod servers;
 
 use std::ops::Deref;
 use std::sync::{Mutex, mpsc};
@@ -19,10 +22,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::migrate::{self, Migration};
-use super::testing::{TemporaryDatabase, TemporaryFolder};
+use super::testing::{TemporaryDatabase, TemporaryFolder, isolation};
 use super::{ActorKind, ActorRef, Command, Event, Hooks, Options, Store, StoreError, Tx, params};
 
-/// The table the tests play with, beside those of the store itself.
+/// The tables the tests play with, beside those of the store itself.
 const BANK: &str = "
 CREATE TABLE bank_account (
     id BYTEA NOT NULL PRIMARY KEY,
@@ -31,6 +34,12 @@ CREATE TABLE bank_account (
     share DOUBLE PRECISION,
     sealed BYTEA,
     last_event BYTEA
+);
+CREATE TABLE bank_holder (
+    account_id BYTEA NOT NULL,
+    holder TEXT NOT NULL,
+    note TEXT,
+    PRIMARY KEY (account_id, holder)
 );
 ";
 
@@ -43,6 +52,7 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn options() -> Options {
     Options {
         durable: false,
+        isolation: isolation(),
         // So that commands run in the order they were asked for on a server, too.
         workers: 1,
         ..Options::new(now())
@@ -51,7 +61,9 @@ pub(super) fn options() -> Options {
 
 pub(super) fn migrations() -> Vec<Migration> {
     let mut all = migrate::embedded().unwrap();
-    all.retain(|migration| ["store", "event_region"].contains(&migration.name.as_str()));
+    all.retain(|migration| {
+        ["store", "event_region", "audit_log"].contains(&migration.name.as_str())
+    });
     all.push(Migration {
         version: 9_000,
         name: "bank".into(),

@@ -1,7 +1,7 @@
 //! Snapshots, rows, counts and the log.
 
 use super::*;
-use crate::store::Query;
+use crate::store::{Query, Reading};
 
 type Outcome<T> = Result<T, StoreError>;
 
@@ -97,4 +97,35 @@ fn a_log_that_was_moved_is_begun_anew() {
         written_later - written >= 50 * 4_096,
         "{written} {written_later}"
     );
+}
+
+/// A backup reads one moment for as long as it takes; the log of the file grows meanwhile, and
+/// nobody waits for it to be moved.
+#[test]
+fn a_backup_holds_nobody_up() {
+    let bank = Bank::with(&Options {
+        checkpoint_pages: 1,
+        ..options()
+    });
+    if bank.on_server() {
+        return;
+    }
+    let backup = Reading::open(bank.dir(), &options()).unwrap();
+    let pin = backup.pin().unwrap();
+    let read = backup.read(|q| {
+        let count = |sql| q.row(sql, params![], |row| row.get::<u64>(0));
+        assert_eq!(count("SELECT COUNT(*) FROM bank_account")?, 0);
+        let begun = crate::store::task::clock();
+        for number in 0..30 {
+            bank.write_blocking(command("open"), move |tx| {
+                open_account(tx, &number.to_string(), 1)
+            })?;
+        }
+        // One wait for a reader alone is five seconds.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+        count("SELECT COUNT(*) FROM bank_account")
+    });
+    assert_eq!(read.map_err(|error: StoreError| error).unwrap(), 0);
+    drop(pin);
+    assert_eq!(bank.balances().len(), 30);
 }

@@ -1,10 +1,15 @@
 //! Accounts, sessions and the doors, each story on its own temporary store.
 
+mod factor;
+mod reset;
+mod sessions;
+
 use axum::Router;
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use vocab::RegionCode;
 
+use super::totp::Secret;
 use super::*;
 use crate::access::{Actor, ActorKind};
 use crate::ids::{AccountId, DepartmentId, PartyId};
@@ -76,10 +81,20 @@ impl City {
             .unwrap()
     }
 
+    /// Opens an account; one that needs a second factor has one, which the pages show as those of a
+    /// demonstration do.
     fn account(&self, login: &str, roles: &[Role], of: &str) -> AccountId {
-        let new = account(login, roles, of);
-        self.write(move |tx| create_account(tx, &console(), &new))
-            .unwrap()
+        let mut new = account(login, roles, of);
+        let with_factor = new.roles.any(Role::WITH_SECOND_FACTOR);
+        new.demo = with_factor.then(|| PASSWORD.to_owned());
+        self.write(move |tx| {
+            let id = create_account(tx, &console(), &new)?;
+            if with_factor {
+                enrol_demonstration(tx, &console(), id, &Secret::derived(&new.login))?;
+            }
+            Ok(id)
+        })
+        .unwrap()
     }
 
     fn actor(&self, id: AccountId, roles: &[Role], of: &str) -> Actor {
@@ -298,7 +313,10 @@ async fn an_interrupted_form_is_taken_up_again() {
         ("resume.region", "330302"),
         ("resume.action", "create"),
     ];
-    let (status, _, ready) = browser.post("/login", &entering).await;
+    let (status, _, second) = browser.post("/login", &entering).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(field(&second, "resume.login"), "new.clerk");
+    let (status, _, ready) = browser.give_code(&second, &shown_code(&second)).await;
     assert_eq!(status, StatusCode::OK);
     assert!(
         ready.contains("继续提交") && ready.contains("action=\"/accounts/new\""),
@@ -339,7 +357,17 @@ async fn an_interrupted_form_is_taken_up_again() {
         ("resume_path", "//elsewhere.example/x"),
         ("resume.a", "b"),
     ];
-    assert_eq!(other.post("/login", &entering).await.1, "/work");
+    let (_, _, second) = other.post("/login", &entering).await;
+    let entered = other.give_code(&second, &shown_code(&second)).await;
+    assert_eq!(entered.1, "/work");
+}
+
+/// The code that the second page shows of a demonstration's account.
+fn shown_code(page: &str) -> String {
+    let (_, rest) = page
+        .split_once("data-code=\"")
+        .unwrap_or_else(|| panic!("no code in {page}"));
+    rest.split('"').next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -389,13 +417,27 @@ async fn a_one_time_password_opens_nothing_but_ones_own_account() {
         browser.post("/account", &fields).await.0,
         StatusCode::SEE_OTHER
     );
+    // His role needs a second factor besides.
+    assert_eq!(browser.get("/accounts").await.0, StatusCode::FORBIDDEN);
+    let (secret, codes) = factor::bind(&city, &mut browser).await;
+    assert_eq!(codes.len(), 10);
     assert_eq!(browser.get("/accounts").await.0, StatusCode::OK);
     let mut late = Browser::new(&router);
     assert_eq!(
         late.log_in("admin", PASSWORD).await.0,
         StatusCode::UNPROCESSABLE_ENTITY
     );
-    assert_eq!(late.log_in("admin", "green-kettle-99").await.1, "/work");
+    let (status, _, second) = late.log_in("admin", "green-kettle-99").await;
+    assert_eq!(status, StatusCode::OK);
+    let step = totp::step_at(city.clock.now());
+    let used = late.give_code(&second, &secret.code(step)).await;
+    assert_eq!(
+        used.0,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "it confirmed the binding"
+    );
+    let next = late.give_code(&used.2, &secret.code(step + 1)).await;
+    assert_eq!(next.1, "/work");
 }
 
 #[test]

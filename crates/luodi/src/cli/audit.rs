@@ -1,0 +1,340 @@
+//! `luodi audit …`: the log verified, given out, and co-signed by who watches it.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde_json::json;
+use trail::Note;
+use uuid::Uuid;
+
+use super::{Cli, Said, witness};
+use crate::item;
+use crate::refusal::{Error, Refusal};
+use crate::store::{
+    self, Finding, Query, Reading, Store, StoreError, Verified, check_proof, export_log,
+    last_checkpoint, log_key, prove_event, since, verify_export,
+};
+
+/// `luodi audit …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum AuditWhat {
+    /// Recomputes the log and compares every bound row with the event that last wrote it; or checks
+    /// an export, or the proof of one event. Only reads, also beside a running server.
+    Verify {
+        /// An export or a proof; without it the data folder.
+        file: Option<PathBuf>,
+        /// A checkpoint kept elsewhere: finds a tail that was cut and an old copy put back.
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Writes all events into a file that can be verified without the database.
+    Export {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Writes the last signed checkpoint, to be kept elsewhere.
+    Checkpoint {
+        /// The file.
+        #[arg(long)]
+        out: PathBuf,
+        /// Size of the log that a witness has seen: adds the hashes that show how it grew from there.
+        #[arg(long)]
+        since: Option<u64>,
+    },
+    /// Prints the public key by which others verify the log.
+    Key,
+    /// Writes the proof that an event is in the log.
+    Proof {
+        /// Id of the event.
+        event: Uuid,
+        /// The file; stdout where none is given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Watches the log: co-signs a checkpoint only where it grew from the last one signed. The
+    /// state, with the witness's key, is a folder of its own, such as one on a stick.
+    Witness {
+        /// A checkpoint written with --since; without it the log of the data folder.
+        file: Option<PathBuf>,
+        /// Folder of the witness.
+        #[arg(long)]
+        state: PathBuf,
+        /// Public key of the log (luodi audit key); needed the first time with a file.
+        #[arg(long)]
+        log_key: Option<String>,
+        /// Name of the witness, the first time.
+        #[arg(long, default_value = "witness")]
+        name: String,
+        /// Where the co-signed checkpoint goes, beside the copy in the folder.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+}
+
+impl AuditWhat {
+    /// Makes relative paths those of the folder where the command was typed.
+    pub(super) fn rebase(&mut self, absolute: impl Fn(&mut PathBuf)) {
+        match self {
+            Self::Export { file } => absolute(file),
+            Self::Checkpoint { out, .. } => absolute(out),
+            Self::Proof { out: Some(out), .. } => absolute(out),
+            _ => {}
+        }
+    }
+}
+
+/// What only reads, and so needs no lock and no server.
+pub(super) fn reading(cli: &Cli, what: &AuditWhat, now: Timestamp) -> Option<Said> {
+    let said = match what {
+        AuditWhat::Verify { file, checkpoint } => {
+            verify(cli, file.as_deref(), checkpoint.as_deref(), now)
+        }
+        AuditWhat::Key => open(cli, now).and_then(|reading| {
+            let key = reading.read(|q| log_key(&**q)).map_err(Said::failed)?;
+            let key = key.to_string();
+            Ok(match cli.json {
+                true => Said::json(0, &json!({ "ok": true, "key": key })),
+                false => Said::text(0, key + "\n"),
+            })
+        }),
+        AuditWhat::Witness {
+            file,
+            state,
+            log_key,
+            name,
+            out,
+        } => {
+            let witness = witness::Witness {
+                folder: state,
+                name,
+                log_key: log_key.as_deref(),
+                out: out.as_deref(),
+            };
+            watch(cli, &witness, file.as_deref(), now)
+        }
+        AuditWhat::Export { .. } | AuditWhat::Checkpoint { .. } | AuditWhat::Proof { .. } => {
+            return None;
+        }
+    };
+    Some(said.unwrap_or_else(|said| said))
+}
+
+fn open(cli: &Cli, now: Timestamp) -> Result<Reading, Said> {
+    Reading::open(&cli.data, &cli.options(now)).map_err(Said::failed)
+}
+
+/// A file could not be read or written.
+pub(super) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Said {
+    let path = path.display().to_string();
+    move |error| Said::failed(format!("{path}：{error}"))
+}
+
+fn verify(
+    cli: &Cli,
+    file: Option<&Path>,
+    checkpoint: Option<&Path>,
+    now: Timestamp,
+) -> Result<Said, Said> {
+    let saved = checkpoint.map(read_note).transpose()?;
+    let Some(file) = file else {
+        let reading = open(cli, now)?;
+        let mut verified = reading
+            .verify_log(saved.as_ref(), now)
+            .map_err(Said::failed)?;
+        let altered = reading.read(|q| item::altered(&**q));
+        for (table, id) in altered.map_err(Said::failed)? {
+            verified.add(Finding {
+                event: None,
+                number: None,
+                table: table.to_owned(),
+                id: Some(id),
+                why: "这个版本的内容与它的散列不符：被改动。".to_owned(),
+            });
+        }
+        return Ok(told(cli, &verified));
+    };
+    let mut text = String::new();
+    let opened = File::open(file).map_err(failed(file))?;
+    // A proof is a few kilobytes; what is longer is an export or nothing of ours.
+    let short = opened
+        .take(1 << 20)
+        .read_to_string(&mut text)
+        .is_ok_and(|length| length < 1 << 20);
+    if short && let Some(proved) = check_proof(&text).map_err(Said::failed)? {
+        let code = u8::from(!proved.ok);
+        return Ok(Said::json(code, &proved));
+    }
+    let mut opened = BufReader::new(File::open(file).map_err(failed(file))?);
+    let verified = verify_export(&mut opened, saved.as_ref()).map_err(Said::failed)?;
+    Ok(told(cli, &verified))
+}
+
+fn read_note(path: &Path) -> Result<Note, Said> {
+    let text = std::fs::read_to_string(path).map_err(failed(path))?;
+    let wrong = |error| Said::failed(format!("{}：不是检查点（{error}）", path.display()));
+    Note::parse(witness::note_of(&text)).map_err(wrong)
+}
+
+fn told(cli: &Cli, verified: &Verified) -> Said {
+    let code = u8::from(!verified.ok);
+    if cli.json {
+        return Said::json(code, verified);
+    }
+    let mut text = format!(
+        "事件 {} 个，编号 {} 个，等待编号 {} 个；核对 {} 行\n树根 {}\n",
+        verified.events, verified.tree_size, verified.waiting, verified.rows, verified.root
+    );
+    if !verified.unsequenced.is_empty() {
+        text += "有事件等待编号超过 10 秒：没有服务在运行，或它无法写入。启动服务后会自动编号。\n";
+    }
+    for finding in &verified.findings {
+        let event = finding.event.map(|event| format!("事件 {event} "));
+        let row = finding.id.map(|id| format!(" {id}"));
+        text += &format!(
+            "{}{}{}：{}\n",
+            event.unwrap_or_default(),
+            finding.table,
+            row.unwrap_or_default(),
+            finding.why
+        );
+    }
+    if verified.findings_not_listed > 0 {
+        text += &format!("另有 {} 处没有列出。\n", verified.findings_not_listed);
+    }
+    text += if verified.ok {
+        "完好\n"
+    } else {
+        "发现改动\n"
+    };
+    Said::text(code, text)
+}
+
+/// What needs every event numbered first, and so a store that may write.
+pub(super) fn with_store(
+    cli: &Cli,
+    store: &Store,
+    now: Timestamp,
+    what: &AuditWhat,
+) -> Result<Said, Error> {
+    store.sequence_blocking(now)?;
+    match what {
+        AuditWhat::Export { file } => {
+            let written = write(file, |out| {
+                store.read_blocking(|q| export_log(&**q, out)).map(drop)
+            });
+            Ok(done(cli, written, file))
+        }
+        AuditWhat::Checkpoint { out, since: seen } => {
+            let text = store.read_blocking(|q| checkpoint(&**q, *seen))?;
+            let written = write(out, |out| put(out, &text));
+            Ok(done(cli, written, out))
+        }
+        AuditWhat::Proof { event, out } => {
+            let Some(text) = store.read_blocking(|q| prove_event(&**q, *event))? else {
+                let message = format!("日志里没有事件 {event}，请核对编号。");
+                return Err(Refusal::field("event", "event-unknown", message).into());
+            };
+            match out {
+                None => Ok(Said::text(0, text)),
+                Some(out) => Ok(done(cli, write(out, |out| put(out, &text)), out)),
+            }
+        }
+        AuditWhat::Verify { .. } | AuditWhat::Key | AuditWhat::Witness { .. } => {
+            Ok(Said::failed("这个命令只读，不能转交给正在运行的服务。"))
+        }
+    }
+}
+
+fn checkpoint(q: &dyn Query, seen: Option<u64>) -> Result<String, StoreError> {
+    match seen {
+        None => last_checkpoint(q),
+        Some(seen) => since(q, seen)?
+            .ok_or_else(|| StoreError::Log(format!("日志不到 {seen} 个事件，比见证人见过的少"))),
+    }
+}
+
+fn put(out: &mut dyn Write, text: &str) -> Result<(), StoreError> {
+    out.write_all(text.as_bytes())
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let unusable = |error: std::io::Error| {
+        store::StoreError::Unavailable(format!("{}：{error}", path.display()))
+    };
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut out = BufWriter::new(File::create(&part).map_err(unusable)?);
+    let written = content(&mut out).and_then(|()| {
+        let file = out.into_inner().map_err(|error| unusable(error.into()))?;
+        file.sync_all().map_err(unusable)?;
+        std::fs::rename(&part, path).map_err(unusable)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}
+
+fn done(cli: &Cli, written: Result<(), StoreError>, path: &Path) -> Said {
+    match written {
+        Ok(()) => super::run::written(cli, path),
+        Err(error) => Said::failed(error),
+    }
+}
+
+/// Lets a witness see a checkpoint.
+fn watch(
+    cli: &Cli,
+    witness: &witness::Witness<'_>,
+    file: Option<&Path>,
+    now: Timestamp,
+) -> Result<Said, Said> {
+    let (request, key) = match file {
+        Some(file) => (std::fs::read_to_string(file).map_err(failed(file))?, None),
+        None => {
+            let reading = open(cli, now)?;
+            let seen = witness.seen()?;
+            let asked = reading.read(|q| {
+                let request = since(&**q, seen)?;
+                Ok::<_, StoreError>((request, log_key(&**q)?))
+            });
+            let (request, key) = asked.map_err(Said::failed)?;
+            let Some(request) = request else {
+                return Ok(refused(
+                    cli,
+                    "日志比见证人见过的小：末尾被截去，或恢复过旧的副本。",
+                ));
+            };
+            (request, Some(key.to_string()))
+        }
+    };
+    match witness.look(&request, key.as_deref(), now)? {
+        Ok(seen) if cli.json => Ok(Said::json(0, &seen)),
+        Ok(seen) => Ok(Said::text(
+            0,
+            format!("已共签：{} 个事件，见证人 {}\n", seen.size, seen.witness),
+        )),
+        Err(why) => Ok(refused(cli, &why)),
+    }
+}
+
+/// The witness does not sign.
+fn refused(cli: &Cli, why: &str) -> Said {
+    if cli.json {
+        return Said::json(1, &json!({ "ok": false, "why": why }));
+    }
+    Said {
+        code: 1,
+        err: format!("{why}\n"),
+        ..Said::default()
+    }
+}

@@ -1,0 +1,185 @@
+//! The tree's tiles and signed checkpoints as they are stored.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use trail::{Checkpoint, Hash, Note, NoteError, Signer, Tile, TileId, Tiles, Verifier};
+
+use crate::store::keys::Keys;
+use crate::store::read::Query;
+use crate::store::tx::Tx;
+use crate::store::{StoreError, params};
+
+/// One checkpoint of each hour is kept.
+const HOUR_MS: i64 = 3_600_000;
+
+/// The tiles in the store.
+pub(super) struct Stored<'q>(pub(super) &'q dyn Query);
+
+impl Tiles for Stored<'_> {
+    type Error = StoreError;
+
+    fn tile(&self, id: TileId) -> Result<Tile, StoreError> {
+        let sql = "SELECT hashes FROM audit_tile WHERE level = ?1 AND place = ?2";
+        let place = number(id.index)?;
+        let found = self
+            .0
+            .row_opt(sql, params![id.level, place], |row| row.get::<Vec<u8>>(0))?;
+        // What is no tile is as good as an empty one: its hashes are missing.
+        Ok(found
+            .and_then(|bytes| Tile::from_bytes(&bytes))
+            .unwrap_or_default())
+    }
+
+    fn short(&self, id: TileId) -> StoreError {
+        StoreError::Log(format!(
+            "the tile {} of level {} lacks hashes",
+            id.index, id.level
+        ))
+    }
+}
+
+/// A hash as checkpoints write it.
+pub(super) fn base64(hash: &Hash) -> String {
+    STANDARD.encode(hash)
+}
+
+/// A count or number as the store keeps it.
+pub(super) fn number(it: u64) -> Result<i64, StoreError> {
+    i64::try_from(it).map_err(|_| StoreError::Value(format!("{it} is too large")))
+}
+
+/// Keeps a tile, whether it was there already or not.
+pub(super) fn keep(tx: &Tx<'_>, id: TileId, tile: &Tile) -> Result<(), StoreError> {
+    let place = number(id.index)?;
+    let hashes = tile.to_bytes();
+    let changed = tx.execute(
+        "UPDATE audit_tile SET hashes = ?3 WHERE level = ?1 AND place = ?2",
+        params![id.level, place, &hashes],
+    )?;
+    if changed == 0 {
+        tx.execute(
+            "INSERT INTO audit_tile (level, place, hashes) VALUES (?1, ?2, ?3)",
+            params![id.level, place, hashes],
+        )?;
+    }
+    Ok(())
+}
+
+/// What whoever numbers events holds: the tree's size and the log's name.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub(super) size: u64,
+    pub(super) origin: String,
+}
+
+pub(super) fn head(q: &dyn Query) -> Result<Option<Head>, StoreError> {
+    q.row_opt("SELECT size, origin FROM audit_head", params![], |row| {
+        Ok(Head {
+            size: count(row.get(0)?),
+            origin: row.get(1)?,
+        })
+    })
+}
+
+/// A count as it was stored; one that cannot be is larger than any.
+pub(super) fn count(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(u64::MAX)
+}
+
+/// The key that signs the log's checkpoints.
+pub(super) fn signer(keys: &Keys, origin: &str) -> Result<Signer, StoreError> {
+    Signer::log(origin, &keys.log_seed()).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &NoteError) -> StoreError {
+    StoreError::Log(error.to_string())
+}
+
+/// Signs and keeps a checkpoint; of each hour only the last is kept.
+pub(super) fn sign(tx: &Tx<'_>, head: &Head, root: Hash) -> Result<(), StoreError> {
+    let checkpoint = Checkpoint {
+        origin: head.origin.clone(),
+        size: head.size,
+        root,
+    };
+    let note = checkpoint
+        .signed(&signer(tx.keys(), &head.origin)?)
+        .to_string();
+    let now = tx.now().as_millisecond();
+    tx.execute(
+        "DELETE FROM audit_checkpoint WHERE signed_at >= ?1 AND size < ?2",
+        params![now - now.rem_euclid(HOUR_MS), number(head.size)?],
+    )?;
+    tx.execute(
+        "INSERT INTO audit_checkpoint (size, signed_at, note) VALUES (?1, ?2, ?3)",
+        params![number(head.size)?, now, note],
+    )
+    .map(drop)
+}
+
+/// A checkpoint as kept.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) size: u64,
+    pub(super) signed_at: Timestamp,
+    pub(super) note: String,
+}
+
+impl Kept {
+    /// Opens the note, which must be the log's and of the size it is kept under.
+    pub(super) fn open(&self, log: &Verifier) -> Result<Checkpoint, NoteError> {
+        let checkpoint = Checkpoint::open(&Note::parse(&self.note)?, log)?;
+        if checkpoint.size == self.size {
+            Ok(checkpoint)
+        } else {
+            Err(NoteError::Malformed("it is of another size"))
+        }
+    }
+}
+
+/// The checkpoints that are kept, the smallest first.
+pub(super) fn checkpoints(q: &dyn Query) -> Result<Vec<Kept>, StoreError> {
+    kept(q, "ORDER BY size")
+}
+
+/// The last checkpoint.
+pub(super) fn latest(q: &dyn Query) -> Result<Option<Kept>, StoreError> {
+    Ok(kept(q, "ORDER BY size DESC LIMIT 1")?.pop())
+}
+
+fn kept(q: &dyn Query, which: &str) -> Result<Vec<Kept>, StoreError> {
+    let sql = format!("SELECT size, signed_at, note FROM audit_checkpoint {which}");
+    q.rows(&sql, params![], |row| {
+        Ok(Kept {
+            size: count(row.get(0)?),
+            signed_at: row.get(1)?,
+            note: row.get(2)?,
+        })
+    })
+}
+
+/// The last checkpoint as a signed note.
+///
+/// # Errors
+/// [`StoreError::Log`] where nothing was signed yet.
+pub fn last_checkpoint(q: &dyn Query) -> Result<String, StoreError> {
+    Ok(latest(q)?
+        .ok_or_else(|| StoreError::Log("还没有检查点".to_owned()))?
+        .note)
+}
+
+/// The last checkpoint as one asks a witness to sign it (C2SP `tlog-witness`): the size it has seen,
+/// the hashes that show how the log grew from there, the checkpoint. None where the log is smaller.
+///
+/// # Errors
+/// [`StoreError::Log`] where the tree cannot be read.
+pub fn since(q: &dyn Query, seen: u64) -> Result<Option<String>, StoreError> {
+    let note = last_checkpoint(q)?;
+    let size = latest(q)?.map_or(0, |kept| kept.size);
+    let Some(proof) = trail::consistency(&Stored(q), seen, size)? else {
+        return Ok(None);
+    };
+    let hashes: String = proof.iter().map(|hash| base64(hash) + "\n").collect();
+    Ok(Some(format!("old {seen}\n{hashes}\n{note}")))
+}

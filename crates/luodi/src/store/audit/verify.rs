@@ -1,0 +1,337 @@
+//! Recomputes the log and everything bound to it.
+//!
+//! `walk` makes the tree anew from the events and learns which event names each row last; `rows`
+//! compares the rows with that. What is said here rests on nothing but the signature of a
+//! checkpoint: tiles, numbers and seals only help to name the event that does not fit.
+
+mod rows;
+mod walk;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use trail::{Checkpoint, Hash, Note};
+use uuid::Uuid;
+
+use self::walk::Walked;
+use super::bound::Shapes;
+use super::record::{append, columns_of};
+use super::tree::{self, Head, base64};
+use crate::store::read::Query;
+use crate::store::{StoreError, params};
+
+/// Findings that are told; the others are counted.
+const TOLD: usize = 100;
+/// An event is to have its number after this long.
+const PROMPT: SignedDuration = SignedDuration::from_secs(10);
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The event concerned: the one that was altered, or that last wrote the row.
+    pub event: Option<Uuid>,
+    /// Its number in the log.
+    pub number: Option<u64>,
+    /// The table concerned.
+    pub table: String,
+    /// Id of the row; of rows that belong to one owner, the owner's.
+    pub id: Option<Uuid>,
+    /// What is wrong, in Chinese.
+    pub why: String,
+}
+
+/// What the log and the rows bound to it are worth.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// Nothing was found.
+    pub ok: bool,
+    /// Events looked at, those that wait for their number included.
+    pub events: u64,
+    /// Events that have a number.
+    pub tree_size: u64,
+    /// Root over them (base64), as in a checkpoint.
+    pub root: String,
+    /// Rows compared with the event that last wrote them.
+    pub rows: u64,
+    /// Events that wait for their number.
+    pub waiting: u64,
+    /// Of these, the first that wait longer than ten seconds: no server is numbering them.
+    pub unsequenced: Vec<Uuid>,
+    /// The first finding.
+    pub first_bad: Option<Finding>,
+    /// Findings, the first hundred.
+    pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub findings_not_listed: u64,
+}
+
+impl Verified {
+    /// Takes in a finding of a domain.
+    pub fn add(&mut self, finding: Finding) {
+        self.ok = false;
+        self.first_bad.get_or_insert_with(|| finding.clone());
+        self.findings.push(finding);
+    }
+}
+
+/// Collects findings.
+#[derive(Debug, Default)]
+struct Findings {
+    told: Vec<Finding>,
+    more: u64,
+}
+
+impl Findings {
+    fn add(&mut self, finding: Finding) {
+        if self.told.len() < TOLD {
+            self.told.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// About an event.
+    fn event(&mut self, (number, event): (Option<u64>, Uuid), why: impl Into<String>) {
+        self.add(Finding {
+            event: Some(event),
+            number,
+            table: "audit_event".to_owned(),
+            id: Some(event),
+            why: why.into(),
+        });
+    }
+
+    /// About the log itself.
+    fn log(&mut self, table: &str, why: impl Into<String>) {
+        self.add(Finding {
+            event: None,
+            number: None,
+            table: table.to_owned(),
+            id: None,
+            why: why.into(),
+        });
+    }
+}
+
+/// Verifies one moment of the tables, against a checkpoint saved elsewhere where one is given.
+///
+/// # Errors
+/// What the engine reports; what is wrong with the content is a finding.
+pub(in crate::store) fn verify(
+    q: &dyn Query,
+    shapes: &Shapes,
+    saved: Option<&Note>,
+    now: Timestamp,
+) -> Result<Verified, StoreError> {
+    let mut findings = Findings::default();
+    let head = tree::head(q)?.unwrap_or(Head {
+        size: u64::MAX,
+        origin: String::new(),
+    });
+    let known = known(q, &head.origin, saved, &mut findings)?;
+    let mut marks: Vec<u64> = known.iter().map(|known| known.checkpoint.size).collect();
+    marks.sort_unstable();
+    let mut walked = walk::walk(q, &marks)?;
+    let judged = judge_tree(&walked, &known, head.size);
+    walked.tell(q, judged.sound, &mut findings)?;
+    if let Some((table, why)) = judged.why {
+        findings.log(table, why);
+    }
+    let waiting = waiting(q, &mut walked, now, &mut findings)?;
+    unaccounted(q, &walked, waiting.0, &mut findings)?;
+    let rows = rows::check(q, shapes, &mut walked, &mut findings)?;
+    Ok(Verified {
+        ok: findings.told.is_empty(),
+        events: walked.size + waiting.0,
+        tree_size: walked.size,
+        root: base64(&walked.root),
+        rows,
+        waiting: waiting.0,
+        unsequenced: waiting.1,
+        first_bad: findings.told.first().cloned(),
+        findings: findings.told,
+        findings_not_listed: findings.more,
+    })
+}
+
+/// A checkpoint whose signature fits.
+struct Known {
+    checkpoint: Checkpoint,
+    /// It was kept elsewhere.
+    saved: bool,
+}
+
+/// The checkpoints to be compared, the smallest first; tells of those that are not the log's.
+fn known(
+    q: &dyn Query,
+    origin: &str,
+    saved: Option<&Note>,
+    findings: &mut Findings,
+) -> Result<Vec<Known>, StoreError> {
+    let mut known = Vec::new();
+    let kept = tree::checkpoints(q)?;
+    if kept.is_empty() && saved.is_none() {
+        return Ok(known);
+    }
+    // A log without a name has no checkpoint that could be its own.
+    let Ok(log) = tree::signer(q.keys(), origin).map(|signer| signer.verifier()) else {
+        findings.log("audit_head", "日志的名称被改动。");
+        return Ok(known);
+    };
+    for kept in kept {
+        match kept.open(&log) {
+            Ok(checkpoint) => known.push(Known {
+                checkpoint,
+                saved: false,
+            }),
+            Err(error) => findings.log(
+                "audit_checkpoint",
+                format!("大小为 {} 的检查点被改动：{error}", kept.size),
+            ),
+        }
+    }
+    if let Some(note) = saved {
+        match Checkpoint::open(note, &log) {
+            Ok(checkpoint) => known.push(Known {
+                checkpoint,
+                saved: true,
+            }),
+            Err(error) => findings.log(
+                "audit_checkpoint",
+                format!("另存的检查点不是这个日志的：{error}"),
+            ),
+        }
+    }
+    known.sort_by_key(|known| known.checkpoint.size);
+    Ok(known)
+}
+
+/// What the signed roots say of the tree made anew.
+struct Judged {
+    /// They all fit.
+    sound: bool,
+    /// What is wrong with the tree as a whole, and where.
+    why: Option<(&'static str, String)>,
+}
+
+/// Compares the tree made anew with the signed roots.
+fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
+    let mut good = 0;
+    for Known { checkpoint, saved } in known {
+        let size = checkpoint.size;
+        let root = walked.roots.get(&size);
+        if root == Some(&checkpoint.root) {
+            good = size;
+            continue;
+        }
+        let whose = if *saved {
+            "另存的检查点"
+        } else {
+            "检查点"
+        };
+        let why = match root {
+            Some(_) => format!(
+                "{whose}（前 {size} 个事件）与日志不符：第 {good} 号及以后、第 {size} 号之前的事件被改动过。"
+            ),
+            None => format!(
+                "日志只有 {} 个事件，{whose}里有 {size} 个：末尾被截去，或恢复过旧的副本。",
+                walked.size
+            ),
+        };
+        return Judged {
+            sound: false,
+            why: Some(("audit_checkpoint", why)),
+        };
+    }
+    let kept = known.iter().rfind(|known| !known.saved);
+    let last = kept.map_or(0, |known| known.checkpoint.size);
+    let fits = last == walked.size && head_size == walked.size;
+    let why = format!(
+        "日志有 {} 个编号的事件，最后的检查点有 {last} 个，记录的大小是 {head_size}。",
+        walked.size
+    );
+    Judged {
+        sound: true,
+        why: (!fits).then_some(("audit_leaf", why)),
+    }
+}
+
+/// Looks at the events that wait for their number; gives how many, and the first that wait long.
+fn waiting(
+    q: &dyn Query,
+    walked: &mut Walked,
+    now: Timestamp,
+    findings: &mut Findings,
+) -> Result<(u64, Vec<Uuid>), StoreError> {
+    const LISTED: usize = 20;
+    let before_tree = walked.size == 0;
+    let columns = columns_of("e");
+    let sql = format!(
+        "SELECT p.event_id, p.leaf, p.mac, e.at, {columns} FROM audit_pending p \
+         LEFT JOIN audit_event e ON e.id = p.event_id ORDER BY p.place"
+    );
+    let late = now.saturating_sub(PROMPT).unwrap_or(Timestamp::MIN);
+    let (mut count, mut long) = (0, Vec::new());
+    q.each(&sql, &[], &mut |row| {
+        let event = id_or_nil(&row.get::<Vec<u8>>(0)?);
+        let number = walked.size + count;
+        count += 1;
+        walked.waiting.push(event);
+        let Some(at) = row.get::<Option<i64>>(3)? else {
+            findings.event((None, event), "等待编号的事件被删除。");
+            return Ok(());
+        };
+        let mut bytes = Vec::new();
+        let (_, rows) = append(&mut bytes, row, 4)?;
+        let seal: Option<(Hash, Hash)> = row
+            .get::<Option<Vec<u8>>>(1)?
+            .zip(row.get::<Option<Vec<u8>>>(2)?)
+            .and_then(|(leaf, mac)| Some((leaf.try_into().ok()?, mac.try_into().ok()?)));
+        let why = match seal {
+            Some((leaf, mac)) if mac == q.keys().log_mac(&leaf) => {
+                (leaf != trail::leaf(&bytes)).then_some("等待编号的事件被改动。")
+            }
+            None if before_tree => None,
+            _ => Some("等待编号的事件不是本系统写入的。"),
+        };
+        if let Some(why) = why {
+            findings.event((None, event), why);
+        }
+        let rows = bytes.get(rows).unwrap_or_default();
+        walked.mention(number, event, std::str::from_utf8(rows).unwrap_or_default());
+        if at < late.as_millisecond() && long.len() < LISTED {
+            long.push(event);
+        }
+        Ok(())
+    })?;
+    Ok((count, long))
+}
+
+/// Events that neither have a number nor wait for one.
+fn unaccounted(
+    q: &dyn Query,
+    walked: &Walked,
+    waiting: u64,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let events: u64 = q.row("SELECT COUNT(*) FROM audit_event", params![], |row| {
+        row.get(0)
+    })?;
+    if events <= walked.present + waiting {
+        return Ok(());
+    }
+    let sql = "SELECT id FROM audit_event e \
+               WHERE NOT EXISTS (SELECT 1 FROM audit_leaf l WHERE l.event_id = e.id) \
+               AND NOT EXISTS (SELECT 1 FROM audit_pending p WHERE p.event_id = e.id) ORDER BY id";
+    for event in q.rows(sql, params![], |row| row.get::<Uuid>(0))? {
+        findings.event(
+            (None, event),
+            "这个事件没有编号，也不在等待编号：被加进来，或编号被删除。",
+        );
+    }
+    Ok(())
+}
+
+/// An id as it was stored; one that cannot be is the id of nothing.
+fn id_or_nil(stored: &[u8]) -> Uuid {
+    Uuid::from_slice(stored).unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! A store that is only read, beside whoever writes it: it takes no lock, brings no schema up to
+//! date and makes nothing.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use trail::Note;
+
+use super::audit::bound::Shapes;
+use super::audit::verify::{Verified, verify};
+use super::keys::{self, Keys};
+use super::lock::Pin;
+use super::migrate::{self, Applied};
+use super::postgres::{Server, aside};
+use super::read::{Readers, Snapshot, Source};
+use super::session::Session;
+use super::{Options, StoreError, restoring, sqlite};
+
+/// A data folder opened for reading.
+pub struct Reading {
+    dir: PathBuf,
+    readers: Readers,
+    keys: Keys,
+    shapes: Shapes,
+    migrations: Vec<Applied>,
+}
+
+impl Reading {
+    /// Opens a data folder, or the database that belongs to it, as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where there is none, [`StoreError::Keys`] where the keys are missing
+    /// or another folder's, [`StoreError::Unavailable`] where it cannot be reached.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
+        restoring::refuse_unfinished(dir)?;
+        let source = match &options.database {
+            Some(url) => Source::Postgres(Box::new(Server::parse(url)?)),
+            None => Source::Sqlite(dir.join("luodi.db"), sqlite::Settings::of(options)),
+        };
+        let missing = || match &source {
+            Source::Sqlite(..) => StoreError::Missing(dir.display().to_string()),
+            Source::Postgres(server) => StoreError::Missing(server.name()),
+        };
+        if matches!(&source, Source::Sqlite(file, _) if !file.exists()) {
+            return Err(missing());
+        }
+        let look = |session: Session<'_>| {
+            if !migrate::has_begun(session)? {
+                return Err(missing());
+            }
+            let keys = keys::known(session, &options.keys_of(dir))?;
+            Ok((keys, Shapes::of(session)?, migrate::list(session)?))
+        };
+        let (keys, shapes, migrations) = aside(|| source.open()?.with_session(look))??;
+        Ok(Self {
+            dir: dir.to_owned(),
+            readers: Readers::new(source, options.readers),
+            keys,
+            shapes,
+            migrations,
+        })
+    }
+
+    /// Reads one moment of the tables on this thread, as
+    /// [`Store::read_blocking`](super::Store::read_blocking) does.
+    ///
+    /// # Errors
+    /// What the closure gives, or the store's own error in its type.
+    pub fn read<T, E, F>(&self, f: F) -> Result<T, E>
+    where
+        E: From<StoreError>,
+        F: FnOnce(&Snapshot<'_>) -> Result<T, E>,
+    {
+        self.readers.read(&self.keys, f)
+    }
+
+    /// Verifies the log and the rows bound to it, against a checkpoint kept elsewhere where one is
+    /// given.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] where the tables are from before the log was a tree; what the engine
+    /// reports. What is wrong with the content is a finding.
+    pub fn verify_log(&self, saved: Option<&Note>, now: Timestamp) -> Result<Verified, StoreError> {
+        if !self.migrations.iter().any(|it| it.name == "audit_log") {
+            let why = "这些数据是旧版本的。请先用 luodi serve 启动一次，升级后再核对";
+            return Err(StoreError::Migration(why.to_owned()));
+        }
+        self.read(|q| verify(&**q, &self.shapes, saved, now))
+    }
+
+    /// The migrations that made the schema.
+    #[must_use]
+    pub fn migrations(&self) -> &[Applied] {
+        &self.migrations
+    }
+
+    /// The folder of attachments.
+    #[must_use]
+    pub fn attachments(&self) -> PathBuf {
+        self.dir.join("attachments")
+    }
+
+    /// Keeps the contents of files where they are until dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the folder cannot be written.
+    pub fn pin(&self) -> Result<Pin, StoreError> {
+        Pin::hold(&self.dir)
+    }
+}

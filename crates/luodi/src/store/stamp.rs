@@ -1,0 +1,139 @@
+//! Rows that a command stamped in the statement that wrote them, so that its event need not write
+//! them once more.
+//!
+//! A digest is worth something only while nothing else touches its row: every further change of the
+//! table forgets what is known of it, and the event then reads and stamps the row itself. Deliberately
+//! lacks the encoding of a row (`audit::bound`).
+
+use uuid::Uuid;
+
+use super::StoreError;
+use super::audit::bound::{Shape, digest};
+use super::read::Row;
+
+/// A row as the command left it.
+struct Stamp {
+    table: &'static str,
+    row: Uuid,
+    event: Uuid,
+    digest: String,
+}
+
+/// What a command stamped so far.
+#[derive(Default)]
+pub(super) struct Stamps {
+    stamps: Vec<Stamp>,
+}
+
+impl Stamps {
+    /// Notes a row that the statement of a shape gave back, and gives its id.
+    pub(super) fn note(
+        &mut self,
+        (table, shape): (&'static str, &Shape),
+        event: Uuid,
+        row: &Row<'_>,
+    ) -> Result<Uuid, StoreError> {
+        let of = row.get::<Option<Uuid>>(shape.columns.len())?;
+        if of != Some(event) {
+            return Err(StoreError::Statement(format!(
+                "a row of {table} was written without its last_event"
+            )));
+        }
+        let id = row.get(shape.id)?;
+        // Written twice, a row is as the second statement left it.
+        self.stamps
+            .retain(|stamp| stamp.row != id || stamp.table != table);
+        self.stamps.push(Stamp {
+            table,
+            row: id,
+            event,
+            digest: digest(&shape.bytes(row)?),
+        });
+        Ok(id)
+    }
+
+    /// The digest of a row as `event` left it, where that is known.
+    pub(super) fn digest_of(&self, table: &str, row: Uuid, event: Uuid) -> Option<String> {
+        let same =
+            |stamp: &&Stamp| stamp.row == row && stamp.event == event && stamp.table == table;
+        self.stamps
+            .iter()
+            .find(same)
+            .map(|stamp| stamp.digest.clone())
+    }
+
+    /// Forgets what a statement may change, and says whether it may change anything.
+    pub(super) fn before(&mut self, sql: &str) -> bool {
+        match changed_table(sql) {
+            Changed::Nothing => return false,
+            Changed::Table(name) => self.stamps.retain(|stamp| stamp.table != name),
+            Changed::Anything => self.stamps.clear(),
+        }
+        true
+    }
+}
+
+/// What a statement may change.
+#[derive(Debug, PartialEq, Eq)]
+enum Changed<'a> {
+    Nothing,
+    Table(&'a str),
+    Anything,
+}
+
+fn changed_table(sql: &str) -> Changed<'_> {
+    let mut words = sql.split_ascii_whitespace();
+    let table = match words.next() {
+        Some("SELECT") => return Changed::Nothing,
+        Some("UPDATE") => words.next(),
+        Some("INSERT") => words
+            .next()
+            .filter(|word| *word == "INTO")
+            .and(words.next()),
+        Some("DELETE") => words
+            .next()
+            .filter(|word| *word == "FROM")
+            .and(words.next()),
+        _ => None,
+    };
+    let plain = |name: &&str| {
+        name.bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'_')
+    };
+    table
+        .filter(plain)
+        .map_or(Changed::Anything, Changed::Table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sql: &str, wanted: Changed<'_>) {
+        assert_eq!(changed_table(sql), wanted, "{sql}");
+    }
+
+    #[test]
+    fn statements_name_what_they_change() {
+        check("SELECT id FROM task", Changed::Nothing);
+        check("UPDATE task SET state = ?1", Changed::Table("task"));
+        check("INSERT INTO task (id) VALUES (?1)", Changed::Table("task"));
+        check("DELETE FROM job WHERE id = ?1", Changed::Table("job"));
+    }
+
+    #[test]
+    fn what_is_not_understood_may_change_anything() {
+        check(
+            "WITH x AS (SELECT 1) UPDATE task SET state = 'open'",
+            Changed::Anything,
+        );
+        check(
+            "INSERT OR IGNORE INTO task (id) VALUES (?1)",
+            Changed::Anything,
+        );
+        check("UPDATE \"task\" SET state = 'open'", Changed::Anything);
+        check("update task set state = 'open'", Changed::Anything);
+        check("UPDATE", Changed::Anything);
+    }
+}

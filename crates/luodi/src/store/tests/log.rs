@@ -1,0 +1,488 @@
+//! The log: events get their numbers, and whatever is changed behind its back is found and named.
+
+use trail::Note;
+
+use super::*;
+use crate::store::{
+    Finding, Reading, Verified, check_proof, export_log, postgres, prove_event, sqlite,
+    verify_export,
+};
+
+/// A bank with some history, all of it numbered but the last event.
+fn played() -> Bank {
+    let bank = Bank::new();
+    for name in ["丙", "乙", "甲"] {
+        bank.write_blocking(command("open"), move |tx| {
+            let account = open_account(tx, name, 500)?;
+            let sql = "INSERT INTO bank_holder (account_id, holder) VALUES (?1, ?2)";
+            tx.execute(sql, params![account, "一"])?;
+            tx.execute(sql, params![account, "二"])?;
+            let rows = vec![("bank_account", account), ("bank_holder", account)];
+            tx.event(Event {
+                rows,
+                ..event_of("open", account)
+            });
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    }
+    grant(&bank, "甲", 600);
+    assert_eq!(number(&bank), 4);
+    grant(&bank, "乙", 700);
+    bank
+}
+
+/// Gives an account its new amount.
+fn grant(bank: &Bank, name: &'static str, amount_fen: i64) {
+    bank.write_blocking(command("grant"), move |tx| {
+        let sql = "UPDATE bank_account SET amount_fen = ?2 WHERE name = ?1 RETURNING id";
+        let account = tx.row(sql, params![name, amount_fen], |row| row.get(0))?;
+        tx.event(event_of("grant", account));
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+}
+
+fn number(bank: &Bank) -> usize {
+    bank.sequence_blocking(now()).unwrap()
+}
+
+fn verified_with(bank: &Bank, saved: Option<&Note>) -> Verified {
+    let options = Options {
+        database: bank.database.url(),
+        ..options()
+    };
+    let reading = Reading::open(bank.dir(), &options).unwrap();
+    reading.verify_log(saved, now()).unwrap()
+}
+
+fn verified(bank: &Bank) -> Verified {
+    verified_with(bank, None)
+}
+
+/// Changes the tables behind the program's back.
+fn tamper(bank: &Bank, sql: &str) {
+    match bank.database.url() {
+        None => rusqlite::Connection::open(bank.dir().join("luodi.db"))
+            .unwrap()
+            .execute_batch(sql)
+            .unwrap(),
+        Some(url) => postgres::aside(|| postgres::Server::parse(&url)?.connect()?.control(sql))
+            .unwrap()
+            .unwrap(),
+    }
+}
+
+fn checkpoint(bank: &Bank) -> Note {
+    let sql = "SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1";
+    let note: Result<String, StoreError> =
+        bank.read_blocking(|q| q.row(sql, params![], |row| row.get(0)));
+    Note::parse(&note.unwrap()).unwrap()
+}
+
+#[test]
+fn an_honest_log_is_found_honest() {
+    let bank = played();
+    let found = verified(&bank);
+    assert!(found.ok, "{found:?}");
+    assert_eq!((found.events, found.tree_size, found.waiting), (5, 4, 1));
+    assert_eq!(found.rows, 3 + 6);
+    let before = checkpoint(&bank);
+    assert_eq!(number(&bank), 1);
+    assert_eq!(number(&bank), 0);
+    let found = verified_with(&bank, Some(&before));
+    assert!(found.ok, "{found:?}");
+    assert_eq!((found.events, found.tree_size, found.waiting), (5, 5, 0));
+    assert!(checkpoint(&bank).text.contains(&found.root));
+}
+
+#[test]
+fn an_empty_log_is_in_order() {
+    let bank = Bank::new();
+    assert_eq!(number(&bank), 0);
+    let found = verified(&bank);
+    assert!(found.ok, "{found:?}");
+    assert_eq!((found.events, found.tree_size), (0, 0));
+}
+
+/// More than a command numbers at once, and than a tile holds.
+#[test]
+fn many_events_get_their_numbers_in_their_order() {
+    let bank = Bank::new();
+    bank.write_blocking(command("open"), |tx| {
+        let account = open_account(tx, "甲", 5)?;
+        for _ in 0..5_000 {
+            tx.event(event_of("open", account));
+        }
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+    assert_eq!(number(&bank), 5_000);
+    let found = verified(&bank);
+    assert!(found.ok, "{found:?}");
+    let sql = "SELECT event_id FROM audit_leaf ORDER BY number";
+    let events: Result<Vec<Uuid>, StoreError> =
+        bank.read_blocking(|q| q.rows(sql, params![], |row| row.get(0)));
+    let in_order = "SELECT id FROM audit_event ORDER BY id LIMIT 4096";
+    let wanted: Result<Vec<Uuid>, StoreError> =
+        bank.read_blocking(|q| q.rows(in_order, params![], |row| row.get(0)));
+    let (events, wanted) = (events.unwrap(), wanted.unwrap());
+    assert_eq!(events.len(), 5_000);
+    // Ids of one command ascend up to the 4,096th.
+    assert_eq!(events[..4_000], wanted[..4_000]);
+}
+
+/// Events from before the log had a tree are taken in at the first numbering.
+#[test]
+fn what_happened_before_the_tree_is_taken_in() {
+    let bank = played();
+    let sql = "DELETE FROM audit_leaf; DELETE FROM audit_tile; DELETE FROM audit_checkpoint; \
+               DELETE FROM audit_pending; UPDATE audit_head SET size = 0, origin = ''; \
+               INSERT INTO audit_pending (event_id) SELECT id FROM audit_event WHERE rows <> ''";
+    tamper(&bank, sql);
+    assert!(verified(&bank).ok);
+    assert_eq!(number(&bank), 5);
+    assert!(verified(&bank).ok);
+}
+
+/// A migration changes rows without an event, and binds tables that were not bound: the first start
+/// after it names them.
+#[test]
+fn an_upgrade_binds_anew_what_it_changed() {
+    let bank = played();
+    let upgrade = "UPDATE bank_account SET share = 1.5; \
+                   INSERT INTO meta (name, value) VALUES ('rebind', '1')";
+    tamper(&bank, upgrade);
+    assert!(!verified(&bank).ok);
+    bank.finish_upgrade(now()).unwrap();
+    let found = verified(&bank);
+    assert!(found.ok, "{:?}", found.findings);
+    assert_eq!(found.events, 5 + 1);
+    bank.finish_upgrade(now()).unwrap();
+    assert_eq!(verified(&bank).events, 5 + 1, "once");
+    tamper(&bank, "UPDATE bank_account SET share = 2.5");
+    bank.finish_upgrade(now()).unwrap();
+    assert!(!verified(&bank).ok, "only an upgrade binds anew");
+}
+
+/// What each attempt changes, and where it is to be found.
+const ATTEMPTS: &[(&str, &str)] = &[
+    // A row altered, deleted, copied, swapped, put back; by itself and with its event.
+    (
+        "UPDATE bank_account SET amount_fen = amount_fen + 1 WHERE name = '丙'",
+        "bank_account",
+    ),
+    (
+        "UPDATE bank_account SET share = 0.5 WHERE name = '乙'",
+        "bank_account",
+    ),
+    (
+        "UPDATE bank_account SET last_event = NULL WHERE name = '甲'",
+        "bank_account",
+    ),
+    ("DELETE FROM bank_account WHERE name = '丙'", "bank_account"),
+    (
+        "INSERT INTO bank_account (id, name, amount_fen, last_event) \
+         SELECT event_id, '丁', 500, event_id FROM audit_leaf WHERE number = 0",
+        "bank_account",
+    ),
+    (
+        "UPDATE bank_account SET name = '丁' WHERE name = '甲'; \
+         UPDATE bank_account SET name = '甲' WHERE name = '丙'; \
+         UPDATE bank_account SET name = '丙' WHERE name = '丁'",
+        "bank_account",
+    ),
+    (
+        "UPDATE bank_account SET amount_fen = 500, last_event = \
+         (SELECT event_id FROM audit_leaf WHERE number = 2) WHERE name = '甲'",
+        "bank_account",
+    ),
+    (
+        "UPDATE bank_holder SET note = '!' WHERE holder = '一'",
+        "bank_holder",
+    ),
+    ("DELETE FROM bank_holder WHERE holder = '二'", "bank_holder"),
+    (
+        "INSERT INTO bank_holder (account_id, holder) SELECT id, '三' FROM bank_account WHERE name = '乙'",
+        "bank_holder",
+    ),
+    ("DELETE FROM bank_holder", "bank_holder"),
+    // Events.
+    (
+        "UPDATE audit_event SET actor_label = 'other'",
+        "audit_event",
+    ),
+    (
+        "UPDATE audit_event SET at = at + 1 WHERE id = (SELECT event_id FROM audit_leaf WHERE number = 1)",
+        "audit_event",
+    ),
+    ("UPDATE audit_event SET rows = '[]'", "audit_event"),
+    (
+        "UPDATE audit_event SET region_code = '330302'",
+        "audit_event",
+    ),
+    (
+        "DELETE FROM audit_event WHERE id = (SELECT event_id FROM audit_leaf WHERE number = 1)",
+        "audit_event",
+    ),
+    (
+        "INSERT INTO audit_event (id, at, actor_kind, actor_label, command, subject_table, subject_id, \
+         detail, rows) SELECT subject_id, at, actor_kind, actor_label, command, subject_table, \
+         subject_id, detail, rows FROM audit_event WHERE command = 'open'",
+        "audit_event",
+    ),
+    // Events that wait.
+    (
+        "UPDATE audit_event SET detail = '{\"a\":1}' WHERE id IN (SELECT event_id FROM audit_pending)",
+        "audit_event",
+    ),
+    (
+        "DELETE FROM audit_event WHERE id IN (SELECT event_id FROM audit_pending)",
+        "audit_event",
+    ),
+    ("DELETE FROM audit_pending", "audit_event"),
+    (
+        "UPDATE audit_pending SET leaf = NULL, mac = NULL",
+        "audit_event",
+    ),
+    ("UPDATE audit_pending SET leaf = mac", "audit_event"),
+    // The log's own tables.
+    (
+        "UPDATE audit_leaf SET mac = event_id WHERE number = 2",
+        "audit_leaf",
+    ),
+    ("DELETE FROM audit_leaf WHERE number = 2", "audit_leaf"),
+    ("DELETE FROM audit_leaf WHERE number = 3", "audit_event"),
+    (
+        "UPDATE audit_leaf SET number = 4611686018427387904 WHERE number = 3",
+        "audit_checkpoint",
+    ),
+    (
+        "UPDATE audit_tile SET hashes = (SELECT mac FROM audit_leaf WHERE number = 0)",
+        "audit_tile",
+    ),
+    ("DELETE FROM audit_tile", "audit_tile"),
+    ("UPDATE audit_checkpoint SET note = 'x'", "audit_checkpoint"),
+    ("UPDATE audit_checkpoint SET size = 3", "audit_checkpoint"),
+    ("DELETE FROM audit_checkpoint", "audit_leaf"),
+    ("UPDATE audit_head SET size = 3", "audit_leaf"),
+    (
+        "UPDATE audit_head SET origin = 'luodi/other'",
+        "audit_checkpoint",
+    ),
+    ("DELETE FROM audit_head", "audit_head"),
+];
+
+#[test]
+fn whatever_is_changed_is_found() {
+    for (sql, table) in ATTEMPTS {
+        let bank = played();
+        tamper(&bank, sql);
+        let found = verified(&bank);
+        let first = found
+            .first_bad
+            .unwrap_or_else(|| panic!("not found: {sql}"));
+        let tables: Vec<&str> = found.findings.iter().map(|it| it.table.as_str()).collect();
+        assert!(tables.contains(table), "{sql}: {tables:?}");
+        assert!(!first.why.is_empty());
+    }
+}
+
+/// The first finding names the row and the event that last wrote it.
+#[test]
+fn what_was_changed_is_named() {
+    let bank = played();
+    tamper(
+        &bank,
+        "UPDATE bank_account SET amount_fen = 9 WHERE name = '甲'",
+    );
+    let sql = "SELECT a.id, l.event_id FROM bank_account a, audit_leaf l \
+               WHERE a.name = '甲' AND l.number = 3";
+    let found: Result<(Uuid, Uuid), StoreError> =
+        bank.read_blocking(|q| q.row(sql, params![], |row| Ok((row.get(0)?, row.get(1)?))));
+    let (row, event) = found.unwrap();
+    let first = verified(&bank).first_bad.unwrap();
+    assert_eq!(
+        first,
+        Finding {
+            event: Some(event),
+            number: Some(3),
+            table: "bank_account".into(),
+            id: Some(row),
+            why: "这一行被改动：内容与最后写它的事件不符。".into(),
+        }
+    );
+    let other = "UPDATE audit_event SET command = 'x' \
+                 WHERE id = (SELECT event_id FROM audit_leaf WHERE number = 1)";
+    tamper(&bank, other);
+    let first = verified(&bank).first_bad.unwrap();
+    assert_eq!(
+        (first.number, first.table.as_str()),
+        (Some(1), "audit_event")
+    );
+}
+
+/// A forger who makes the tree anew lacks the key; one who has yesterday's copy lacks today.
+#[test]
+fn a_checkpoint_kept_elsewhere_finds_an_old_copy() {
+    let bank = played();
+    number(&bank);
+    let saved = checkpoint(&bank);
+    let back = "DELETE FROM audit_event WHERE id = (SELECT event_id FROM audit_leaf WHERE number = 4); \
+                DELETE FROM audit_leaf WHERE number = 4; DELETE FROM audit_tile; \
+                DELETE FROM audit_checkpoint; DELETE FROM audit_pending; \
+                UPDATE audit_head SET size = 0; \
+                UPDATE bank_account SET amount_fen = 500, last_event = \
+                (SELECT event_id FROM audit_leaf WHERE number = 1) WHERE name = '乙'; \
+                DELETE FROM audit_leaf; \
+                INSERT INTO audit_pending (event_id) SELECT id FROM audit_event WHERE rows <> ''";
+    tamper(&bank, back);
+    number(&bank);
+    assert!(verified(&bank).ok, "by itself the old copy is in order");
+    let found = verified_with(&bank, Some(&saved));
+    assert_eq!(found.first_bad.unwrap().table, "audit_checkpoint");
+    grant(&bank, "丙", 1);
+    number(&bank);
+    let found = verified_with(&bank, Some(&saved));
+    assert_eq!(found.first_bad.unwrap().table, "audit_checkpoint");
+    let foreign = checkpoint(&{
+        let other = Bank::new();
+        other
+            .write_blocking(command("open"), |tx| {
+                let account = open_account(tx, "甲", 5)?;
+                tx.event(event_of("open", account));
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        number(&other);
+        other
+    });
+    assert!(!verified_with(&bank, Some(&foreign)).ok);
+}
+
+/// An event that somebody else put among those that wait never gets a number.
+#[test]
+fn what_this_program_did_not_write_gets_no_number() {
+    let bank = played();
+    let forged = "INSERT INTO audit_event (id, at, actor_kind, actor_label, command, subject_table, \
+                  subject_id, detail, rows) SELECT subject_id, at, actor_kind, actor_label, command, \
+                  subject_table, subject_id, detail, rows FROM audit_event WHERE command = 'grant' \
+                  AND id IN (SELECT event_id FROM audit_leaf); \
+                  INSERT INTO audit_pending (event_id) SELECT subject_id FROM audit_event \
+                  WHERE id = subject_id";
+    tamper(&bank, forged);
+    assert_eq!(number(&bank), 1);
+    let found = verified(&bank);
+    assert_eq!((found.tree_size, found.waiting), (5, 1));
+    assert_eq!(found.first_bad.unwrap().table, "audit_event");
+}
+
+#[test]
+fn one_who_reads_cannot_write() {
+    let bank = played();
+    if bank.on_server() {
+        return;
+    }
+    let reader = sqlite::open_reader(
+        &bank.dir().join("luodi.db"),
+        &sqlite::Settings {
+            durable: false,
+            page_size: 4_096,
+            cache_kib: 64,
+        },
+    );
+    let refused = reader.unwrap().execute_batch("DELETE FROM bank_account");
+    assert!(refused.is_err());
+}
+
+fn exported(bank: &Bank) -> String {
+    let mut out = Vec::new();
+    let size: Result<u64, StoreError> = bank.read_blocking(|q| export_log(&**q, &mut out));
+    assert_eq!(size.unwrap(), 5);
+    String::from_utf8(out).unwrap()
+}
+
+fn sound(export: &[u8], saved: Option<&Note>) -> bool {
+    verify_export(&mut std::io::Cursor::new(export), saved).is_ok_and(|found| found.ok)
+}
+
+/// Each byte of an export loses one bit, and every time it shows.
+#[test]
+fn any_flipped_bit_of_an_export_is_found() {
+    let bank = played();
+    number(&bank);
+    let export = exported(&bank).into_bytes();
+    assert!(sound(&export, None));
+    assert!(sound(&export, Some(&checkpoint(&bank))));
+    for at in 0..export.len() {
+        let mut flipped = export.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert!(!sound(&flipped, None), "byte {at}");
+    }
+}
+
+#[test]
+fn lines_of_an_export_cannot_be_cut_added_or_moved() {
+    let bank = played();
+    let early = checkpoint(&bank);
+    number(&bank);
+    let export = exported(&bank);
+    let lines: Vec<&str> = export.lines().collect();
+    let with = |order: &[usize]| {
+        let text: String = order.iter().map(|at| format!("{}\n", lines[*at])).collect();
+        sound(text.as_bytes(), None)
+    };
+    assert_eq!(lines.len(), 7);
+    assert!(with(&[0, 1, 2, 3, 4, 5, 6]));
+    for order in [
+        &[0, 1, 2, 3, 4, 5][..],
+        &[0, 1, 2, 3, 4, 6],
+        &[0, 2, 1, 3, 4, 5, 6],
+        &[0, 1, 2, 2, 3, 4, 5, 6],
+        &[0, 1, 2, 3, 4, 5, 6, 6],
+        &[0, 1, 2, 3, 4, 5, 6, 5],
+        &[1, 2, 3, 4, 5, 6],
+        &[0, 6],
+    ] {
+        assert!(!with(order), "{order:?}");
+    }
+    assert!(!sound(export.trim_end().as_bytes(), None));
+    assert!(sound(export.as_bytes(), Some(&early)));
+    let first = verify_export(
+        &mut std::io::Cursor::new(export.replacen("\"open\"", "\"shut\"", 1)),
+        None,
+    );
+    let first = first.unwrap().first_bad.unwrap();
+    assert_eq!(
+        (first.number, first.why.as_str()),
+        (Some(0), "事件被改动。")
+    );
+}
+
+#[test]
+fn an_event_is_proved_once_it_has_a_number() {
+    let bank = played();
+    let sql = "SELECT event_id, 0 FROM audit_pending UNION ALL SELECT event_id, 1 FROM audit_leaf \
+               ORDER BY 2";
+    let events: Result<Vec<Uuid>, StoreError> =
+        bank.read_blocking(|q| q.rows(sql, params![], |row| row.get(0)));
+    let prove = |event: Uuid| {
+        let text: Result<Option<String>, StoreError> =
+            bank.read_blocking(|q| prove_event(&**q, event));
+        text.unwrap()
+    };
+    for (at, event) in events.unwrap().into_iter().enumerate() {
+        let text = prove(event);
+        assert_eq!(text.is_none(), at == 0);
+        let Some(text) = text else { continue };
+        let proved = check_proof(&text).unwrap().unwrap();
+        assert!(proved.ok && proved.event == event, "{proved:?}");
+        for at in 0..text.len() {
+            let mut flipped = text.clone().into_bytes();
+            flipped[at] ^= 1 << (at % 7);
+            let flipped = String::from_utf8_lossy(&flipped);
+            let found = check_proof(&flipped);
+            assert!(found.is_err() || found.is_ok_and(|found| found.is_none_or(|it| !it.ok)));
+        }
+    }
+}
