@@ -4,18 +4,17 @@
 use std::time::Duration;
 
 use luodi::params;
-use luodi::store::{Options, Store, StoreError};
+use luodi::store::StoreError;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::serve::Server;
 use super::{Luodi, json_of};
-use crate::support::morning;
 
 /// Opens every telephone of the city: how many there are, and whether the hash of every identity
 /// number finds its party.
 fn opened(city: &Luodi) -> usize {
-    let store = Store::open(city.data(), &Options::new(morning())).unwrap();
+    let store = city.ground().open();
     let read = store.read_blocking(|q| {
         let phones = q.rows(
             "SELECT id, phone_sealed FROM party WHERE phone_sealed IS NOT NULL",
