@@ -240,7 +240,7 @@ pub(crate) async fn worklist(
     responses((status = 200, body = CaseView), (status = 404, body = Problem)))]
 pub(crate) async fn show(State(app): State<App>, visit: Visit, Path(case): Path<CaseId>) -> Answer {
     let facts = load(&app, &visit, case).await?;
-    note_opened(&app, &visit, case);
+    note_opened(&app, &visit, case).await;
     let own = visit.actor()?.party == Some(facts.case.party);
     let how = if own { How::Plain } else { How::Masked };
     Ok(Json(case_view(&facts, how)).into_response())

@@ -281,7 +281,7 @@ pub(super) async fn render(app: &App, visit: &Visit, facts: &Facts, shown: Shown
 
 async fn show(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> Answer {
     let facts = load(&app, &visit, id).await?;
-    note_opened(&app, &visit, id);
+    note_opened(&app, &visit, id).await;
     let plain = Shown {
         typed: Typed::default(),
         errors: &[],
@@ -293,9 +293,10 @@ async fn show(State(app): State<App>, visit: Visit, Path(id): Path<CaseId>) -> A
 /// Looks into one case by one session within this span are one event of the log.
 const ONE_LOOK: SignedDuration = SignedDuration::from_mins(30);
 
-/// Notes that staff looked into a case. The page does not wait for it: what is personal is masked
-/// there, and each look at that has an event of its own which comes first.
-pub(super) fn note_opened(app: &App, visit: &Visit, case: CaseId) {
+/// Notes that staff looked into a case, before they see it. Where nothing can be written the page is
+/// shown all the same: what is personal is masked there, and each look at that has an event of its
+/// own which must come first.
+pub(super) async fn note_opened(app: &App, visit: &Visit, case: CaseId) {
     let Some(actor) = visit.actor.clone().filter(Actor::is_staff) else {
         return;
     };
@@ -304,22 +305,20 @@ pub(super) fn note_opened(app: &App, visit: &Visit, case: CaseId) {
     if !app.attempts.is_first(&look, visit.now, ONE_LOOK) {
         return;
     }
-    let (store, command) = (app.store.clone(), Command::new("case.open", visit.now));
-    tokio::spawn(async move {
-        let noted = store.write(command, move |tx| {
-            tx.event(Event {
-                actor: actor.to_ref(),
-                command: "case.open",
-                subject: ("casework", case.0),
-                detail: json!({}),
-                rows: Vec::new(),
-            });
-            Ok::<_, Error>(())
+    let command = Command::new("case.open", visit.now);
+    let noted = app.store.write(command, move |tx| {
+        tx.event(Event {
+            actor: actor.to_ref(),
+            command: "case.open",
+            subject: ("casework", case.0),
+            detail: json!({}),
+            rows: Vec::new(),
         });
-        if let Err(error) = noted.await {
-            tracing::warn!(%case, %error, "opening of case {case} not noted: {error}");
-        }
+        Ok::<_, Error>(())
     });
+    if let Err(error) = noted.await {
+        tracing::warn!(%case, %error, "opening of case {case} not noted: {error}");
+    }
 }
 
 /// Files of a case as a form shows them.
