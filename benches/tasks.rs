@@ -5,8 +5,8 @@
 //! command runs under an idempotency key and is answered once it is on the disk.
 
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use luodi::access::Actor;
@@ -264,12 +264,13 @@ fn findings(town: &Town, step: usize) -> Values {
     values
 }
 
-/// Completes the open task of a case and says how long the command took.
+/// Completes the open task of a case and says how long the command took, its decision before its
+/// turn included, which is made from the moment the task is read at.
 fn complete(town: &Town, case: Case) -> Duration {
     let id = case.id;
+    let (actor, outcome, reason) = who(town, case);
     let open = town.store.read_blocking(|q| casework::open_task(&**q, id));
     let open = open.unwrap();
-    let (actor, outcome, reason) = who(town, case);
     let completion = Completion {
         case: open.case,
         task: open.id,
@@ -284,8 +285,13 @@ fn complete(town: &Town, case: Case) -> Duration {
     let command = Command::new("case.complete_task", town.now());
     let command = command.once(key(format!("complete-{}", open.id)));
     let begun = Instant::now();
+    let now = command.now;
+    let ahead = town
+        .store
+        .read_blocking(|q| casework::decide_ahead(&**q, now, &actor, &completion));
+    let ahead = Arc::new(ahead.unwrap());
     sent(town, &command, move |tx| {
-        casework::complete_task(tx, &actor, &completion)
+        casework::complete_decided(tx, &actor, &completion, ahead.as_ref().as_ref())
     });
     begun.elapsed()
 }

@@ -151,20 +151,26 @@ fn due(limit: &Limit, today: Date) -> (Option<Date>, bool) {
     )
 }
 
-/// Sets due date and suspension of a case that is about to be written.
-pub(super) fn set(q: &dyn Query, case: &mut CaseRow, today: Date) -> Result<(), StoreError> {
+/// Sets due date and suspension of a case that is about to be written, with the suspension that
+/// begins with it.
+pub(super) fn set(
+    q: &dyn Query,
+    case: &mut CaseRow,
+    begins: Option<Suspension>,
+    today: Date,
+) -> Result<(), StoreError> {
     let Some(accepted_on) = case.accepted_on else {
         return Ok(());
     };
-    let stopped = case.suspensions > 0;
+    let mut before = match case.suspensions {
+        0 => Vec::new(),
+        _ => suspensions(q, case.id)?,
+    };
+    before.extend(begins);
     let limit = Limit {
         accepted_on,
         working_days: case.limit_working_days,
-        suspensions: if stopped {
-            suspensions(q, case.id)?
-        } else {
-            Vec::new()
-        },
+        suspensions: before,
         restarted_on: case.restarted_on,
     };
     (case.due_on, case.suspended) = due(&limit, today);

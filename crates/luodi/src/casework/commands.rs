@@ -1,14 +1,19 @@
 //! What people do with a case. Every command checks permission and version, moves the process,
 //! and writes its event, in one transaction.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
 use process::{ActivityId, Input};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::clock;
-use super::correction::{ask_as_the_process_says, ask_correction, until_when};
-use super::duty::{Duty, record_duty, record_for};
-use super::engine::{Run, changed_meanwhile};
+use super::correction::{Asked, ask_as_the_process_says, until_when};
+use super::duty::{Duty, keep_duty, new_duty, new_duty_of, record_duty};
+use super::engine::{Changed, Run, changed_meanwhile, write_end};
 use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of, waiting_of};
 use super::state;
 use super::submit::release_claim;
@@ -21,7 +26,7 @@ use crate::item::{self, Effect, Outcome, Package, TaskSpec};
 use crate::params;
 use crate::party;
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Event, Tx};
+use crate::store::{Event, Query, Tx, day_in_china};
 
 /// What a command on a case brought about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,84 +68,234 @@ pub struct Completion {
 /// Refused where the actor may not, the page is stale, a reason is missing, the duty excludes an
 /// earlier one, or the inspection lacks a second officer.
 pub fn complete_task(tx: &Tx, actor: &Actor, completion: &Completion) -> Result<Completed> {
+    complete_decided(tx, actor, completion, None)
+}
+
+/// As [`complete_task`], with what [`decide_ahead`] found before the command's turn. Where the case
+/// has changed since, it is decided anew.
+///
+/// # Errors
+/// As [`complete_task`].
+pub fn complete_decided(
+    tx: &Tx,
+    actor: &Actor,
+    completion: &Completion,
+    ahead: Option<&Decision>,
+) -> Result<Completed> {
+    if let Some(decision) = ahead.filter(|ahead| ahead.is_of(actor, completion))
+        && let Some(completed) = decision.carry_out(tx)?
+    {
+        return Ok(completed);
+    }
+    let decision = decide(tx, tx.now(), actor, completion)?;
+    decision.carry_out(tx)?.ok_or_else(changed_meanwhile)
+}
+
+/// What the completion of a task comes to as things stand, for [`complete_decided`]: everything but
+/// the writing, so that it need not be done while others wait for their turn. `now` is when the
+/// command is asked for. `None` where it would be refused: the command itself says why, for it may
+/// find its answer stored, or the case changed.
+///
+/// # Errors
+/// A fault of the store.
+pub fn decide_ahead(
+    q: &dyn Query,
+    now: Timestamp,
+    actor: &Actor,
+    completion: &Completion,
+) -> Result<Option<Decision>> {
+    match decide(q, now, actor, completion) {
+        Ok(decision) => Ok(Some(decision)),
+        Err(Error::Refused(_)) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn decide(
+    q: &dyn Query,
+    now: Timestamp,
+    actor: &Actor,
+    completion: &Completion,
+) -> Result<Decision> {
     // A reason is read by many: a number in it that may be somebody's is kept to its end.
-    let completion = &Completion {
+    let completion = Completion {
         reason: vocab::mask_numbers(&completion.reason),
         ..completion.clone()
     };
-    let case = load_case(tx, completion.case)?;
-    let tasks = waiting_of(tx, case.id)?;
+    let case = load_case(q, completion.case)?;
+    let tasks = waiting_of(q, case.id)?;
     let task = match tasks.iter().find(|task| task.id == completion.task) {
         Some(waits) => waits.clone(),
         // Who comes too late still learns of it in the order of the checks below.
-        None => load_task(tx, completion.task)?,
+        None => load_task(q, completion.task)?,
     };
     if task.case != case.id {
         return Err(Refusal::not_found("这个办件没有这项任务。请刷新页面。").into());
     }
-    let package = item::load(tx, &case.item_hash)?;
+    let package = item::load(q, &case.item_hash)?;
     let spec = task_spec(&package, &task)?;
     may_complete(actor, &case, &task)?;
     let outcome = find_outcome(spec, &completion.outcome)?;
-    let wrong = missing(spec, completion);
+    let wrong = missing(spec, &completion);
     if !wrong.is_empty() {
         return Err(Refusal::fields(wrong).into());
     }
+    let mut done = Done::default();
     if let Some(duty) = Duty::from_code(&spec.duty) {
-        record_duty(tx, case.id, actor, duty)?;
+        done.duties.extend(new_duty(q, case.id, actor, duty)?);
         if duty == Duty::Inspect && spec.takes_values(&outcome.value) {
-            let data = sealed_data(tx, &package, &case, (&task, completion))?;
-            record_inspection(tx, actor, &case, completion, data)?;
+            let today = day_in_china(now);
+            let inspection = inspection(q, actor, &case, &completion, today)?;
+            let second = inspection.second;
+            done.duties.extend(new_duty_of(q, case.id, second, duty)?);
+            done.inspection = Some(inspection);
         }
     }
-    let run = Run::new(tx, &package, case, tasks);
-    finish(run, actor, &task, completion, outcome)
+    let run = Run::new((q, now), &package, case, tasks);
+    finish(run, actor, (&task, &completion, outcome), done)
 }
 
-/// Ends the task, does what its outcome stands for, and moves the process.
+/// What a completion does beside moving the process.
+#[derive(Default)]
+pub(super) struct Done {
+    /// Duties not noted before, and whose.
+    duties: Vec<(AccountId, Duty)>,
+    inspection: Option<Inspection>,
+    /// A correction that is asked with it.
+    asks: Option<Asked>,
+}
+
+/// The completion of a task, decided and not written.
+pub struct Decision {
+    package: Arc<Package>,
+    actor: Actor,
+    completion: Completion,
+    task: TaskRow,
+    done: Done,
+    changed: Changed,
+    detail: serde_json::Value,
+    /// Title and body for the applicant, where it concerns him.
+    tells: Option<(String, String)>,
+    message: String,
+}
+
+impl Decision {
+    /// Whether it is what this actor asks.
+    fn is_of(&self, actor: &Actor, completion: &Completion) -> bool {
+        self.actor.account_id() == actor.account_id() && self.completion.task == completion.task
+    }
+
+    /// Writes it. `None`, and nothing is written, where the case is not what was read any more.
+    pub(super) fn carry_out(&self, tx: &Tx) -> Result<Option<Completed>> {
+        let Self {
+            actor,
+            completion,
+            changed,
+            done,
+            ..
+        } = self;
+        let (inspected, event) = (tx.new_id(), tx.new_id());
+        if !changed.save(tx, event)? {
+            return Ok(None);
+        }
+        let case = &changed.case;
+        let data = sealed_data(tx, &self.package, case, (&self.task, completion))?;
+        if let Some(inspection) = &done.inspection {
+            inspection.write(tx, actor, case.id, inspected, &data)?;
+        }
+        // Every change of a task names its case in the same event.
+        if !write_end(tx, event, actor, completion, data)? {
+            return Err(changed_meanwhile());
+        }
+        let mut touched = vec![completion.task];
+        touched.extend(changed.carry_out(tx, event)?);
+        for (account, duty) in &done.duties {
+            keep_duty(tx, case.id, *account, *duty)?;
+        }
+        if let Some(asks) = &done.asks {
+            asks.write(tx, actor, case.id)?;
+        }
+        let detail = self.detail.clone();
+        changed.note(tx, actor, ("case.complete_task", event), detail, &touched);
+        if case.ended_at.is_some() && case.state != "paid" {
+            release_claim(tx, case.id)?;
+        }
+        if let Some((title, body)) = &self.tells {
+            party::notify(tx, case.party, Some(case.id), title, body)?;
+        }
+        if let Some((title, body)) = done.asks.as_ref().and_then(Asked::tells) {
+            party::notify(tx, case.party, Some(case.id), title, body)?;
+        }
+        Ok(Some(Completed {
+            case: case.id,
+            number: case.number.clone(),
+            state: case.state.clone(),
+            message: self.message.clone(),
+        }))
+    }
+}
+
+/// Decides the end of the task: what its outcome stands for, and how the process moves.
 pub(super) fn finish(
     mut run: Run<'_>,
     actor: &Actor,
-    task: &TaskRow,
-    completion: &Completion,
-    outcome: &Outcome,
-) -> Result<Completed> {
-    let (tx, package) = (run.tx, run.package);
-    if !run.end_task(actor, task, completion)? {
-        return Err(ended_by_another(tx, package, task)?);
+    (task, completion, outcome): (&TaskRow, &Completion, &Outcome),
+    mut done: Done,
+) -> Result<Decision> {
+    let package = run.package;
+    let waits = run.tasks.iter().find(|one| one.id == task.id);
+    if waits.is_none_or(|waits| waits.version != completion.version) {
+        return Err(ended_by_another(run.q, package, task)?);
     }
-    carry_out(&mut run, actor, outcome, completion)?;
+    run.end_task(actor, completion);
+    let mut begins = None;
+    if outcome.effect == Effect::Accept {
+        let today = run.today();
+        run.case.accepted_on.get_or_insert(today);
+    }
+    if outcome.effect == Effect::AskCorrection {
+        let asked = Asked::by_officer(&run, completion);
+        begins = asked.suspension(run.today());
+        done.asks = Some(asked);
+    }
     run.outcome.clone_from(&outcome.value);
     run.advance(Input::Complete {
         activity: ActivityId(task.activity),
     })?;
-    let asked = ask_as_the_process_says(&mut run, actor)?;
-    clock::set(tx, &mut run.case, tx.today())?;
-    run.save()?;
+    if done.asks.is_none() {
+        done.asks = ask_as_the_process_says(&run)?;
+        begins = done
+            .asks
+            .as_ref()
+            .and_then(|asks| asks.suspension(run.today()));
+    }
+    let today = run.today();
+    clock::set(run.q, &mut run.case, begins, today)?;
     let detail = json!({
         "task": &task.node, "outcome": &outcome.value, "state": &run.case.state,
         "amount_fen": run.case.amount.map(|fen| fen.0),
     });
-    run.note(actor, "case.complete_task", detail);
-    let Run { case, tasks, .. } = run;
-    if case.ended_at.is_some() && case.state != "paid" {
-        release_claim(tx, case.id)?;
-    }
-    let until = until_when(package, &tasks);
-    tell_applicant(tx, &case, task, outcome, (&completion.reason, &until))?;
+    let until = until_when(package, &run.tasks);
+    let tells = what_to_tell(&run.case, task, outcome, (&completion.reason, &until));
     // Where the case stands is not always what the button said, e.g. after a measurement.
-    let stands = state::words(&case.state);
-    let message = match asked {
+    let stands = state::words(&run.case.state);
+    let by_rule = done.asks.as_ref().and_then(Asked::by_rule);
+    let message = match by_rule {
         Some(asked) => format!(
             "{}已登记，系统按规则转为补正：{asked} 当前：{stands}。",
             task.name
         ),
         None => format!("{}：{}。当前：{stands}。", task.name, outcome.label),
     };
-    Ok(Completed {
-        case: case.id,
-        number: case.number,
-        state: case.state,
+    Ok(Decision {
+        package: package.clone(),
+        actor: actor.clone(),
+        completion: completion.clone(),
+        task: task.clone(),
+        done,
+        changed: run.changed(),
+        detail,
+        tells,
         message,
     })
 }
@@ -226,8 +381,8 @@ const MAX_REASON: usize = 2_000;
 const CORRECTIONS: &[&str] = &["wrong", "incomplete"];
 
 /// The loser of a race learns who was faster.
-fn ended_by_another(tx: &Tx, package: &Package, task: &TaskRow) -> Result<Error> {
-    let now = load_task(tx, task.id)?;
+fn ended_by_another(q: &dyn Query, package: &Package, task: &TaskRow) -> Result<Error> {
+    let now = load_task(q, task.id)?;
     let (Some(who), Some(outcome)) = (now.completed_by, now.outcome) else {
         return Ok(changed_meanwhile());
     };
@@ -254,35 +409,22 @@ pub(super) fn sealed_data(
     Ok(form.seal(&completion.values, &seal)?)
 }
 
-/// Does what the outcome stands for, beside moving the process.
-fn carry_out(
-    run: &mut Run<'_>,
-    actor: &Actor,
-    outcome: &Outcome,
-    completion: &Completion,
-) -> Result<()> {
-    match outcome.effect {
-        Effect::Accept => {
-            run.case.accepted_on.get_or_insert(run.tx.today());
-        }
-        Effect::AskCorrection => ask_correction(run, actor, completion)?,
-        // The answer is in the row already.
-        Effect::AnswerCorrection
-        | Effect::None
-        | Effect::Refuse
-        | Effect::DecideFor
-        | Effect::DecideAgainst => {}
-    }
-    Ok(())
+/// An inspection as two officers report it.
+struct Inspection {
+    second: AccountId,
+    /// The colleague's name.
+    colleague: String,
+    on: Date,
 }
 
-fn record_inspection(
-    tx: &Tx,
+/// The inspection that a completion reports.
+fn inspection(
+    q: &dyn Query,
     actor: &Actor,
     case: &CaseRow,
     completion: &Completion,
-    data: serde_json::Value,
-) -> Result<()> {
+    today: Date,
+) -> Result<Inspection> {
     let second = completion
         .second_officer
         .filter(|second| *second != actor.account_id());
@@ -290,42 +432,56 @@ fn record_inspection(
         return Err(Refusal::field("second_officer", "two-officers", SECOND_OFFICER).into());
     };
     let colleague =
-        account::colleague(tx, actor, second, Role::CaseHandler).map_err(|error| match error {
+        account::colleague(q, actor, second, Role::CaseHandler).map_err(|error| match error {
             Error::Refused(refusal) => {
                 Refusal::field("second_officer", "two-officers", refusal.message).into()
             }
             fault => fault,
         })?;
-    record_for(tx, case.id, second, Duty::Inspect)?;
-    let on = completion
-        .values
-        .date("inspected_on")
-        .unwrap_or_else(|| tx.today());
-    if on > tx.today() {
+    let on = completion.values.date("inspected_on").unwrap_or(today);
+    if on > today {
         return Err(Refusal::field("inspected_on", "not-future", "核查日期不能晚于今天。").into());
     }
     if let Some(accepted) = case.accepted_on.filter(|accepted| on < *accepted) {
         let message = format!("核查日期不能早于受理日期 {accepted}，请核对核查日期。");
         return Err(Refusal::field("inspected_on", "before-acceptance", message).into());
     }
-    let id = tx.new_id();
-    tx.execute(
-        "INSERT INTO inspection (id, case_id, inspected_on, officer_id, second_officer_id, finding, data) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![
-            id, case.id, on, actor.account_id(), second,
-            data.get("findings").and_then(serde_json::Value::as_str).unwrap_or_default(), &data
-        ],
-    )?;
-    let detail = json!({ "second": colleague });
-    event_rows(
-        tx,
-        actor,
-        "case.inspect",
-        case.id,
-        detail,
-        vec![("inspection", id)],
-    )
+    Ok(Inspection {
+        second,
+        colleague,
+        on,
+    })
+}
+
+impl Inspection {
+    /// Writes it, with what the form of the task brought in as it is stored.
+    fn write(
+        &self,
+        tx: &Tx,
+        actor: &Actor,
+        case: CaseId,
+        event: Uuid,
+        data: &serde_json::Value,
+    ) -> Result<()> {
+        let id = tx.new_id();
+        let finding = data.get("findings").and_then(serde_json::Value::as_str);
+        tx.execute(
+            "INSERT INTO inspection (id, case_id, inspected_on, officer_id, second_officer_id, finding, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                id, case, self.on, actor.account_id(), self.second, finding.unwrap_or_default(), data
+            ],
+        )?;
+        let noted = Event {
+            actor: actor.to_ref(),
+            command: "case.inspect",
+            subject: ("casework", case.0),
+            detail: json!({ "second": self.colleague }),
+            rows: vec![("inspection", id)],
+        };
+        tx.event_as(event, noted);
+        Ok(())
+    }
 }
 
 /// The applicant withdraws a case that is not in a public notice yet.
@@ -356,17 +512,17 @@ pub fn withdraw(
         return Err(Refusal::conflict("withdraw-late", message).into());
     }
     let package = item::load(tx, &case.item_hash)?;
-    let mut run = Run::new(tx, &package, case, tasks);
+    let mut run = Run::new((tx, tx.now()), &package, case, tasks);
     run.case.state = "withdrawn".to_owned();
     run.case.ended_at = Some(tx.now());
     run.advance(Input::Cancel)?;
-    run.save()?;
-    release_claim(tx, run.case.id)?;
-    close_open_suspensions(tx, actor, run.case.id)?;
+    let changed = run.changed();
+    release_claim(tx, changed.case.id)?;
+    close_open_suspensions(tx, actor, changed.case.id)?;
     let reason = vocab::mask_numbers(reason.trim());
     let reason: String = reason.chars().take(200).collect();
-    run.note(actor, "case.withdraw", json!({ "reason": reason }));
-    let case = run.case;
+    changed.write(tx, actor, "case.withdraw", json!({ "reason": reason }))?;
+    let case = changed.case;
     let message = format!("办件 {} 已撤回。", case.number);
     Ok(Completed {
         case: case.id,
@@ -413,25 +569,25 @@ pub fn complete_by_batch(
         values: Values::default(),
         second_officer: None,
     };
-    let run = Run::new(tx, &package, case, tasks);
-    finish(run, actor, &task, &completion, outcome)
+    let run = Run::new((tx, tx.now()), &package, case, tasks);
+    let decision = finish(run, actor, (&task, &completion, outcome), Done::default())?;
+    decision.carry_out(tx)?.ok_or_else(changed_meanwhile)
 }
 
-/// Tells the applicant what concerns him: acceptance, a correction asked, a decision.
-fn tell_applicant(
-    tx: &Tx,
+/// What the applicant is told where it concerns him: acceptance, a correction asked, a decision.
+fn what_to_tell(
     case: &CaseRow,
     task: &TaskRow,
     outcome: &Outcome,
     (reason, until): (&str, &str),
-) -> Result<()> {
+) -> Option<(String, String)> {
     let what = match outcome.effect {
         Effect::Accept => "申报已受理",
         Effect::AskCorrection => "申报材料需要补正",
         Effect::Refuse => "申报不予受理",
         Effect::DecideFor => "申报已通过审批，列入拟补名单后公示",
         Effect::DecideAgainst => "申报未予支持",
-        Effect::None | Effect::AnswerCorrection => return Ok(()),
+        Effect::None | Effect::AnswerCorrection => return None,
     };
     let title = format!("{what}：{}", case.title);
     let reason = if reason.trim().is_empty() {
@@ -445,7 +601,7 @@ fn tell_applicant(
         "办件号 {}，{}：{}。{reason}{until}",
         case.number, task.name, outcome.label
     );
-    party::notify(tx, case.party, Some(case.id), &title, &body)
+    Some((title, body))
 }
 
 pub(super) fn event_rows(

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use jiff::civil::Date;
 
 use super::apply::keep_files;
-use super::commands::{Completed, Completion, complete_task, missing};
+use super::commands::{Completed, Completion, complete_decided, decide_ahead, missing};
 use super::queries::TaskRow;
 use super::show::{Facts, Shown, attach, load, render, shown_files};
 use super::work::CASE_STAFF;
@@ -156,9 +156,12 @@ pub(super) async fn complete_now(
         }
     };
     let command = Command::new("case.complete_task", visit.now).once(posted.key());
-    let done = app
-        .store
-        .write_once(command, move |tx| complete_task(tx, &actor, &completion));
+    let (now, of, what) = (visit.now, actor.clone(), completion.clone());
+    let ahead = app.store.read(move |q| decide_ahead(q, now, &of, &what));
+    let ahead = ahead.await?;
+    let done = app.store.write_once(command, move |tx| {
+        complete_decided(tx, &actor, &completion, ahead.as_ref())
+    });
     Ok(done.await?.value)
 }
 

@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use process::NodeKind;
 use serde_json::json;
-use vocab::Cause;
+use vocab::{Cause, Suspension};
 
-use super::commands::{Completed, Completion, event_rows, finish, task_spec};
+use super::commands::{Completed, Completion, Done, event_rows, finish, task_spec};
 use super::engine::{Run, changed_meanwhile, due_at};
 use super::facts;
 use super::queries::{CaseRow, TaskRow, load_case, load_task, waiting_of};
@@ -18,45 +18,105 @@ use crate::form::Values;
 use crate::ids::{AttachmentId, CaseId, TaskId};
 use crate::item::{self, Package, TaskSpec};
 use crate::params;
-use crate::party;
 use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Tx, day_in_china};
 
+/// A correction that is asked with the completion of a task.
+pub(super) struct Asked {
+    kind: String,
+    words: String,
+    /// The clock stands from today: it runs since acceptance.
+    stops: bool,
+    /// Title and body for the applicant, where the procedure asks by itself.
+    tells: Option<(String, String)>,
+}
+
+impl Asked {
+    /// 补正: the applicant is asked once for everything.
+    pub(super) fn by_officer(run: &Run<'_>, completion: &Completion) -> Self {
+        Self {
+            kind: completion.correction.clone(),
+            words: completion.reason.trim().to_owned(),
+            stops: run.case.accepted_on.is_some(),
+            tells: None,
+        }
+    }
+
+    /// The words, where the procedure asks by itself.
+    pub(super) fn by_rule(&self) -> Option<&str> {
+        self.tells.as_ref().map(|_| self.words.as_str())
+    }
+
+    pub(super) fn tells(&self) -> Option<&(String, String)> {
+        self.tells.as_ref()
+    }
+
+    /// What begins with it for the clock.
+    pub(super) fn suspension(&self, today: Date) -> Option<Suspension> {
+        self.stops.then_some(Suspension {
+            cause: Cause::Correction,
+            suspended_on: today,
+            resumed_on: None,
+        })
+    }
+
+    pub(super) fn write(&self, tx: &Tx, actor: &Actor, case: CaseId) -> Result<()> {
+        let id = tx.new_id();
+        tx.execute(
+            "INSERT INTO correction (id, case_id, kind, asked, asked_by, asked_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                id,
+                case,
+                &self.kind,
+                &self.words,
+                actor.account_id(),
+                tx.now()
+            ],
+        )?;
+        event_rows(
+            tx,
+            actor,
+            "case.ask_correction",
+            case,
+            json!({ "kind": self.kind }),
+            vec![("correction", id)],
+        )?;
+        if self.stops {
+            start_suspension(tx, actor, case, Cause::Correction, tx.today(), &self.words)?;
+        }
+        Ok(())
+    }
+}
+
 /// A correction that the procedure asks for by itself, such as of the filing after an inspection:
-/// a task of the applicant with the item's own words, when no officer has asked. Gives the words.
-pub(super) fn ask_as_the_process_says(run: &mut Run<'_>, actor: &Actor) -> Result<Option<String>> {
-    let (tx, package) = (run.tx, run.package);
+/// a task of the applicant with the item's own words, when no officer has asked.
+pub(super) fn ask_as_the_process_says(run: &Run<'_>) -> Result<Option<Asked>> {
+    let package = run.package;
     let asks = waits_for_applicant(&run.tasks)
         .and_then(|task| package.task(&task.node))
         .and_then(|spec| spec.asks.as_deref());
     let Some(asks) = asks else {
         return Ok(None);
     };
-    let asked = tx.row_opt(
+    let case = &run.case;
+    let asked = run.q.row_opt(
         "SELECT 1 FROM correction WHERE case_id = ?1 AND answered_at IS NULL",
-        params![run.case.id],
+        params![case.id],
         |row| row.get::<i64>(0),
     )?;
     if asked.is_some() {
         return Ok(None);
     }
-    ask(run, actor, "wrong", asks)?;
-    let case = &run.case;
     let title = format!("申报材料需要补正：{}", case.title);
     let by = until_when(package, &run.tasks);
     let body = format!("办件号 {}。{asks}{by}", case.number);
-    party::notify(tx, case.party, Some(case.id), &title, &body)?;
-    Ok(Some(asks.to_owned()))
-}
-
-/// 补正: the applicant is asked once for everything; the clock stands from today if it runs.
-pub(super) fn ask_correction(
-    run: &mut Run<'_>,
-    actor: &Actor,
-    completion: &Completion,
-) -> Result<()> {
-    let asked = completion.reason.trim();
-    ask(run, actor, &completion.correction, asked)
+    Ok(Some(Asked {
+        kind: "wrong".to_owned(),
+        words: asks.to_owned(),
+        stops: case.accepted_on.is_some(),
+        tells: Some((title, body)),
+    }))
 }
 
 /// The open task that waits for the applicant.
@@ -94,29 +154,6 @@ fn answer_by_zh(day: Date) -> String {
 pub(super) fn until_when(package: &Package, tasks: &[TaskRow]) -> String {
     let day = waits_for_applicant(tasks).and_then(|task| answer_by(package, task));
     day.map_or_else(String::new, answer_by_zh)
-}
-
-fn ask(run: &mut Run<'_>, actor: &Actor, kind: &str, asked: &str) -> Result<()> {
-    let (tx, case) = (run.tx, &mut run.case);
-    let id = tx.new_id();
-    tx.execute(
-        "INSERT INTO correction (id, case_id, kind, asked, asked_by, asked_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id, case.id, kind, asked, actor.account_id(), tx.now()],
-    )?;
-    event_rows(
-        tx,
-        actor,
-        "case.ask_correction",
-        case.id,
-        json!({ "kind": kind }),
-        vec![("correction", id)],
-    )?;
-    if case.accepted_on.is_some() {
-        start_suspension(tx, actor, case.id, Cause::Correction, tx.today(), asked)?;
-        case.suspensions += 1;
-    }
-    Ok(())
 }
 
 /// The applicant answers a correction with the whole form, mended.
@@ -184,8 +221,9 @@ pub fn answer_correction(
     };
     // As it is now that the answer stands in it.
     let (case, tasks) = (load_case(tx, case.id)?, waiting_of(tx, case.id)?);
-    let run = Run::new(tx, &package, case, tasks);
-    finish(run, actor, &task, &completion, outcome)
+    let run = Run::new((tx, tx.now()), &package, case, tasks);
+    let decision = finish(run, actor, (&task, &completion, outcome), Done::default())?;
+    decision.carry_out(tx)?.ok_or_else(changed_meanwhile)
 }
 
 /// Refuses an answer without the papers that are wanted anew, and one that explains too long.

@@ -120,20 +120,52 @@ pub fn record_duty(tx: &Tx, case: CaseId, actor: &Actor, duty: Duty) -> Result<(
     record_for(tx, case, actor.account_id(), duty)
 }
 
-/// As [`record_duty`], for a colleague named in a form, such as the second inspector.
+/// As [`record_duty`], for any account.
+fn record_for(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
+    match new_duty_of(tx, case, account, duty)? {
+        Some((account, duty)) => keep_duty(tx, case, account, duty),
+        None => Ok(()),
+    }
+}
+
+/// What [`record_duty`] would remember; nothing where it is remembered already.
 ///
 /// # Errors
 /// As [`check_duty`].
-pub(super) fn record_for(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
-    let done = duties_of(tx, case, account)?;
-    refuse_excluded(&done, duty)?;
-    if !done.contains(&duty) {
-        tx.execute(
-            "INSERT INTO case_duty (case_id, account_id, duty) VALUES (?1, ?2, ?3)",
-            params![case, account, duty.code()],
-        )?;
-        tx.part("case_duty", case.0);
+pub(super) fn new_duty(
+    q: &dyn Query,
+    case: CaseId,
+    actor: &Actor,
+    duty: Duty,
+) -> Result<Option<(AccountId, Duty)>> {
+    if !actor.is_staff() {
+        return Ok(None);
     }
+    new_duty_of(q, case, actor.account_id(), duty)
+}
+
+/// As [`new_duty`], for a colleague named in a form, such as the second inspector.
+///
+/// # Errors
+/// As [`check_duty`].
+pub(super) fn new_duty_of(
+    q: &dyn Query,
+    case: CaseId,
+    account: AccountId,
+    duty: Duty,
+) -> Result<Option<(AccountId, Duty)>> {
+    let done = duties_of(q, case, account)?;
+    refuse_excluded(&done, duty)?;
+    Ok((!done.contains(&duty)).then_some((account, duty)))
+}
+
+/// Remembers a duty that was found new.
+pub(super) fn keep_duty(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
+    tx.execute(
+        "INSERT INTO case_duty (case_id, account_id, duty) VALUES (?1, ?2, ?3)",
+        params![case, account, duty.code()],
+    )?;
+    tx.part("case_duty", case.0);
     Ok(())
 }
 

@@ -1,9 +1,13 @@
-//! Carries a case on: one input to the process, then its effects as rows, in the command's
-//! transaction. The process itself is pure and knows nothing of rows.
+//! Carries a case on: one input to the process, and what follows from it.
+//!
+//! [`Run`] decides and writes nothing, so that a decision can be made before its turn; what it comes
+//! to ([`Changed`]) is written in the command's transaction, if the case is still what was read. The
+//! process itself is pure and knows nothing of rows.
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,7 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 use vocab::Calendar;
 
-use super::commands::{Completion, sealed_data};
+use super::commands::Completion;
 use super::queries::{CaseRow, TaskRow};
 use super::{facts, measure, state};
 use crate::access::Actor;
@@ -21,31 +25,47 @@ use crate::ids::TaskId;
 use crate::item::Package;
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
-use crate::store::{Event, Job, Tx, Value};
+use crate::store::{Event, Job, Query, Tx, Value, day_in_china};
 
 /// The most inputs one command may cause: services answering services.
 const MAX_INPUTS: usize = 100;
 
-/// A case on its way through one command. `save` writes what changed.
-///
-/// Each row is written once and stamped with the event the command is about to note.
+/// A case on its way: what was read of one moment, and what follows from the inputs so far.
 pub(super) struct Run<'a> {
-    pub(super) tx: &'a Tx<'a>,
-    pub(super) package: &'a Package,
+    pub(super) q: &'a dyn Query,
+    /// When the command was asked for.
+    pub(super) now: Timestamp,
+    pub(super) package: &'a Arc<Package>,
     pub(super) case: CaseRow,
-    /// The tasks that wait, and those this command ended, oldest first.
+    /// The tasks that wait, and those this command ends or creates, oldest first.
     pub(super) tasks: Vec<TaskRow>,
     /// The outcome just given, for conditions and the policy; empty where there is none.
     pub(super) outcome: String,
     /// What they may ask about, once one of them asked.
     pub(super) context: OnceCell<Context>,
-    /// The id of the event.
-    pub(super) event: Uuid,
-    /// Tasks created, ended or taken back.
-    touched: Vec<TaskId>,
+    effects: Vec<Written>,
     /// Why the amount is what it is, where it was computed in this command.
     explained: Option<String>,
     /// What the row held of the columns that are written only where they changed.
+    stored: Vec<(&'static str, Value)>,
+}
+
+/// An effect of the process that is a row.
+enum Written {
+    /// A task that waits, with the duty it is; its id comes with its row.
+    Task(TaskRow, String),
+    /// The open task of an activity is taken back.
+    Cancelled(u32),
+    Timer(Job),
+    /// The timer of this key is taken back.
+    NoTimer(String),
+}
+
+/// What a run came to: the case as it is to be, and the rows that go with it.
+pub(super) struct Changed {
+    pub(super) case: CaseRow,
+    effects: Vec<Written>,
+    explained: Option<String>,
     stored: Vec<(&'static str, Value)>,
 }
 
@@ -64,27 +84,42 @@ fn written_if_changed(case: &CaseRow) -> Vec<(&'static str, Value)> {
 impl<'a> Run<'a> {
     /// A case as it was loaded, with its tasks.
     pub(super) fn new(
-        tx: &'a Tx<'a>,
-        package: &'a Package,
+        (q, now): (&'a dyn Query, Timestamp),
+        package: &'a Arc<Package>,
         case: CaseRow,
         tasks: Vec<TaskRow>,
     ) -> Self {
         Self {
-            tx,
+            q,
+            now,
             package,
             stored: written_if_changed(&case),
             case,
             tasks,
             outcome: String::new(),
             context: OnceCell::new(),
-            event: tx.new_id(),
-            touched: Vec::new(),
+            effects: Vec::new(),
             explained: None,
+        }
+    }
+
+    /// What it came to.
+    pub(super) fn changed(self) -> Changed {
+        Changed {
+            case: self.case,
+            effects: self.effects,
+            explained: self.explained,
+            stored: self.stored,
         }
     }
 }
 
 impl Run<'_> {
+    /// The day in China.
+    pub(super) fn today(&self) -> Date {
+        day_in_china(self.now)
+    }
+
     /// Gives the process one input and carries out everything that follows.
     pub(super) fn advance(&mut self, input: Input) -> Result<()> {
         let mut inputs = VecDeque::from([input]);
@@ -121,7 +156,10 @@ impl Run<'_> {
         if let Some(known) = self.context.get() {
             return Ok(known);
         }
-        let context = facts::asked(self.tx, self.package, &self.case, &self.outcome)?;
+        let Self {
+            q, package, case, ..
+        } = self;
+        let context = facts::asked(*q, package, case, (&self.tasks, &self.outcome))?;
         Ok(self.context.get_or_init(|| context))
     }
 
@@ -142,11 +180,11 @@ impl Run<'_> {
     fn carry_out(&mut self, effect: Effect) -> Result<Option<Input>> {
         match effect {
             Effect::CreateTask { activity, node } => self.create_task(activity.0, node)?,
-            Effect::CancelTask { activity, .. } => self.cancel_task(activity.0)?,
+            Effect::CancelTask { activity, .. } => self.cancel_task(activity.0),
             Effect::StartTimer { activity, spec, .. } => self.start_timer(activity.0, spec)?,
             Effect::CancelTimer { activity, .. } => {
-                self.tx
-                    .cancel_job("case.timer", &timer_key(&self.case, activity.0))?;
+                let key = timer_key(&self.case, activity.0);
+                self.effects.push(Written::NoTimer(key));
             }
             Effect::CallService { activity, node } => {
                 self.call(node)?;
@@ -157,7 +195,7 @@ impl Run<'_> {
             _ => {}
         }
         if let Effect::Ended { .. } = effect {
-            self.case.ended_at = Some(self.tx.now());
+            self.case.ended_at = Some(self.now);
         }
         Ok(None)
     }
@@ -167,14 +205,14 @@ impl Run<'_> {
         let spec = self.package.item.tasks.get(&node.id);
         let spec = spec.ok_or_else(|| corrupt(format!("task {} is not in item.toml", node.id)))?;
         let task = TaskRow {
-            id: TaskId(self.tx.new_id()),
+            id: TaskId(Uuid::nil()),
             case: self.case.id,
             activity,
             node: node.id.clone(),
             name: node.name.clone(),
             role: spec.role.clone(),
             state: "open".to_owned(),
-            created_at: self.tx.now(),
+            created_at: self.now,
             completed_at: None,
             completed_by: None,
             outcome: None,
@@ -182,110 +220,45 @@ impl Run<'_> {
             data: None,
             version: 1,
         };
-        self.tx.write_stamped(
-            "task",
-            self.event,
-            "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version, \
-             last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                task.id, task.case, activity, &task.node, &task.name, &task.role, &spec.duty,
-                &task.state, task.created_at, task.version, self.event
-            ],
-        )?;
         self.case.state.clone_from(&spec.state);
-        self.touched.push(task.id);
+        let duty = spec.duty.clone();
+        self.effects.push(Written::Task(task.clone(), duty));
         self.tasks.push(task);
         Ok(())
     }
 
-    fn cancel_task(&mut self, activity: u32) -> Result<()> {
-        let cancelled = self.tx.write_stamped(
-            "task",
-            self.event,
-            "UPDATE task SET state = 'cancelled', completed_at = ?3, version = version + 1, \
-             last_event = ?4 WHERE case_id = ?1 AND activity = ?2 AND state = 'open'",
-            params![self.case.id, activity, self.tx.now(), self.event],
-        )?;
-        for id in cancelled.into_iter().map(TaskId) {
-            let now = self.tx.now();
-            let mut tasks = self.tasks.iter_mut();
-            if let Some(task) = tasks.find(|task| task.id == id) {
-                "cancelled".clone_into(&mut task.state);
-                task.completed_at = Some(now);
-            }
-            self.touched.push(id);
+    fn cancel_task(&mut self, activity: u32) {
+        let now = self.now;
+        let open = self.tasks.iter_mut();
+        for task in open.filter(|task| task.activity == activity && task.state == "open") {
+            "cancelled".clone_into(&mut task.state);
+            task.completed_at = Some(now);
         }
-        Ok(())
+        self.effects.push(Written::Cancelled(activity));
     }
 
-    /// Ends a task as an officer says, if it is open at the version his page showed.
-    pub(super) fn end_task(
-        &mut self,
-        actor: &Actor,
-        task: &TaskRow,
-        completion: &Completion,
-    ) -> Result<bool> {
-        let now = self.tx.now();
-        let sealed = sealed_data(self.tx, self.package, &self.case, (task, completion))?;
-        let reason = completion.reason.trim();
-        let ended = self.tx.write_stamped(
-            "task",
-            self.event,
-            "UPDATE task SET state = 'done', completed_at = ?3, completed_by = ?4, \
-             completed_by_label = ?5, outcome = ?6, reason = ?7, data = ?8, version = version + 1, \
-             last_event = ?9 WHERE id = ?1 AND version = ?2 AND state = 'open'",
-            params![
-                completion.task,
-                completion.version,
-                now,
-                actor.account_id(),
-                &actor.name,
-                &completion.outcome,
-                reason,
-                sealed,
-                self.event
-            ],
-        )?;
-        if ended.is_empty() {
-            return Ok(false);
-        }
-        self.touched.push(completion.task);
+    /// Ends a task as an officer says.
+    pub(super) fn end_task(&mut self, actor: &Actor, completion: &Completion) {
+        let now = self.now;
         let mut tasks = self.tasks.iter_mut();
         if let Some(task) = tasks.find(|task| task.id == completion.task) {
             "done".clone_into(&mut task.state);
             task.completed_at = Some(now);
             task.completed_by = Some(actor.name.clone());
             task.outcome = Some(completion.outcome.clone());
-            task.reason = Some(reason.to_owned());
+            task.reason = Some(completion.reason.trim().to_owned());
             task.data = Some(completion.values.to_json());
         }
-        Ok(true)
     }
 
-    /// Notes what the command did, with the case and the tasks it created, ended or took back.
-    pub(super) fn note(&self, actor: &Actor, command: &'static str, detail: serde_json::Value) {
-        let case = ("casework", self.case.id.0);
-        let tasks = self.touched.iter().map(|task| ("task", task.0));
-        self.tx.event_as(
-            self.event,
-            Event {
-                actor: actor.to_ref(),
-                command,
-                subject: case,
-                detail,
-                rows: [case].into_iter().chain(tasks).collect(),
-            },
-        );
-    }
-
-    fn start_timer(&self, activity: u32, spec: TimerSpec) -> Result<()> {
-        let due_at = due_at(spec, self.tx.now(), self.tx.today())?;
-        self.tx.enqueue_job(&Job {
+    fn start_timer(&mut self, activity: u32, spec: TimerSpec) -> Result<()> {
+        let due_at = due_at(spec, self.now, self.today())?;
+        self.effects.push(Written::Timer(Job {
             kind: "case.timer",
             key: Some(timer_key(&self.case, activity)),
             payload: json!({ "case": self.case.id, "activity": activity }),
             due_at,
-        })?;
+        }));
         Ok(())
     }
 
@@ -330,11 +303,21 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
 
-    /// Writes what changed, if nobody else changed the case meanwhile.
-    pub(super) fn save(&self) -> Result<()> {
+impl Changed {
+    /// Writes the case, if it is still what was read: any change of a case names it in an event.
+    /// Says whether it is; nothing is written where it is not.
+    pub(super) fn save(&self, tx: &Tx<'_>, event: Uuid) -> Result<bool> {
         let case = &self.case;
-        let mut values = params![case.id, case.version, self.event, &case.process_state].to_vec();
+        let mut values = params![
+            case.id,
+            case.version,
+            event,
+            &case.process_state,
+            case.last_event
+        ]
+        .to_vec();
         let mut sql =
             "UPDATE casework SET version = version + 1, last_event = ?3, process_state = ?4"
                 .to_owned();
@@ -351,18 +334,129 @@ impl Run<'_> {
         if let Some(explanation) = &self.explained {
             set("explanation", explanation.into());
         }
-        sql.push_str(" WHERE id = ?1 AND version = ?2");
-        let saved = self
-            .tx
-            .write_stamped("casework", self.event, &sql, &values)?;
+        sql.push_str(" WHERE id = ?1 AND version = ?2 AND last_event IS NOT DISTINCT FROM ?5");
+        let saved = tx.write_stamped("casework", event, &sql, &values)?;
         if saved.is_empty() {
-            return Err(changed_meanwhile());
+            return Ok(false);
         }
         if state::is_without_money(&case.state) {
-            measure::leave_out(self.tx, case.id)?;
+            measure::leave_out(tx, case.id)?;
         }
+        Ok(true)
+    }
+
+    /// Writes the tasks and timers, in the order of the effects, and gives the tasks.
+    pub(super) fn carry_out(&self, tx: &Tx<'_>, event: Uuid) -> Result<Vec<TaskId>> {
+        let mut touched = Vec::new();
+        for effect in &self.effects {
+            match effect {
+                Written::Task(task, duty) => touched.push(insert_task(tx, event, task, duty)?),
+                Written::Cancelled(activity) => {
+                    let cancelled = tx.write_stamped(
+                        "task",
+                        event,
+                        "UPDATE task SET state = 'cancelled', completed_at = ?3, \
+                         version = version + 1, last_event = ?4 \
+                         WHERE case_id = ?1 AND activity = ?2 AND state = 'open'",
+                        params![self.case.id, *activity, tx.now(), event],
+                    )?;
+                    touched.extend(cancelled.into_iter().map(TaskId));
+                }
+                Written::Timer(job) => {
+                    tx.enqueue_job(job)?;
+                }
+                Written::NoTimer(key) => {
+                    tx.cancel_job("case.timer", key)?;
+                }
+            }
+        }
+        Ok(touched)
+    }
+
+    /// Writes all of it, for a command that read the case itself, and notes it.
+    ///
+    /// # Errors
+    /// Refused where the case is not what was read.
+    pub(super) fn write(
+        &self,
+        tx: &Tx<'_>,
+        actor: &Actor,
+        command: &'static str,
+        detail: serde_json::Value,
+    ) -> Result<()> {
+        let event = tx.new_id();
+        if !self.save(tx, event)? {
+            return Err(changed_meanwhile());
+        }
+        let touched = self.carry_out(tx, event)?;
+        self.note(tx, actor, (command, event), detail, &touched);
         Ok(())
     }
+
+    /// Notes what the command did, with the case and the tasks it created, ended or took back.
+    pub(super) fn note(
+        &self,
+        tx: &Tx<'_>,
+        actor: &Actor,
+        (command, event): (&'static str, Uuid),
+        detail: serde_json::Value,
+        touched: &[TaskId],
+    ) {
+        let case = ("casework", self.case.id.0);
+        let tasks = touched.iter().map(|task| ("task", task.0));
+        let noted = Event {
+            actor: actor.to_ref(),
+            command,
+            subject: case,
+            detail,
+            rows: [case].into_iter().chain(tasks).collect(),
+        };
+        tx.event_as(event, noted);
+    }
+}
+
+fn insert_task(tx: &Tx<'_>, event: Uuid, task: &TaskRow, duty: &str) -> Result<TaskId> {
+    let id = TaskId(tx.new_id());
+    tx.write_stamped(
+        "task",
+        event,
+        "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version, \
+         last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            id, task.case, task.activity, &task.node, &task.name, &task.role, duty, &task.state,
+            task.created_at, task.version, event
+        ],
+    )?;
+    Ok(id)
+}
+
+/// Writes the end of a task as an officer says, if it is open at the version his page showed.
+pub(super) fn write_end(
+    tx: &Tx<'_>,
+    event: Uuid,
+    actor: &Actor,
+    completion: &Completion,
+    data: serde_json::Value,
+) -> Result<bool> {
+    let ended = tx.write_stamped(
+        "task",
+        event,
+        "UPDATE task SET state = 'done', completed_at = ?3, completed_by = ?4, \
+         completed_by_label = ?5, outcome = ?6, reason = ?7, data = ?8, version = version + 1, \
+         last_event = ?9 WHERE id = ?1 AND version = ?2 AND state = 'open'",
+        params![
+            completion.task,
+            completion.version,
+            tx.now(),
+            actor.account_id(),
+            &actor.name,
+            &completion.outcome,
+            completion.reason.trim(),
+            data,
+            event
+        ],
+    )?;
+    Ok(!ended.is_empty())
 }
 
 /// Somebody else was faster.

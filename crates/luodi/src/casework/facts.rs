@@ -16,12 +16,12 @@ pub(super) fn open_form(q: &dyn Query, form: &Form, case: &CaseRow) -> Result<Va
 }
 
 /// The context of an item's conditions and policy as the case stands: only what they ask for is
-/// opened and read.
+/// opened and read. `tasks` stand over those that are written.
 pub(super) fn asked(
     q: &dyn Query,
     package: &Package,
     case: &CaseRow,
-    outcome: &str,
+    (tasks, outcome): (&[TaskRow], &str),
 ) -> Result<Context> {
     let stored = package
         .form
@@ -30,13 +30,15 @@ pub(super) fn asked(
         .form
         .open(&stored, &|sealed| q.open(case.party.0, sealed))?;
     let wanted = |field: &Field| package.asks_for(field);
-    Ok(of_fields(
-        package,
-        &values,
-        &tasks_of(q, case.id)?,
-        outcome,
-        &wanted,
-    ))
+    // A task that is about to end is not written yet.
+    let written = tasks_of(q, case.id)?.into_iter();
+    let tasks: Vec<TaskRow> = written
+        .map(|task| match tasks.iter().find(|now| now.id == task.id) {
+            Some(now) => now.clone(),
+            None => task,
+        })
+        .collect();
+    Ok(of_fields(package, &values, &tasks, outcome, &wanted))
 }
 
 /// The context of conditions that ask for nothing but the outcome just given.

@@ -34,7 +34,7 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
     let actor = Actor::system(case.region);
     let tasks = waiting_of(tx, case.id)?;
     let id = case.id;
-    let mut run = Run::new(tx, &package, case, tasks);
+    let mut run = Run::new((tx, tx.now()), &package, case, tasks);
     run.advance(Input::TimerFired {
         activity: ActivityId(activity),
     })?;
@@ -42,18 +42,19 @@ pub fn work_timer(tx: &Tx, payload: &serde_json::Value) -> Result<()> {
     if ended {
         super::suspension::close_open_suspensions(tx, &actor, id)?;
     }
-    clock::set(tx, &mut run.case, tx.today())?;
-    run.save()?;
-    let detail = json!({ "activity": activity, "state": &run.case.state });
-    run.note(&actor, "case.timer", detail);
+    clock::set(tx, &mut run.case, None, tx.today())?;
+    let changed = run.changed();
+    let detail = json!({ "activity": activity, "state": &changed.case.state });
+    changed.write(tx, &actor, "case.timer", detail)?;
     if ended {
+        let case = changed.case;
         super::submit::release_claim(tx, id)?;
-        let title = format!("办件已关闭：{}", run.case.title);
+        let title = format!("办件已关闭：{}", case.title);
         let body = format!(
             "办件号 {}：补正期限已到，没有收到补正材料。可重新申报。",
-            run.case.number
+            case.number
         );
-        crate::party::notify(tx, run.case.party, Some(id), &title, &body)?;
+        crate::party::notify(tx, case.party, Some(id), &title, &body)?;
     }
     Ok(())
 }

@@ -34,7 +34,10 @@ mod why;
 mod work;
 
 pub use clock::{ClockView, case_clock, left_view};
-pub use commands::{Completed, Completion, complete_by_batch, complete_task, withdraw};
+pub use commands::{
+    Completed, Completion, Decision, complete_by_batch, complete_decided, complete_task,
+    decide_ahead, withdraw,
+};
 pub use correction::answer_correction;
 pub use draft::drafts_waiting;
 pub use duty::{Duty, check_duty, record_duty};

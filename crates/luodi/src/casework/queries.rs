@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use uuid::Uuid;
 use vocab::{Fen, RegionCode};
 
 use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see, visible_where};
@@ -75,6 +76,8 @@ pub struct CaseRow {
     pub ended_at: Option<Timestamp>,
     /// Version of the case.
     pub version: i64,
+    /// The event that last changed the case, or anything that belongs to it.
+    pub last_event: Option<Uuid>,
 }
 
 impl CaseRow {
@@ -91,7 +94,7 @@ impl CaseRow {
 const CASE_COLUMNS: &str = "id, number, item_id, item_hash, region_code, department_id, party_id, title, \
      channel, period, state, process_state, form, form_version, bank_account_id, submitted_by, \
      submitted_at, accepted_on, due_on, limit_working_days, amount_fen, explanation, ended_at, version, \
-     party_kind, party_name, item_name, restarted_on, suspended, \
+     party_kind, party_name, item_name, restarted_on, suspended, last_event, \
      (SELECT COUNT(*) FROM suspension s WHERE s.case_id = casework.id)";
 
 fn case_row(row: &Row<'_>) -> Result<CaseRow, StoreError> {
@@ -125,7 +128,8 @@ fn case_row(row: &Row<'_>) -> Result<CaseRow, StoreError> {
         item_name: row.get(26)?,
         restarted_on: row.get(27)?,
         suspended: row.get(28)?,
-        suspensions: row.get(29)?,
+        last_event: row.get(29)?,
+        suspensions: row.get(30)?,
     })
 }
 

@@ -146,18 +146,18 @@ pub fn submit(tx: &Tx, actor: &Actor, submission: &Submission) -> Result<Complet
     }
     let case = load_case(tx, id)?;
     keep_values(tx, &package, &case, &submission.values, false)?;
-    let mut run = Run::new(tx, &package, case, Vec::new());
+    let mut run = Run::new((tx, tx.now()), &package, case, Vec::new());
     // As they were filled in: no key is needed to open them.
     run.context = facts::context(&package, &submission.values, &[], "").into();
     run.advance(Input::Start)?;
-    run.save()?;
+    let changed = run.changed();
     let detail = json!({ "number": &number, "channel": submission.channel, "item": &offered.hash });
-    run.note(actor, "case.submit", detail);
+    changed.write(tx, actor, "case.submit", detail)?;
     Ok(Completed {
         message: submitted_zh(submission.channel, &number),
         case: id,
         number,
-        state: run.case.state,
+        state: changed.case.state,
     })
 }
 

@@ -241,6 +241,8 @@ pub fn answer(
         json!({ "state": verdict.state().code() }),
     );
     let (notice, line) = (&objection.notice, &objection.line);
+    // Nor may the notice end meanwhile: what a dismissed line does next depends on it.
+    tx.hold("notice", notice.id)?;
     tx.hold("notice_entry", line.id)?;
     let message = if !queries::listed(tx, notice.batch)?.contains(&line.batch_entry) {
         "异议已答复。这一项此前已移出拟补名单。"

@@ -104,7 +104,8 @@ pub fn object(tx: &Tx<'_>, new: &NewObjection) -> Result<String> {
     if !queries::listed(tx, notice.batch)?.contains(&line.batch_entry) {
         return Err(removed().into());
     }
-    // An answer to another objection at the same time must see this one.
+    // The end of the notice, or an answer to another objection, at the same time must see this one.
+    tx.hold("notice", new.notice)?;
     tx.hold("notice_entry", new.line)?;
     let held = is_held(tx, new.line, None)?;
     let receipt = receipt::code(tx.random());

@@ -24,6 +24,9 @@ use super::{StoreError, params};
 
 /// Runs of one command at most: under contention each loser has seen another one win.
 const RACES: u32 = 40;
+/// Runs of one command at most that found a key taken. A faster command that took it is seen by the
+/// next run, which then mostly decides otherwise; a key that is taken for good costs these runs.
+const TAKEN: u32 = 8;
 /// Connections tried for one command.
 const CONNECTIONS: u32 = 3;
 /// The longest wait after the n-th lost race is n times this.
@@ -82,6 +85,11 @@ enum Again {
     Unknown(StoreError, Option<Uuid>, Vec<AfterCommit>),
     /// The commit was refused.
     Refused(StoreError),
+}
+
+/// Waits a moment, longer for who lost more often, so that the losers do not meet again.
+fn back_off(races: u32) {
+    std::thread::sleep(BACK_OFF.mul_f64(rand::rng().random::<f64>() * f64::from(races)));
 }
 
 struct Worker {
@@ -165,14 +173,14 @@ impl Worker {
     /// Runs a command until there is an answer.
     fn run(&mut self, request: &mut Request) -> Result<Ran, StoreError> {
         let keyed = request.command.idempotency.is_some();
-        let (mut races, mut connections, mut taken) = (0, 0, false);
+        let (mut races, mut connections, mut taken) = (0, 0, 0);
         loop {
             let session = match self.connect() {
                 Ok(session) => session,
                 Err(StoreError::Unavailable(why)) => return Err(StoreError::ReadOnly(why)),
                 Err(other) => return Err(other),
             };
-            let ran = self.attempt(&session, request, !taken);
+            let ran = self.attempt(&session, request, taken + 1 < TAKEN);
             let lost = matches!(ran, Err(Again::Lost(_) | Again::Unknown(..)));
             if !lost {
                 self.session = Some(session);
@@ -180,16 +188,17 @@ impl Worker {
             connections += u32::from(lost);
             match ran {
                 Ok(ran) => return Ok(ran),
-                Err(Again::Taken) => taken = true,
+                Err(Again::Taken) => {
+                    taken += 1;
+                    back_off(taken - 1);
+                }
                 Err(Again::Refused(error)) => return Err(error),
                 Err(Again::Raced(error)) => {
                     races += 1;
                     if races >= RACES {
                         return Err(error);
                     }
-                    std::thread::sleep(
-                        BACK_OFF.mul_f64(rand::rng().random::<f64>() * f64::from(races)),
-                    );
+                    back_off(races);
                 }
                 Err(Again::Lost(_)) if connections < CONNECTIONS => {}
                 // The key finds the stored answer, or the command had no effect and has it now.

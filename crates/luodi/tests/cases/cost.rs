@@ -4,7 +4,7 @@
 
 use luodi::access::{Actor, ActorKind, Role};
 use luodi::account;
-use luodi::casework::{self, Completion};
+use luodi::casework::{self, Completion, Decision};
 use luodi::form::Values;
 use luodi::ids::CaseId;
 use luodi::refusal::Error;
@@ -40,11 +40,49 @@ async fn officer(city: &TestCity, role: Role, number: usize) -> Actor {
     read.await.unwrap()
 }
 
-/// Statements of one completion of a task at this node.
-async fn statements(node: &str, role: Role, outcome: &str) -> u64 {
-    let city = TestCity::open();
-    let (case, _) = waiting(&city, node, COUNTY).await;
-    let case: CaseId = case_id(&case);
+/// Statements of one completion of a task at this node, decided in its turn, and before it.
+async fn statements(node: &str, role: Role, outcome: &str) -> [u64; 2] {
+    let mut found = [0, 0];
+    for (ahead, found) in [false, true].into_iter().zip(&mut found) {
+        let city = TestCity::open();
+        let (case, _) = waiting(&city, node, COUNTY).await;
+        let (actor, completion) = completion(&city, &case, (node, role, outcome)).await;
+        let store = &city.app.store;
+        let key = format!("cost-{ahead}");
+        let command = Command::new("case.complete_task", morning()).once(IdempotencyKey {
+            key,
+            scope: "test".to_owned(),
+            digest: [0; 32],
+        });
+        let decision = match ahead {
+            true => decided(&city, &actor, &completion).await,
+            false => None,
+        };
+        assert_eq!(decision.is_some(), ahead);
+        let before = store.stats().statements;
+        let done = store.write_once(command, move |tx| {
+            casework::complete_decided(tx, &actor, &completion, decision.as_ref())
+        });
+        done.await.unwrap();
+        *found = store.stats().statements - before;
+    }
+    found
+}
+
+async fn decided(city: &TestCity, actor: &Actor, completion: &Completion) -> Option<Decision> {
+    let (actor, completion) = (actor.clone(), completion.clone());
+    let store = &city.app.store;
+    let decided = store.read(move |q| casework::decide_ahead(&**q, morning(), &actor, &completion));
+    decided.await.unwrap()
+}
+
+/// What an officer says who completes the open task of a case well.
+async fn completion(
+    city: &TestCity,
+    case: &str,
+    (node, role, outcome): (&str, Role, &str),
+) -> (Actor, Completion) {
+    let case: CaseId = case_id(case);
     let store = &city.app.store;
     let open = store.read(move |q| casework::open_task(&**q, case));
     let open = open.await.unwrap();
@@ -54,7 +92,7 @@ async fn statements(node: &str, role: Role, outcome: &str) -> u64 {
         values.set("measured_kw", "1");
         values.set("findings", "一致");
     }
-    let second = officer(&city, Role::CaseHandler, 1).await.account_id();
+    let second = officer(city, Role::CaseHandler, 1).await.account_id();
     let completion = Completion {
         case,
         task: open.id,
@@ -65,18 +103,7 @@ async fn statements(node: &str, role: Role, outcome: &str) -> u64 {
         values,
         second_officer: (node == "inspect").then_some(second),
     };
-    let actor = officer(&city, role, 0).await;
-    let command = Command::new("case.complete_task", morning()).once(IdempotencyKey {
-        key: "cost".to_owned(),
-        scope: "test".to_owned(),
-        digest: [0; 32],
-    });
-    let before = store.stats().statements;
-    let done = store.write_once(command, move |tx| {
-        casework::complete_task(tx, &actor, &completion)
-    });
-    done.await.unwrap();
-    store.stats().statements - before
+    (officer(city, role, 0).await, completion)
 }
 
 /// An id as SQLite writes it: 32 hexadecimal digits.
@@ -93,13 +120,44 @@ async fn a_completion_costs_no_more_statements_than_decided() {
         ("decide", Role::Approver, "approve"),
     ];
     // One more where the applicant has proved how he wants to be told.
-    let decided = [17, 13, 20, 16];
+    let decided = [[17, 13], [13, 9], [20, 14], [16, 13]];
     for ((node, role, outcome), most) in asked.into_iter().zip(decided) {
         let found = statements(node, role, outcome).await;
-        assert!(found <= most, "{node}: {found} statements");
-        assert!(
-            found + 1 >= most,
-            "{node}: {found} statements, hold it there"
-        );
+        for (found, most) in found.into_iter().zip(most) {
+            assert!(found <= most, "{node}: {found} statements");
+            assert!(
+                found + 1 >= most,
+                "{node}: {found} statements, hold it there"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn a_decision_made_before_its_turn_gives_way_to_what_happened_since() {
+    let city = TestCity::open();
+    let (case, _) = waiting(&city, "accept", COUNTY).await;
+    let (clerk, completion) =
+        completion(&city, &case, ("accept", Role::WindowClerk, "accept")).await;
+    let id = completion.case;
+    let decision = decided(&city, &clerk, &completion).await;
+    let store = &city.app.store;
+    // Without a new version of the case, yet what a decision reads of it.
+    let actor = clerk.clone();
+    let stopped = store.write(Command::new("test", morning()), move |tx| {
+        let cause = vocab::Cause::Notice;
+        casework::suspend(tx, &actor, id, cause, tx.today(), "试")
+    });
+    stopped.await.unwrap();
+    let (actor, again) = (clerk.clone(), completion.clone());
+    let done = store.write(Command::new("case.complete_task", morning()), move |tx| {
+        casework::complete_decided(tx, &actor, &completion, decision.as_ref())
+    });
+    done.await.unwrap();
+    let found = store.read(move |q| casework::find_case(&**q, &Actor::system(clerk.region), id));
+    let found = found.await.unwrap();
+    assert!(found.suspended && found.accepted_on.is_some());
+    // And who comes too late with a decision learns who was faster.
+    let decision = decided(&city, &officer(&city, Role::WindowClerk, 0).await, &again).await;
+    assert!(decision.is_none());
 }
