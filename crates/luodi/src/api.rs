@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::response::IntoResponse;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::access::Rule;
@@ -32,7 +33,7 @@ use crate::{account, article, casework, item, notice};
         casework::api::send,
         casework::api::complete,
     ),
-    modifiers(&Cookie)
+    modifiers(&Cookie, &Refusals)
 )]
 struct Described;
 
@@ -45,6 +46,87 @@ impl Modify for Cookie {
         let components = api.components.get_or_insert_default();
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }
+}
+
+/// What any endpoint may answer beside what is its own.
+struct Refusals;
+
+/// Status, when, and whether it concerns endpoints that change something, those that ask for a
+/// session, or all.
+const REFUSALS: [(&str, &str, Of); 10] = [
+    (
+        "401",
+        "not logged in, or the session has ended",
+        Of::SignedIn,
+    ),
+    (
+        "403",
+        "the account may not, or the CSRF token is missing",
+        Of::SignedIn,
+    ),
+    (
+        "404",
+        "there is nothing here that the visitor may see",
+        Of::All,
+    ),
+    (
+        "403",
+        "another site may have sent it: token or type is missing",
+        Of::Posts,
+    ),
+    (
+        "409",
+        "somebody was faster, or the key was used for something else",
+        Of::Posts,
+    ),
+    ("413", "more than is taken in at once", Of::Posts),
+    ("415", "neither JSON nor a form", Of::Posts),
+    ("422", "fields are at fault; each is named", Of::All),
+    ("429", "too much in a short time", Of::All),
+    (
+        "503",
+        "nothing can be written at present, or too much is asked at once",
+        Of::All,
+    ),
+];
+
+#[derive(Clone, Copy)]
+enum Of {
+    All,
+    Posts,
+    SignedIn,
+}
+
+impl Modify for Refusals {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        for item in api.paths.paths.values_mut() {
+            let ways = [(&mut item.get, false), (&mut item.post, true)];
+            for (operation, posts) in ways {
+                let Some(operation) = operation else { continue };
+                let signed_in = operation.security.is_some();
+                for (status, when, of) in REFUSALS {
+                    let concerns = match of {
+                        Of::All => true,
+                        Of::Posts => posts,
+                        Of::SignedIn => signed_in,
+                    };
+                    let known = &mut operation.responses.responses;
+                    if concerns && !known.contains_key(status) {
+                        known.insert(status.to_owned(), RefOr::T(problem(when)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn problem(when: &str) -> Response {
+    let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description(when)
+        .content("application/json", content)
+        .build()
 }
 
 /// The description itself.

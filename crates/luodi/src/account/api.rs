@@ -30,8 +30,10 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
     /// The log-in name.
+    #[schema(min_length = 1)]
     user: String,
     /// The password.
+    #[schema(min_length = 1)]
     password: String,
     /// A code of the second factor, or a recovery code, for an account that has one.
     #[serde(default)]

@@ -74,8 +74,10 @@ fn plain(pieces: Vec<super::Piece>) -> String {
 /// Published articles.
 #[utoipa::path(get, path = "/api/articles", tag = "articles", params(
     ("q" = Option<String>, Query, description = "words looked for"),
-    ("region" = Option<String>, Query, description = "region code"),
-    ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("page" = Option<u32>, Query)),
+    ("region" = Option<String>, Query, description = "region code", pattern = "^(|[0-9]{6}|[0-9]{9})$"),
+    ("from" = Option<String>, Query, description = "first day, YYYY-MM-DD"),
+    ("to" = Option<String>, Query, description = "last day, YYYY-MM-DD"),
+    ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000)),
     responses((status = 200, body = ArticleList), (status = 422, body = Problem)))]
 pub(crate) async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
     let query = visit.path.split_once('?').map_or("", |(_, query)| query);
@@ -84,10 +86,8 @@ pub(crate) async fn list(Shared(app): Shared<App>, visit: Visit) -> Answer {
         return Err(Refusal::fields(wrong).into());
     }
     let filter = filter.public(visit.today());
-    let page = form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "page")
-        .and_then(|(_, value)| value.parse().ok());
-    let page: u32 = page.unwrap_or(1).max(1);
+    let page = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "page");
+    let page = crate::web::asked_page(&page.unwrap_or_default().1)?;
     let read = app.store.read(move |q| {
         let offset = i64::from(page - 1) * i64::from(ROWS);
         Ok::<_, StoreError>((

@@ -212,7 +212,7 @@ fn case_view(facts: &Facts, how: How) -> CaseView {
 /// cases.
 #[utoipa::path(get, path = "/api/worklist", tag = "cases", security(("session" = [])), params(
     ("q" = Option<String>, Query), ("state" = Option<String>, Query),
-    ("period" = Option<String>, Query), ("page" = Option<u32>, Query)),
+    ("period" = Option<String>, Query), ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000)),
     responses((status = 200, body = CaseList), (status = 401, body = Problem)))]
 pub(crate) async fn worklist(
     State(app): State<App>,

@@ -32,7 +32,7 @@ pub struct Asked {
     q: String,
     region: String,
     state: String,
-    page: u32,
+    page: String,
 }
 
 /// A page of the list.
@@ -99,7 +99,7 @@ pub struct NoticeEntry {
 /// Public notices.
 #[utoipa::path(get, path = "/api/notices", tag = "notices", params(
     ("q" = Option<String>, Query), ("region" = Option<String>, Query),
-    ("state" = Option<String>, Query, description = "open or ended"), ("page" = Option<u32>, Query)),
+    ("state" = Option<String>, Query, description = "open or ended"), ("page" = Option<u32>, Query, minimum = 1, maximum = 1_000_000)),
     responses((status = 200, body = NoticeList)))]
 pub(crate) async fn list(State(app): State<App>, UrlQuery(asked): UrlQuery<Asked>) -> Answer {
     let filter = NoticeFilter {
@@ -107,7 +107,7 @@ pub(crate) async fn list(State(app): State<App>, UrlQuery(asked): UrlQuery<Asked
         region: RegionCode::parse(&asked.region).ok(),
         state: NoticeState::from_code(&asked.state),
     };
-    let page = asked.page.max(1);
+    let page = crate::web::asked_page(&asked.page)?;
     let read = app.store.read(move |q| {
         let offset = i64::from(page - 1) * i64::from(ROWS);
         Ok::<_, Error>((

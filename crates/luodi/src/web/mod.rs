@@ -28,7 +28,7 @@ pub use attempts::{Attempts, Rate};
 pub use clock::{Clock, civil};
 pub use error::{Problem, WebError};
 pub use lang::{Lang, is_chinese};
-pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox};
+pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox, asked_page};
 pub use posted::{FILE_BYTES, Posted, Upload};
 pub use proxy::Network;
 pub use route::{Route, get, mount, post};

@@ -10,6 +10,7 @@ use vocab::{Fen, RegionCode};
 
 use super::{Answer, App, Lang, Visit};
 use crate::access::Role;
+use crate::refusal::{Refusal, Result};
 
 /// A message left by the previous page.
 #[derive(Clone, Debug)]
@@ -335,4 +336,23 @@ impl Pager {
     pub fn next(&self) -> Option<u32> {
         (u64::from(self.number) < self.pages()).then(|| self.number + 1)
     }
+}
+
+/// The last page of a list that is given out.
+const LAST_PAGE: u32 = 1_000_000;
+
+/// The page of a list that a program asks for, from 1.
+///
+/// # Errors
+/// Refused where it is no page.
+pub fn asked_page(asked: &str) -> Result<u32> {
+    if asked.is_empty() {
+        return Ok(1);
+    }
+    let page = asked.parse().ok();
+    let page = page.filter(|page| (1..=LAST_PAGE).contains(page));
+    page.ok_or_else(|| {
+        let message = format!("页码是 1 到 {LAST_PAGE} 的整数。");
+        Refusal::field("page", "range", message).into()
+    })
 }

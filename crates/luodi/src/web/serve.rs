@@ -96,6 +96,7 @@ fn layered(router: Router, limits: &Limits) -> Router {
             .option_layer(strict)
             .layer(header("content-security-policy", CONTENT_SECURITY_POLICY))
             .layer(header("x-content-type-options", "nosniff"))
+            .layer(header("x-frame-options", "DENY"))
             .layer(header("referrer-policy", "same-origin"))
             .layer(header("cross-origin-opener-policy", "same-origin"))
             .layer(unless_set)

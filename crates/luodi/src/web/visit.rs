@@ -158,7 +158,7 @@ impl Visit {
         }
         if let Some(lang) = self.lang.to_set() {
             cookies.push(format!(
-                "lang={lang}; Path=/; Max-Age=31536000; SameSite=Lax{secure}"
+                "lang={lang}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax{secure}"
             ));
         }
         for cookie in cookies {
