@@ -5,6 +5,7 @@
 
 pub mod dossier;
 mod sweep;
+mod verify;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -18,10 +19,11 @@ use uuid::Uuid;
 use crate::ids::{AttachmentId, CaseId, DraftId, ObjectionId, TaskId};
 use crate::params;
 use crate::refusal::{Error, FieldError, Refusal, Result};
-use crate::store::{Command, DataKey, Query, Row, Store, StoreError, Tx};
+use crate::store::{Command, DataKey, Keys, Query, Row, Store, StoreError, Tx};
 use crate::web::{FILE_BYTES, Upload};
 
 pub use sweep::{remove_erased, sweep};
+pub use verify::{Altered, Verified, verify};
 
 /// What may be attached: extension, media type, and the types by content that it may have.
 const TYPES: &[(&str, &str, &[&str])] = &[
@@ -229,11 +231,7 @@ pub fn keep_made(
         Command::new("attachment.key", now),
         move |tx| tx.ensure_key(owner),
     )?;
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    let name = store
-        .keys()
-        .hash("attachment", &format!("{owner} {}", hex(&digest)));
-    let content_name = hex(&name);
+    let content_name = name_of(store.keys(), owner, bytes);
     let sealed = key.seal("file", bytes, crate::store::random())?;
     write_synced(&path(store, &content_name), &sealed).map_err(disk)?;
     Ok(Kept {
@@ -245,6 +243,12 @@ pub fn keep_made(
         content_name,
         owner,
     })
+}
+
+/// The name under which a content lies: a keyed hash of it and of whose it is.
+fn name_of(keys: &Keys, owner: Uuid, bytes: &[u8]) -> String {
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    hex(&keys.hash("attachment", &format!("{owner} {}", hex(&digest))))
 }
 
 /// The content of a file. Blocking.

@@ -52,7 +52,8 @@ pub fn found(tx: &Tx, actor: &Actor, city: &City) -> Result<()> {
         let message = "这个数据文件夹里已经有一座城市，不能再次建立。请换一个空的文件夹。";
         return Err(Refusal::conflict("city-exists", message).into());
     }
-    tx.execute(
+    tx.write_part(
+        "city",
         "INSERT INTO city (id, name, region_code, demo, seed, demo_today, created_at) \
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
         params![

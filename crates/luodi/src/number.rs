@@ -1,8 +1,10 @@
 //! Numbers without gaps within a series: papers by department, year and kind. The row of the
 //! series is the last lock a command takes.
 
+use std::collections::BTreeMap;
+
 use crate::params;
-use crate::store::{StoreError, Tx};
+use crate::store::{Query, StoreError, Tx};
 
 /// Takes the next number of a series, from 1. A command that fails gives its number back.
 ///
@@ -25,6 +27,64 @@ pub fn next(tx: &Tx, series: &str) -> Result<i64, StoreError> {
         params![series],
         |row| row.get(0),
     )
+}
+
+/// The last number of each series.
+pub type Last = BTreeMap<String, i64>;
+
+/// The last number of each series that papers bear: `sql` gives their numbers as text, `read` tells
+/// series and number of one. A text that is no such number counts for nothing.
+///
+/// # Errors
+/// A fault of the store.
+pub fn borne(
+    q: &dyn Query,
+    sql: &str,
+    read: impl Fn(&str) -> Option<(String, i64)>,
+) -> Result<Last, StoreError> {
+    let mut last = Last::new();
+    q.each(sql, &[], &mut |row| {
+        if let Some((series, number)) = read(&row.get::<String>(0)?) {
+            let last = last.entry(series).or_insert(number);
+            *last = number.max(*last);
+        }
+        Ok(())
+    })?;
+    Ok(last)
+}
+
+/// Reads a number such as `PC330324-2026-012`: its parts are region, year and number.
+#[must_use]
+pub fn dashed(kind: &str, prefix: &str, text: &str) -> Option<(String, i64)> {
+    let mut parts = text.strip_prefix(prefix)?.splitn(3, '-');
+    let (region, year, number) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((format!("{kind} {region} {year}"), number.parse().ok()?))
+}
+
+/// The series whose last number is not the last that papers bear, with both.
+///
+/// # Errors
+/// A fault of the store.
+pub fn altered(
+    q: &dyn Query,
+    borne: &Last,
+) -> Result<Vec<(String, Option<i64>, Option<i64>)>, StoreError> {
+    let sql = "SELECT series, last_number FROM number_series";
+    let kept: Last = q
+        .rows(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .into_iter()
+        .collect();
+    let mut all: Vec<&String> = kept.keys().chain(borne.keys()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let both = all.into_iter().map(|series| {
+        (
+            series.clone(),
+            kept.get(series).copied(),
+            borne.get(series).copied(),
+        )
+    });
+    Ok(both.filter(|(_, kept, borne)| kept != borne).collect())
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use crate::refusal::Result;
 use crate::store::{Query, Tx};
 use vocab::RegionCode;
 
+const TABLE: &str = "case_measure";
+
 /// What the cases of one group have in common, as text; the unit separator stands between parts.
 fn group_key(statistic: &Statistic, region: RegionCode, values: &Values) -> String {
     let parts = statistic.within.iter().map(|within| {
@@ -35,6 +37,7 @@ pub(super) fn keep(
     again: bool,
 ) -> Result<()> {
     for statistic in package.statistics() {
+        tx.part(TABLE, case.id.0);
         let number = |key: &str| values.text(key).parse::<f64>().unwrap_or(0.0);
         let (numerator, denominator) =
             (number(&statistic.numerator), number(&statistic.denominator));
@@ -66,10 +69,13 @@ pub(super) fn keep(
 
 /// A case that ended without money is no measure for others.
 pub(super) fn leave_out(tx: &Tx, case: CaseId) -> Result<()> {
-    tx.execute(
+    let changed = tx.execute(
         "UPDATE case_measure SET counts = 0 WHERE case_id = ?1",
         params![case],
     )?;
+    if changed > 0 {
+        tx.part(TABLE, case.0);
+    }
     Ok(())
 }
 

@@ -47,7 +47,7 @@ pub use queries::{
     CaseRow, ListedCase, ProposedCase, TaskRow, approved, count_all, entered, find_case,
     is_running, of_party, open_task, proposed_cases,
 };
-pub use submit::{Seen, Submission, submit, submit_with};
+pub use submit::{Seen, Submission, numbers, submit, submit_with};
 pub use suspension::{await_answer, enter_notice, resume, suspend};
 pub use work::{ListQuery, worklist};
 

@@ -16,10 +16,11 @@ use crate::attachment::{self, Kept, Subject};
 use crate::form::Values;
 use crate::ids::{BankAccountId, CaseId, DraftId, ItemId, PartyId};
 use crate::item::{self, Package};
+use crate::number;
 use crate::params;
 use crate::party::{self, bank_account};
 use crate::refusal::{FieldError, Refusal, Result};
-use crate::store::{Query, Tx};
+use crate::store::{Query, StoreError, Tx};
 
 /// As [`submit`], with papers kept before and no draft of the applicant's.
 ///
@@ -311,6 +312,15 @@ pub(super) fn keep_values(
 /// The next case number of a region and year: `330324-2026-000123`.
 fn next_number(tx: &Tx, region: RegionCode, today: Date) -> Result<String> {
     let year = today.year();
-    let next = crate::number::next(tx, &format!("case {region} {year}"))?;
+    let next = number::next(tx, &format!("case {region} {year}"))?;
     Ok(format!("{region}-{year}-{next:06}"))
+}
+
+/// The last case number of each region and year.
+///
+/// # Errors
+/// A fault of the store.
+pub fn numbers(q: &dyn Query) -> Result<number::Last, StoreError> {
+    let read = |text: &str| number::dashed("case", "", text);
+    number::borne(q, "SELECT number FROM casework", read)
 }

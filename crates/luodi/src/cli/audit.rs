@@ -1,21 +1,19 @@
 //! `luodi audit …`: the log verified, given out, and co-signed by who watches it.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::json;
-use trail::Note;
 use uuid::Uuid;
 
-use super::{Cli, Said, witness};
-use crate::item;
+use super::{Cli, Said, verify, witness};
 use crate::refusal::{Error, Refusal};
 use crate::store::{
-    self, Finding, Query, Reading, Store, StoreError, Verified, check_proof, export_log,
-    last_checkpoint, log_key, prove_event, since, verify_export,
+    self, Query, Reading, Store, StoreError, export_log, last_checkpoint, log_key, prove_event,
+    since,
 };
 
 /// `luodi audit …`
@@ -29,6 +27,13 @@ pub enum AuditWhat {
         /// A checkpoint kept elsewhere: finds a tail that was cut and an old copy put back.
         #[arg(long)]
         checkpoint: Option<PathBuf>,
+        /// Public key of the log (luodi audit key), or a file that holds it. Without it an export or
+        /// a proof is checked by the key it brings along, which shows no more than that it fits itself.
+        #[arg(long)]
+        log_key: Option<String>,
+        /// Leaves out the contents of attached files.
+        #[arg(long)]
+        no_files: bool,
     },
     /// Writes all events into a file that can be verified without the database.
     Export {
@@ -89,8 +94,19 @@ impl AuditWhat {
 /// What only reads, and so needs no lock and no server.
 pub(super) fn reading(cli: &Cli, what: &AuditWhat, now: Timestamp) -> Option<Said> {
     let said = match what {
-        AuditWhat::Verify { file, checkpoint } => {
-            verify(cli, file.as_deref(), checkpoint.as_deref(), now)
+        AuditWhat::Verify {
+            file,
+            checkpoint,
+            log_key,
+            no_files,
+        } => {
+            let asked = verify::Asked {
+                file: file.as_deref(),
+                checkpoint: checkpoint.as_deref(),
+                log_key: log_key.as_deref(),
+                files: !no_files,
+            };
+            verify::verify(cli, &asked, now)
         }
         AuditWhat::Key => open(cli, now).and_then(|reading| {
             let key = reading.read(|q| log_key(&**q)).map_err(Said::failed)?;
@@ -122,7 +138,7 @@ pub(super) fn reading(cli: &Cli, what: &AuditWhat, now: Timestamp) -> Option<Sai
     Some(said.unwrap_or_else(|said| said))
 }
 
-fn open(cli: &Cli, now: Timestamp) -> Result<Reading, Said> {
+pub(super) fn open(cli: &Cli, now: Timestamp) -> Result<Reading, Said> {
     Reading::open(&cli.data, &cli.options(now)).map_err(Said::failed)
 }
 
@@ -130,86 +146,6 @@ fn open(cli: &Cli, now: Timestamp) -> Result<Reading, Said> {
 pub(super) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Said {
     let path = path.display().to_string();
     move |error| Said::failed(format!("{path}：{error}"))
-}
-
-fn verify(
-    cli: &Cli,
-    file: Option<&Path>,
-    checkpoint: Option<&Path>,
-    now: Timestamp,
-) -> Result<Said, Said> {
-    let saved = checkpoint.map(read_note).transpose()?;
-    let Some(file) = file else {
-        let reading = open(cli, now)?;
-        let mut verified = reading
-            .verify_log(saved.as_ref(), now)
-            .map_err(Said::failed)?;
-        let altered = reading.read(|q| item::altered(&**q));
-        for (table, id) in altered.map_err(Said::failed)? {
-            verified.add(Finding {
-                event: None,
-                number: None,
-                table: table.to_owned(),
-                id: Some(id),
-                why: "这个版本的内容与它的散列不符：被改动。".to_owned(),
-            });
-        }
-        return Ok(told(cli, &verified));
-    };
-    let mut text = String::new();
-    let opened = File::open(file).map_err(failed(file))?;
-    // A proof is a few kilobytes; what is longer is an export or nothing of ours.
-    let short = opened
-        .take(1 << 20)
-        .read_to_string(&mut text)
-        .is_ok_and(|length| length < 1 << 20);
-    if short && let Some(proved) = check_proof(&text).map_err(Said::failed)? {
-        let code = u8::from(!proved.ok);
-        return Ok(Said::json(code, &proved));
-    }
-    let mut opened = BufReader::new(File::open(file).map_err(failed(file))?);
-    let verified = verify_export(&mut opened, saved.as_ref()).map_err(Said::failed)?;
-    Ok(told(cli, &verified))
-}
-
-fn read_note(path: &Path) -> Result<Note, Said> {
-    let text = std::fs::read_to_string(path).map_err(failed(path))?;
-    let wrong = |error| Said::failed(format!("{}：不是检查点（{error}）", path.display()));
-    Note::parse(witness::note_of(&text)).map_err(wrong)
-}
-
-fn told(cli: &Cli, verified: &Verified) -> Said {
-    let code = u8::from(!verified.ok);
-    if cli.json {
-        return Said::json(code, verified);
-    }
-    let mut text = format!(
-        "事件 {} 个，编号 {} 个，等待编号 {} 个；核对 {} 行\n树根 {}\n",
-        verified.events, verified.tree_size, verified.waiting, verified.rows, verified.root
-    );
-    if !verified.unsequenced.is_empty() {
-        text += "有事件等待编号超过 10 秒：没有服务在运行，或它无法写入。启动服务后会自动编号。\n";
-    }
-    for finding in &verified.findings {
-        let event = finding.event.map(|event| format!("事件 {event} "));
-        let row = finding.id.map(|id| format!(" {id}"));
-        text += &format!(
-            "{}{}{}：{}\n",
-            event.unwrap_or_default(),
-            finding.table,
-            row.unwrap_or_default(),
-            finding.why
-        );
-    }
-    if verified.findings_not_listed > 0 {
-        text += &format!("另有 {} 处没有列出。\n", verified.findings_not_listed);
-    }
-    text += if verified.ok {
-        "完好\n"
-    } else {
-        "发现改动\n"
-    };
-    Said::text(code, text)
 }
 
 /// What needs every event numbered first, and so a store that may write.

@@ -6,6 +6,7 @@ mod forward;
 mod keys;
 mod run;
 mod serve;
+mod verify;
 mod witness;
 
 use std::ffi::OsString;

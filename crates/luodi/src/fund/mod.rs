@@ -62,7 +62,7 @@ pub use queries::{
 pub use reply::{Answer, Reply, ReplyLine, read as read_reply};
 pub use settle::{Repeated, Settled, apply_reply};
 pub use state::{BatchState, EntryState, FileState, Outcome, PaymentState};
-pub use verify::{Finding, Verification, verify};
+pub use verify::{Finding, Verification, altered_balances, numbers, verify};
 pub use waiting::{batches_in, payments_waiting, unlisted};
 
 use crate::access::{Actor, ActorKind, Role, may_act};

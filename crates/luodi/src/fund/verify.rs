@@ -4,7 +4,7 @@
 //! is added up anew, and running balances, batches and payment files are compared with it. It lacks
 //! the audit log, which says who changed a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{AccountKind, EntryId, MAX_FINDINGS, Posting, Side, Verified};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use vocab::Fen;
 
 use super::journal::{account_kind, book};
 use crate::ids::{BatchId, BudgetLineId};
+use crate::number;
 use crate::params;
 use crate::store::{Query, StoreError};
 
@@ -78,6 +79,48 @@ pub fn verify(q: &dyn Query) -> Result<Verification, StoreError> {
     check.files(q)?;
     check.replies(q)?;
     Ok(check.conclude())
+}
+
+/// Sums of a budget line's account: debit and credit, in fen.
+type Sums = BTreeMap<(Uuid, String), (i64, i64)>;
+
+/// The budget lines with a running balance that is not the sum of the postings.
+///
+/// # Errors
+/// The store's own.
+pub fn altered_balances(q: &dyn Query) -> Result<Vec<(BudgetLineId, String)>, StoreError> {
+    let sums = |sql: &str| {
+        let rows = q.rows(sql, params![], |row| {
+            Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+        })?;
+        Ok::<_, StoreError>(rows.into_iter().collect::<Sums>())
+    };
+    let kept = sums("SELECT budget_line_id, account, debit_fen, credit_fen FROM ledger_balance")?;
+    let posted = sums(
+        "SELECT budget_line_id, account, CAST(SUM(debit_fen) AS BIGINT), \
+         CAST(SUM(credit_fen) AS BIGINT) FROM posting GROUP BY budget_line_id, account",
+    )?;
+    let all: BTreeSet<&(Uuid, String)> = kept.keys().chain(posted.keys()).collect();
+    let differing = all
+        .into_iter()
+        .filter(|key| kept.get(key) != posted.get(key));
+    Ok(differing
+        .map(|(line, account)| (BudgetLineId(*line), account.clone()))
+        .collect())
+}
+
+/// The last numbers of batches and payment files.
+///
+/// # Errors
+/// The store's own.
+pub fn numbers(q: &dyn Query) -> Result<number::Last, StoreError> {
+    let batches = number::borne(q, "SELECT number FROM batch", |text| {
+        number::dashed("batch", "PC", text)
+    })?;
+    let files = number::borne(q, "SELECT number FROM payment_file", |text| {
+        number::dashed("payment", "ZF", text)
+    })?;
+    Ok(batches.into_iter().chain(files).collect())
 }
 
 /// Net sums by account, in fen on the account's normal side.

@@ -42,7 +42,8 @@ pub fn publish(tx: &Tx, actor: &Actor, prepared: &Prepared) -> Result<Published>
         return Ok(Published { hash, new: false });
     }
     let policy_hash = publish_policy(tx, actor, prepared)?;
-    tx.execute(
+    tx.write_part(
+        "item_version",
         "INSERT INTO item_version (hash, code, name, body, policy_hash, published_at, published_by) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
@@ -70,7 +71,8 @@ fn publish_policy(tx: &Tx, actor: &Actor, prepared: &Prepared) -> Result<Option<
         "SELECT 1 FROM policy_version WHERE hash = ?1",
         &policy.hash,
     )? {
-        tx.execute(
+        tx.write_part(
+            "policy_version",
             "INSERT INTO policy_version (hash, name, title, body, published_at, published_by) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![

@@ -78,6 +78,8 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("keys.", "wrapped", "重新封装数据密钥", Count("个")),
     ("list.export", "list", "名单", Plain),
     ("list.export", "rows", "导出", Count("条")),
+    ("log.rebind", "rows", "重新绑定", Count("行")),
+    ("log.rebind", "schema", "结构版本", Plain),
     ("objection.answer", "state", "结论", Word(objection_state)),
     (
         "objection.submit",

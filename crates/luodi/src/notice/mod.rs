@@ -31,7 +31,7 @@ pub use answer::{Answered, Verdict, answer, open_file, save_note, take_up, unmas
 pub use desk_queries::{CaseObjection, Contact, objections_of_case, waiting};
 pub use ending::{Ended, end, work_end};
 pub use object::{NewObjection, Objector, object};
-pub use publish::{MIN_WORKING_DAYS, Publication, Published, earliest_end, publish};
+pub use publish::{MIN_WORKING_DAYS, Publication, Published, earliest_end, numbers, publish};
 pub use queries::count_all;
 
 use crate::web::Route;

@@ -221,6 +221,19 @@ fn next_number(tx: &Tx<'_>, batch: &BatchRow) -> Result<String> {
     }
 }
 
+/// The last number of each word and year.
+///
+/// # Errors
+/// A fault of the store.
+pub fn numbers(q: &dyn Query) -> Result<number::Last, StoreError> {
+    number::borne(q, "SELECT number FROM notice", |paper| {
+        let (word, rest) = paper.split_once("公示〔")?;
+        let (year, rest) = rest.split_once('〕')?;
+        let number = rest.strip_suffix('号')?.parse().ok()?;
+        Some((format!("notice {word} {year}"), number))
+    })
+}
+
 fn insert(
     tx: &Tx<'_>,
     actor: &Actor,

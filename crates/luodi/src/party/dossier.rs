@@ -66,7 +66,7 @@ pub const SOURCES: &[Source] = &[
         title: "消息",
         rows: "t.party_id = ?1",
         key: &["id"],
-        bound: false,
+        bound: true,
         columns: &[
             stays("id", "消息", Id),
             stays("party_id", "主体", Id),

@@ -46,7 +46,8 @@ pub fn notify(
     let phone = phone.ok_or_else(|| Refusal::not_found("没有这个主体，消息没有发出。"))?;
     let id = tx.new_id();
     let cut = |text: &str, longest: usize| text.chars().take(longest).collect::<String>();
-    tx.execute(
+    tx.write_part(
+        "message",
         "INSERT INTO message (id, party_id, case_id, title, body, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![

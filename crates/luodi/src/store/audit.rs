@@ -67,6 +67,18 @@ pub struct ActorRef {
     pub region: Option<RegionCode>,
 }
 
+impl ActorRef {
+    /// The program itself.
+    pub(super) fn system() -> Self {
+        Self {
+            kind: ActorKind::System,
+            id: None,
+            label: "system".to_owned(),
+            region: None,
+        }
+    }
+}
+
 /// What a command did, for the audit log.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -82,7 +94,7 @@ pub struct Event {
     /// columns `id` (16 bytes, primary key) and `last_event` (16 bytes, without an index).
     /// A row the command deleted cannot be named here; the subject and the detail can tell of it.
     /// Of a table without `last_event` all rows that belong to one owner are named together, by the
-    /// owner's id, which stands in the table's first column that ends in `_id`.
+    /// owner's id.
     pub rows: Vec<(&'static str, Uuid)>,
 }
 

@@ -23,6 +23,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::audit::{ActorRef, Event};
 use super::master::Master;
 use super::read::Query;
 use super::session::Session;
@@ -36,6 +37,9 @@ const XCHACHA: u8 = 1;
 /// The wrapping as `data_key.algorithm` names it, before the number of the master.
 const WRAPPING: &str = "xchacha20poly1305/hkdf-sha256/";
 const NONCE: usize = 24;
+
+/// The table of the data keys.
+pub(super) const TABLE: &str = "data_key";
 
 /// What `meta` calls the fingerprint and the number of the present master.
 pub(super) const FINGERPRINT: &str = "master_key";
@@ -127,6 +131,17 @@ pub(super) fn known(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError
     }
     let why = "the database remembers no master key: it was never opened to its end";
     Err(StoreError::Keys(why.to_owned()))
+}
+
+/// What the log says of a key that was made by itself.
+pub(super) fn made() -> Event {
+    Event {
+        actor: ActorRef::system(),
+        command: "keys.make",
+        subject: (TABLE, Uuid::nil()),
+        detail: serde_json::json!({}),
+        rows: Vec::new(),
+    }
 }
 
 /// What the database remembers of a master, to notice a foreign one.
@@ -336,7 +351,8 @@ impl Keys {
         };
         let number = present_number(tx)?;
         let wrapped = self.wrapped(number, &key, tx.random())?;
-        tx.execute(
+        tx.write_part(
+            TABLE,
             "INSERT INTO data_key (owner_id, algorithm, wrapped, created_at) VALUES (?1, ?2, ?3, ?4)",
             params![owner, wrapping(number), wrapped, tx.now()],
         )?;

@@ -113,6 +113,14 @@ pub(super) fn list(session: Session<'_>) -> Result<Vec<Applied>, StoreError> {
     Ok(found)
 }
 
+/// The number of the newest migration of a schema.
+///
+/// # Errors
+/// What the engine reports.
+pub(super) fn newest(session: Session<'_>) -> Result<i64, StoreError> {
+    Ok(list(session)?.last().map_or(0, |last| last.version))
+}
+
 /// Those of our migrations that were applied elsewhere.
 ///
 /// # Errors

@@ -83,8 +83,7 @@ pub use self::tx::{AfterCommit, Command, Tx, day_in_china};
 pub use self::value::{Document, FromValue, Value, ValueRef, mismatch};
 pub use crate::params;
 
-use self::audit::rebind::rebind;
-use self::audit::sequence;
+use self::audit::{rebind, sequence};
 use self::front::{Front, Message};
 use self::lock::FolderLock;
 use self::postgres::Server;
@@ -201,29 +200,31 @@ impl Store {
 
     /// Binds rows anew where a migration asked for it: interrupted, the next start goes on.
     fn finish_upgrade(&self, now: Timestamp) -> Result<(), StoreError> {
-        const ASKED: &str = "rebind";
-        let asked = self.read_blocking(|q| {
-            let asked = keys::remembered(&**q, ASKED)?;
-            asked
-                .map(|_| audit::bound::Shapes::of(q.session()))
-                .transpose()
+        let found = self.read_blocking(|q| {
+            if !rebind::is_asked(&**q)? {
+                return Ok(None);
+            }
+            let schema = migrate::newest(q.session())?;
+            let done = rebind::is_done(&**q, schema)?;
+            Ok::<_, StoreError>(Some((schema, done, audit::bound::Shapes::of(q.session())?)))
         })?;
-        let Some(shapes) = asked else {
+        let Some((schema, done, shapes)) = found else {
             return Ok(());
         };
-        for (table, shape) in shapes.all() {
-            let mut after = Some(Vec::new());
+        let command = || Command::new("log.rebind", now);
+        if done {
+            tracing::error!("meta asks to bind rows anew, which no migration did: it is not done");
+            return self.write_blocking(command(), rebind::forget);
+        }
+        for bound in shapes.all() {
+            let run = self.read_blocking(|q| rebind::Run::begin(&**q, bound))?;
+            let (mut after, run) = (Some(run.first()), Arc::new(run));
             while let Some(from) = after {
-                let shape = shape.clone();
-                after = self.write_blocking(Command::new("log.rebind", now), move |tx| {
-                    rebind(tx, (table, &shape), &from)
-                })?;
+                let run = Arc::clone(&run);
+                after = self.write_blocking(command(), move |tx| run.some(tx, &from))?;
             }
         }
-        self.write_blocking(Command::new("log.rebind", now), |tx| {
-            tx.execute("DELETE FROM meta WHERE name = ?1", params![ASKED])
-                .map(drop)
-        })
+        self.write_blocking(command(), move |tx| rebind::finish(tx, schema))
     }
 
     fn open_with(

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use trail::Note;
 
-use super::audit::bound::Shapes;
+use super::audit::bound::{Shapes, free_columns};
+use super::audit::rebind;
 use super::audit::verify::{Verified, verify};
 use super::keys::{self, Keys};
 use super::lock::Pin;
@@ -78,14 +79,30 @@ impl Reading {
     /// given.
     ///
     /// # Errors
-    /// [`StoreError::Migration`] where the tables are from before the log was a tree; what the engine
+    /// [`StoreError::Migration`] where the tables are older than this program; what the engine
     /// reports. What is wrong with the content is a finding.
     pub fn verify_log(&self, saved: Option<&Note>, now: Timestamp) -> Result<Verified, StoreError> {
-        if !self.migrations.iter().any(|it| it.name == "audit_log") {
-            let why = "这些数据是旧版本的。请先用 luodi serve 启动一次，升级后再核对";
-            return Err(StoreError::Migration(why.to_owned()));
-        }
-        self.read(|q| verify(&**q, &self.shapes, saved, now))
+        let newest = self.migrations.last().map_or(0, |last| last.version);
+        let known = self.migrations.iter().any(|it| it.name == "log_seals");
+        self.read(|q| {
+            if !known || (rebind::is_asked(&**q)? && !rebind::is_done(&**q, newest)?) {
+                let why =
+                    "这些数据是旧版本的，或升级没有完成。请先用 luodi serve 启动一次，升级后再核对";
+                return Err(StoreError::Migration(why.to_owned()));
+            }
+            verify(&**q, &self.shapes, saved, now)
+        })
+    }
+
+    /// The tables whose rows the log binds, and the columns of these that it does not.
+    pub fn bound(&self) -> (Vec<String>, Vec<(&'static str, &'static str)>) {
+        (self.shapes.names(), free_columns().collect())
+    }
+
+    /// The keys of the data folder.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// The migrations that made the schema.

@@ -57,7 +57,7 @@ impl Store {
                 switch(tx, &by, number, &print)
             })?;
         }
-        let wrapped = self.wrap_anew(now, number)?;
+        let wrapped = self.wrap_anew(now, number, by)?;
         let retired: Vec<u32> = (1..number)
             .filter(|old| master::present(&dir, *old))
             .collect();
@@ -80,14 +80,20 @@ impl Store {
 
     /// Wraps every data key under the present master; more passes where another program made some
     /// under an older one meanwhile.
-    fn wrap_anew(&self, now: Timestamp, number: u32) -> Result<u64, StoreError> {
+    fn wrap_anew(&self, now: Timestamp, number: u32, by: &ActorRef) -> Result<u64, StoreError> {
         let mut wrapped = 0;
         for _ in 0..PASSES {
             let mut after = Some(Uuid::nil());
             while let Some(from) = after {
-                let (count, last) = self
-                    .write_blocking(Command::new("keys.wrap", now), move |tx| {
-                        wrap_some(tx, number, from, AT_ONCE)
+                let by = by.clone();
+                let (count, last) =
+                    self.write_blocking(Command::new("keys.wrap", now), move |tx| {
+                        let wrapped = wrap_some(tx, number, from, AT_ONCE)?;
+                        if wrapped.0 > 0 {
+                            let detail = json!({ "master": number, "wrapped": wrapped.0 });
+                            note(tx, &by, "keys.wrap", detail);
+                        }
+                        Ok::<_, StoreError>(wrapped)
                     })?;
                 wrapped += count;
                 if count > 0 {
@@ -197,7 +203,8 @@ pub(super) fn wrap_some(
     for (owner, old, wrapped) in rows {
         let key = tx.keys().unwrap(owner, &old, &wrapped)?;
         let wrapped = tx.keys().wrapped(number, &key, tx.random())?;
-        tx.execute(
+        tx.write_part(
+            keys::TABLE,
             "UPDATE data_key SET algorithm = ?1, wrapped = ?2 WHERE owner_id = ?3",
             params![&algorithm, wrapped, owner],
         )?;

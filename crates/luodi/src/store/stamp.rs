@@ -11,6 +11,9 @@ use super::StoreError;
 use super::audit::bound::{Shape, digest};
 use super::read::Row;
 
+/// Any event of the command.
+const ANY: Uuid = Uuid::nil();
+
 /// A row as the command left it.
 struct Stamp {
     table: &'static str,
@@ -40,10 +43,7 @@ impl Stamps {
             )));
         }
         let id = row.get(shape.id)?;
-        // Written twice, a row is as the second statement left it.
-        self.stamps
-            .retain(|stamp| stamp.row != id || stamp.table != table);
-        self.stamps.push(Stamp {
+        self.keep(Stamp {
             table,
             row: id,
             event,
@@ -52,10 +52,34 @@ impl Stamps {
         Ok(id)
     }
 
+    /// Notes a row that is its own owner, whichever event of the command comes to name it.
+    pub(super) fn note_own(
+        &mut self,
+        (table, shape): (&'static str, &Shape),
+        row: &Row<'_>,
+    ) -> Result<Uuid, StoreError> {
+        let (id, digest) = shape.own(row)?;
+        self.keep(Stamp {
+            table,
+            row: id,
+            event: ANY,
+            digest,
+        });
+        Ok(id)
+    }
+
+    /// Written twice, a row is as the second statement left it.
+    fn keep(&mut self, new: Stamp) {
+        self.stamps
+            .retain(|stamp| stamp.row != new.row || stamp.table != new.table);
+        self.stamps.push(new);
+    }
+
     /// The digest of a row as `event` left it, where that is known.
     pub(super) fn digest_of(&self, table: &str, row: Uuid, event: Uuid) -> Option<String> {
-        let same =
-            |stamp: &&Stamp| stamp.row == row && stamp.event == event && stamp.table == table;
+        let same = |stamp: &&Stamp| {
+            stamp.row == row && [event, ANY].contains(&stamp.event) && stamp.table == table
+        };
         self.stamps
             .iter()
             .find(same)

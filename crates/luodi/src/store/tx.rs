@@ -183,6 +183,33 @@ impl<'a> Tx<'a> {
         Ok(written)
     }
 
+    /// Runs one INSERT or UPDATE of a table without `last_event` in which every row is bound by
+    /// itself, and gives the number of rows it wrote. The last event of the command names them, with
+    /// digests from here.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute); [`StoreError::Statement`] where the table is not bound so.
+    pub fn write_part(
+        &self,
+        table: &'static str,
+        sql: &str,
+        params: impl AsRef<[Value]>,
+    ) -> Result<u64, StoreError> {
+        let shape = self.lent.shapes.require(table)?;
+        let sql = [sql, &shape.returning].concat();
+        let mut written = 0;
+        self.wrote.set(true);
+        self.guarded(|session| {
+            session.query(&sql, params.as_ref(), &mut |row| {
+                let id = self.stamps.borrow_mut().note_own((table, shape), row)?;
+                self.part(table, id);
+                written += 1;
+                Ok(())
+            })
+        })?;
+        Ok(written)
+    }
+
     /// When the command was asked for, in whole milliseconds.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -379,13 +406,15 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// What the engine reports.
     pub fn destroy_key(&self, owner: Uuid) -> Result<(), StoreError> {
-        let changed = self.execute(
+        let changed = self.write_part(
+            "data_key",
             "UPDATE data_key SET wrapped = NULL, destroyed_at = ?1 WHERE owner_id = ?2",
             params![self.now(), owner],
         )?;
         self.ring.borrow_mut().remove(owner);
         if changed == 0 {
-            self.execute(
+            self.write_part(
+                "data_key",
                 "INSERT INTO data_key (owner_id, algorithm, created_at, destroyed_at) \
                  VALUES (?1, '', ?2, ?2)",
                 params![owner, self.now()],
@@ -396,8 +425,13 @@ impl<'a> Tx<'a> {
 
     /// Writes the events and refuses a poisoned transaction; called when the closure is content.
     pub(super) fn conclude(&self) -> Result<(), StoreError> {
-        let mut events = self.events.take();
         let parts = self.parts.take();
+        let keys_alone = parts.iter().all(|(table, _)| *table == keys::TABLE);
+        if keys_alone && !parts.is_empty() && self.events.borrow().is_empty() {
+            // A key may be made before there is anything to tell of its owner.
+            self.event(keys::made());
+        }
+        let mut events = self.events.take();
         match (events.last_mut(), parts.first()) {
             (Some(last), _) => last.event.rows.extend(parts),
             (None, Some((table, _))) => {

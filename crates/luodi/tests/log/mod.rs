@@ -92,8 +92,10 @@ async fn every_event_of_the_demonstration_is_told_in_words() {
             assert!(!shown.is_empty() && !holds_id(&shown), "{label}: {shown}");
         }
         let about = cell(row, "对象");
+        // The city is there once, and a key that was made by itself belongs to nothing yet.
+        let nameless = ["city.found", "keys.make"].iter();
         assert!(
-            about.contains(' ') || row.contains("city.found"),
+            about.contains(' ') || nameless.clone().any(|it| row.contains(it)),
             "without a name: {row}"
         );
         for (key, label, value) in facts(row) {
@@ -457,7 +459,7 @@ async fn the_log_can_be_kept_elsewhere() {
     let note = trail::Note::parse(&checkpoint.html).unwrap();
     let whole = audit.get("/log/events.jsonl").await;
     let mut file = std::io::Cursor::new(whole.html.as_bytes());
-    let found = verify_export(&mut file, Some(&note)).unwrap();
+    let found = verify_export(&mut file, Some(&note), None).unwrap();
     assert!(found.ok && found.events > 1_000, "{:?}", found.first_bad);
 
     let before = page.html.split("/proof\"").next().unwrap();

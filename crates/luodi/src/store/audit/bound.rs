@@ -1,7 +1,7 @@
 //! What binds rows to the event that last changed them.
 //!
 //! A table with `id` and `last_event` is bound row by row. Of the tables in [`TOGETHER`] all rows of
-//! one owner are bound together, the owner being the table's first column that ends in `_id`.
+//! one owner are bound together; where every row is its own owner, that is each by itself.
 
 use std::collections::HashMap;
 
@@ -12,26 +12,147 @@ use super::record::pair;
 use crate::store::read::Row;
 use crate::store::session::Session;
 use crate::store::tx::Tx;
+use crate::store::value::Value;
 use crate::store::{StoreError, params};
 
+/// A table without `last_event` that is bound all the same.
+#[derive(Debug)]
+pub(in crate::store) struct Together {
+    table: &'static str,
+    owner: Owner,
+    /// Columns that change without an event, and are not bound.
+    free: &'static [&'static str],
+}
+
+/// The column by which an event names rows that are bound together.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Owner {
+    column: &'static str,
+    kind: Kind,
+}
+
+/// How that column becomes 16 bytes, and whether it is the key of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// An id that several rows may share.
+    Shared,
+    /// An id, each row's own.
+    Id,
+    /// A hash as text, each row's own: the first 16 bytes of it.
+    Hash,
+    /// A number, each row's own.
+    Number,
+}
+
+const fn of(table: &'static str, column: &'static str, kind: Kind) -> Together {
+    Together {
+        table,
+        owner: Owner { column, kind },
+        free: &[],
+    }
+}
+
 /// Tables without `last_event` that are bound all the same.
-pub(in crate::store) const TOGETHER: &[&str] = &[
-    "account_role",
-    "case_claim",
-    "case_duty",
-    "case_value",
-    "posting",
-    "recovery_code",
+const TOGETHER: &[Together] = &[
+    of("account_role", "account_id", Kind::Shared),
+    of("case_claim", "case_id", Kind::Shared),
+    of("case_duty", "case_id", Kind::Shared),
+    of("case_measure", "case_id", Kind::Shared),
+    of("case_value", "case_id", Kind::Shared),
+    of("city", "id", Kind::Number),
+    of("data_key", "owner_id", Kind::Id),
+    of("item_version", "hash", Kind::Hash),
+    Together {
+        // Whether its reader has seen it.
+        free: &["read_at"],
+        ..of("message", "id", Kind::Id)
+    },
+    of("policy_version", "hash", Kind::Hash),
+    of("posting", "entry_id", Kind::Shared),
+    of("recovery_code", "factor_id", Kind::Shared),
     #[cfg(test)]
-    "bank_holder",
+    of("bank_holder", "account_id", Kind::Shared),
 ];
+
+/// What of a table is not bound although the table is, for the list of what is left out.
+pub(in crate::store) fn free_columns() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let free = |it: &'static Together| it.free.iter().map(move |column| (it.table, *column));
+    TOGETHER.iter().flat_map(free)
+}
+
+/// Whether the rows of a table are bound together.
+pub(super) fn is_together(table: &str) -> bool {
+    TOGETHER.iter().any(|it| it.table == table)
+}
+
+/// Digits in the text of 16 bytes.
+const DIGITS: usize = 32;
+/// What stands before the digits of a hash.
+const ALGORITHM: &str = "sha256:";
+
+impl Owner {
+    /// Its column.
+    pub(super) fn column(self) -> &'static str {
+        self.column
+    }
+
+    /// A value that comes before every owner.
+    pub(super) fn first(self) -> Value {
+        match self.kind {
+            Kind::Shared | Kind::Id => Value::Blob(Vec::new()),
+            Kind::Hash => Value::Text(String::new()),
+            Kind::Number => Value::Int(i64::MIN),
+        }
+    }
+
+    /// The owner in a column of a row: its value, and the id by which events name it. What cannot
+    /// be is the id of nothing.
+    pub(super) fn read(self, row: &Row<'_>, index: usize) -> Result<(Value, Uuid), StoreError> {
+        Ok(match self.kind {
+            Kind::Shared | Kind::Id => {
+                let bytes: Vec<u8> = row.get(index)?;
+                let id = Uuid::from_slice(&bytes).unwrap_or_default();
+                (Value::Blob(bytes), id)
+            }
+            Kind::Hash => {
+                let hash: String = row.get(index)?;
+                let digits = hash.strip_prefix(ALGORITHM).and_then(|it| it.get(..DIGITS));
+                let id = digits.and_then(|it| Uuid::try_parse(it).ok());
+                (Value::Text(hash), id.unwrap_or_default())
+            }
+            Kind::Number => {
+                let number: i64 = row.get(index)?;
+                (Value::Int(number), Uuid::from_u128(number as u128))
+            }
+        })
+    }
+
+    /// The condition that a row's owner is parameter 1.
+    fn is(self) -> String {
+        let column = self.column;
+        match self.kind {
+            Kind::Hash => format!("substr({column}, {}, {DIGITS}) = ?1", ALGORITHM.len() + 1),
+            _ => format!("{column} = ?1"),
+        }
+    }
+
+    /// The value of that parameter for an id.
+    fn value(self, id: Uuid) -> Value {
+        match self.kind {
+            Kind::Shared | Kind::Id => id.into(),
+            Kind::Hash => id.simple().to_string().into(),
+            Kind::Number => Value::Int(id.as_u128() as i64),
+        }
+    }
+}
 
 /// How a table is bound.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Shape {
     /// Stamps a row and answers with it, or asks for the rows of an owner.
     statement: String,
-    /// What a statement that stamps a row itself ends with: the columns, then `last_event`.
+    /// What a statement that writes a row and gives its digest ends with: the columns, then
+    /// `last_event`, or the owner where every row is its own.
     pub(in crate::store) returning: String,
     /// Columns in name order, without `last_event`.
     pub(in crate::store) columns: Vec<String>,
@@ -39,8 +160,8 @@ pub(in crate::store) struct Shape {
     pub(in crate::store) id: usize,
     /// Expression of the region of the row whose id is parameter 8.
     region: String,
-    /// The column of the owner, where rows are bound together.
-    pub(super) owner: Option<String>,
+    /// What names the rows, where they are bound together.
+    pub(super) owner: Option<Owner>,
 }
 
 /// All tables that events may name, read once after the migrations.
@@ -91,8 +212,15 @@ impl Shapes {
     pub(super) fn together(&self) -> Vec<(&'static str, &Shape)> {
         let there = TOGETHER
             .iter()
-            .filter_map(|table| Some((*table, self.get(table)?)));
+            .filter_map(|it| Some((it.table, self.get(it.table)?)));
         there.collect()
+    }
+
+    /// The names of all bound tables.
+    pub(in crate::store) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.0.keys().cloned().collect();
+        names.sort();
+        names
     }
 
     /// Every bound table. Only an upgrade asks, once: the names stay for the rest of the process.
@@ -124,8 +252,8 @@ impl Shapes {
             return Ok(digest);
         }
         let shape = self.require(table)?;
-        if shape.owner.is_some() {
-            let rows = tx.rows(&shape.statement, params![id], |row| shape.bytes(row))?;
+        if let Some(owner) = shape.owner {
+            let rows = tx.rows(&shape.statement, [owner.value(id)], |row| shape.bytes(row))?;
             return Ok(together(rows));
         }
         let stamped = tx.row(&shape.statement, params![event, id], |row| {
@@ -141,6 +269,16 @@ impl Shapes {
 }
 
 impl Shape {
+    /// The id and the digest of a row that is its own owner, from what its statement gave back.
+    pub(in crate::store) fn own(&self, row: &Row<'_>) -> Result<(Uuid, String), StoreError> {
+        let owner = self.owner.filter(|owner| owner.kind != Kind::Shared);
+        let owner = owner.ok_or_else(|| {
+            StoreError::Statement("the rows of an owner are read together".to_owned())
+        })?;
+        let (_, id) = owner.read(row, self.columns.len())?;
+        Ok((id, together(vec![self.bytes(row)?])))
+    }
+
     /// The bytes that a row's digest covers, from a row that begins with the shape's columns.
     pub(in crate::store) fn bytes(&self, row: &Row<'_>) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::with_capacity(4_096);
@@ -167,17 +305,16 @@ fn shape(table: &str, columns: &[String], all: &Columns) -> Option<Shape> {
             owner: None,
         });
     }
-    if !TOGETHER.contains(&table) {
-        return None;
-    }
-    let owner = columns.iter().find(|column| column.ends_with("_id"))?;
+    let it = TOGETHER.iter().find(|it| it.table == table)?;
+    sorted.retain(|column| !it.free.contains(&column.as_str()));
+    let (list, owner) = (sorted.join(", "), it.owner);
     Some(Shape {
-        statement: format!("SELECT {list} FROM {table} WHERE {owner} = ?1"),
-        returning: String::new(),
+        statement: format!("SELECT {list} FROM {table} WHERE {}", owner.is()),
+        returning: format!(" RETURNING {list}, {}", owner.column),
         columns: sorted,
         id: 0,
         region: "NULL".to_owned(),
-        owner: Some(owner.clone()),
+        owner: Some(owner),
     })
 }
 

@@ -123,16 +123,21 @@ fn line(out: &mut dyn Write, value: &impl Serialize) -> Result<(), StoreError> {
 #[error("{0}")]
 pub struct NoExport(pub String);
 
-/// Verifies an export, against a checkpoint kept elsewhere where one is given.
+/// Verifies an export, against the log's key and a checkpoint kept elsewhere where they are given.
+/// Without the key it can only be said that the file fits itself.
 ///
 /// # Errors
 /// [`NoExport`] where the file cannot be read, or its first line is not that of an export.
-pub fn verify_export(file: &mut dyn BufRead, saved: Option<&Note>) -> Result<Verified, NoExport> {
+pub fn verify_export(
+    file: &mut dyn BufRead,
+    saved: Option<&Note>,
+    given: Option<&Verifier>,
+) -> Result<Verified, NoExport> {
     let first = next(file)?.ok_or_else(|| NoExport("文件是空的。".to_owned()))?;
     let head: Head = serde_json::from_str(&first)
         .map_err(|error| NoExport(format!("第 1 行不是日志导出文件的开头：{error}")))?;
     let mut check = Check::new(saved);
-    let key = check.head(&head, &first);
+    let key = check.head(&head, &first, given);
     let mut foot = None;
     let mut count = 1;
     while let Some(text) = next(file)? {
@@ -148,7 +153,7 @@ pub fn verify_export(file: &mut dyn BufRead, saved: Option<&Note>) -> Result<Ver
         (Some(foot), Some(key)) => check.foot(&foot, &key, head.size),
         (Some(_), None) => {}
     }
-    Ok(check.told())
+    Ok(check.told(given.is_some()))
 }
 
 /// The next line without its end; a last line that lacks it is no line of ours.
@@ -173,6 +178,8 @@ struct Check<'a> {
     frontier: Frontier,
     /// The size of the saved checkpoint, and the root there.
     mark: Option<(u64, Hash)>,
+    /// Its own checkpoint fits.
+    signed: bool,
     findings: Vec<Finding>,
     more: u64,
 }
@@ -183,6 +190,7 @@ impl<'a> Check<'a> {
             saved,
             frontier: Frontier::default(),
             mark: None,
+            signed: false,
             findings: Vec::new(),
             more: 0,
         };
@@ -204,11 +212,16 @@ impl<'a> Check<'a> {
         });
     }
 
-    fn head(&mut self, head: &Head, text: &str) -> Option<Verifier> {
+    fn head(&mut self, head: &Head, text: &str, given: Option<&Verifier>) -> Option<Verifier> {
         if head.format != FORMAT || !same(head, text) {
             self.wrong(None, "第 1 行被改动。".to_owned());
         }
         match Verifier::parse(&head.key) {
+            Ok(key) if given.is_some_and(|given| given.to_string() != key.to_string()) => {
+                let why = "文件里的公钥不是给出的公钥：这不是那个日志的导出，或公钥被换过。";
+                self.wrong(None, why.to_owned());
+                given.cloned()
+            }
             Ok(key) => Some(key),
             Err(error) => {
                 self.wrong(None, format!("第 1 行的公钥被改动：{error}"));
@@ -279,6 +292,8 @@ impl<'a> Check<'a> {
                     self.wrong(None, why);
                 } else if checkpoint.root != self.frontier.root() {
                     self.wrong(None, "树根与检查点不符：有事件被改动。".to_owned());
+                } else {
+                    self.signed = true;
                 }
             }
         }
@@ -306,7 +321,7 @@ impl<'a> Check<'a> {
         self.wrong(None, why);
     }
 
-    fn told(self) -> Verified {
+    fn told(self, key_given: bool) -> Verified {
         let size = self.frontier.size();
         Verified {
             ok: self.findings.is_empty(),
@@ -314,6 +329,11 @@ impl<'a> Check<'a> {
             tree_size: size,
             root: base64(&self.frontier.root()),
             rows: 0,
+            tables: 0,
+            rebound: 0,
+            checkpoints: u64::from(self.signed),
+            saved_checkpoint: self.saved.is_some(),
+            key_given: Some(key_given),
             waiting: 0,
             unsequenced: Vec::new(),
             first_bad: self.findings.first().cloned(),

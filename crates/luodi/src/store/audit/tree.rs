@@ -111,11 +111,33 @@ pub(super) fn sign(tx: &Tx<'_>, head: &Head, root: Hash) -> Result<(), StoreErro
         "DELETE FROM audit_checkpoint WHERE signed_at >= ?1 AND size < ?2",
         params![now - now.rem_euclid(HOUR_MS), number(head.size)?],
     )?;
+    let sql = "SELECT size FROM audit_checkpoint ORDER BY size DESC LIMIT 1";
+    let before = tx.row_opt(sql, params![], |row| row.get::<i64>(0))?;
+    let mut kept = Kept {
+        size: head.size,
+        signed_at: tx.now(),
+        note,
+        seal: None,
+    };
+    kept.seal = Some(kept.sealed(tx.keys(), before.map_or(0, count)).to_vec());
     tx.execute(
-        "INSERT INTO audit_checkpoint (size, signed_at, note) VALUES (?1, ?2, ?3)",
-        params![number(head.size)?, now, note],
+        "INSERT INTO audit_checkpoint (size, signed_at, note, seal) VALUES (?1, ?2, ?3, ?4)",
+        params![number(head.size)?, now, kept.note, kept.seal],
     )
     .map(drop)
+}
+
+/// Seals the checkpoints of the time before they had a seal.
+pub(super) fn seal_all(tx: &Tx<'_>) -> Result<(), StoreError> {
+    let mut before = 0;
+    for kept in checkpoints(tx)? {
+        tx.execute(
+            "UPDATE audit_checkpoint SET seal = ?2 WHERE size = ?1",
+            params![number(kept.size)?, kept.sealed(tx.keys(), before)],
+        )?;
+        before = kept.size;
+    }
+    Ok(())
 }
 
 /// A checkpoint as kept.
@@ -124,9 +146,22 @@ pub(super) struct Kept {
     pub(super) size: u64,
     pub(super) signed_at: Timestamp,
     pub(super) note: String,
+    /// Shows that a program with the keys kept it, when, and after which other one.
+    pub(super) seal: Option<Vec<u8>>,
 }
 
 impl Kept {
+    /// The seal of a checkpoint that is kept next after one of `before` events.
+    pub(super) fn sealed(&self, keys: &Keys, before: u64) -> Hash {
+        let mut bytes = b"luodi checkpoint 1".to_vec();
+        for number in [before, self.size] {
+            bytes.extend(number.to_be_bytes());
+        }
+        bytes.extend(self.signed_at.as_millisecond().to_be_bytes());
+        bytes.extend(self.note.as_bytes());
+        keys.log_mac(&trail::leaf(&bytes))
+    }
+
     /// Opens the note, which must be the log's and of the size it is kept under.
     pub(super) fn open(&self, log: &Verifier) -> Result<Checkpoint, NoteError> {
         let checkpoint = Checkpoint::open(&Note::parse(&self.note)?, log)?;
@@ -149,12 +184,13 @@ pub(super) fn latest(q: &dyn Query) -> Result<Option<Kept>, StoreError> {
 }
 
 fn kept(q: &dyn Query, which: &str) -> Result<Vec<Kept>, StoreError> {
-    let sql = format!("SELECT size, signed_at, note FROM audit_checkpoint {which}");
+    let sql = format!("SELECT size, signed_at, note, seal FROM audit_checkpoint {which}");
     q.rows(&sql, params![], |row| {
         Ok(Kept {
             size: count(row.get(0)?),
             signed_at: row.get(1)?,
             note: row.get(2)?,
+            seal: row.get(3)?,
         })
     })
 }

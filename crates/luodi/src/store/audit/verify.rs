@@ -4,6 +4,7 @@
 //! compares the rows with that. What is said here rests on nothing but the signature of a
 //! checkpoint: tiles, numbers and seals only help to name the event that does not fit.
 
+mod beside;
 mod rows;
 mod walk;
 
@@ -12,8 +13,10 @@ use serde::Serialize;
 use trail::{Checkpoint, Hash, Note};
 use uuid::Uuid;
 
+pub(super) use self::walk::Named;
 use self::walk::Walked;
 use super::bound::Shapes;
+use super::rebind;
 use super::record::{append, columns_of};
 use super::tree::{self, Head, base64};
 use crate::store::read::Query;
@@ -52,6 +55,16 @@ pub struct Verified {
     pub root: String,
     /// Rows compared with the event that last wrote them.
     pub rows: u64,
+    /// Tables whose rows were compared.
+    pub tables: u64,
+    /// Rows that upgrades bound anew: what they were before is not compared.
+    pub rebound: u64,
+    /// Kept checkpoints whose signature and root fit.
+    pub checkpoints: u64,
+    /// Whether a checkpoint kept elsewhere was compared.
+    pub saved_checkpoint: bool,
+    /// Of an export: whether the log's key was given, and not only read from the file itself.
+    pub key_given: Option<bool>,
     /// Events that wait for their number.
     pub waiting: u64,
     /// Of these, the first that wait longer than ten seconds: no server is numbering them.
@@ -136,15 +149,21 @@ pub(in crate::store) fn verify(
     if let Some((table, why)) = judged.why {
         findings.log(table, why);
     }
+    beside::check(q, walked.size, walked.names_any(), &mut findings)?;
     let waiting = waiting(q, &mut walked, now, &mut findings)?;
     unaccounted(q, &walked, waiting.0, &mut findings)?;
-    let rows = rows::check(q, shapes, &mut walked, &mut findings)?;
+    let (tables, rows) = rows::check(q, shapes, &mut walked, &mut findings)?;
     Ok(Verified {
         ok: findings.told.is_empty(),
         events: walked.size + waiting.0,
         tree_size: walked.size,
         root: base64(&walked.root),
         rows,
+        tables,
+        rebound: rebind::rebound(q)?,
+        checkpoints: judged.checkpoints,
+        saved_checkpoint: saved.is_some(),
+        key_given: None,
         waiting: waiting.0,
         unsequenced: waiting.1,
         first_bad: findings.told.first().cloned(),
@@ -177,8 +196,18 @@ fn known(
         findings.log("audit_head", "日志的名称被改动。");
         return Ok(known);
     };
+    let mut before = 0;
     for kept in kept {
+        let seal = kept.sealed(q.keys(), before);
+        before = kept.size;
         match kept.open(&log) {
+            Ok(_) if kept.seal.as_deref() != Some(&seal) => findings.log(
+                "audit_checkpoint",
+                format!(
+                    "大小为 {} 的检查点的签发时间被改动，或它前面的检查点被删除或加入。",
+                    kept.size
+                ),
+            ),
             Ok(checkpoint) => known.push(Known {
                 checkpoint,
                 saved: false,
@@ -209,18 +238,21 @@ fn known(
 struct Judged {
     /// They all fit.
     sound: bool,
+    /// How many of the log's own fit.
+    checkpoints: u64,
     /// What is wrong with the tree as a whole, and where.
     why: Option<(&'static str, String)>,
 }
 
 /// Compares the tree made anew with the signed roots.
 fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
-    let mut good = 0;
+    let (mut good, mut checkpoints) = (0, 0);
     for Known { checkpoint, saved } in known {
         let size = checkpoint.size;
         let root = walked.roots.get(&size);
         if root == Some(&checkpoint.root) {
             good = size;
+            checkpoints += u64::from(!saved);
             continue;
         }
         let whose = if *saved {
@@ -239,6 +271,7 @@ fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
         };
         return Judged {
             sound: false,
+            checkpoints,
             why: Some(("audit_checkpoint", why)),
         };
     }
@@ -251,6 +284,7 @@ fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
     );
     Judged {
         sound: true,
+        checkpoints,
         why: (!fits).then_some(("audit_leaf", why)),
     }
 }

@@ -14,6 +14,7 @@ fn played() -> Bank {
     for name in ["丙", "乙", "甲"] {
         bank.write_blocking(command("open"), move |tx| {
             let account = open_account(tx, name, 500)?;
+            tx.ensure_key(account)?;
             let sql = "INSERT INTO bank_holder (account_id, holder) VALUES (?1, ?2)";
             tx.execute(sql, params![account, "一"])?;
             tx.execute(sql, params![account, "二"])?;
@@ -86,7 +87,7 @@ fn an_honest_log_is_found_honest() {
     let found = verified(&bank);
     assert!(found.ok, "{found:?}");
     assert_eq!((found.events, found.tree_size, found.waiting), (5, 4, 1));
-    assert_eq!(found.rows, 3 + 6);
+    assert_eq!((found.rows, found.tables), (3 + 6 + 3, 3));
     let before = checkpoint(&bank);
     assert_eq!(number(&bank), 1);
     assert_eq!(number(&bank), 0);
@@ -153,16 +154,63 @@ fn an_upgrade_binds_anew_what_it_changed() {
     let upgrade = "UPDATE bank_account SET share = 1.5; \
                    INSERT INTO meta (name, value) VALUES ('rebind', '1')";
     tamper(&bank, upgrade);
-    assert!(!verified(&bank).ok);
+    let reading = Reading::open(
+        bank.dir(),
+        &Options {
+            database: bank.database.url(),
+            ..options()
+        },
+    );
+    let found = reading.unwrap().verify_log(None, now());
+    assert!(matches!(found, Err(StoreError::Migration(_))), "half done");
     bank.finish_upgrade(now()).unwrap();
     let found = verified(&bank);
     assert!(found.ok, "{:?}", found.findings);
-    assert_eq!(found.events, 5 + 1);
+    // One names the rows, one says that it is done.
+    assert_eq!((found.events, found.rebound), (5 + 2, 3));
     bank.finish_upgrade(now()).unwrap();
-    assert_eq!(verified(&bank).events, 5 + 1, "once");
+    assert_eq!(verified(&bank).events, 5 + 2, "once");
     tamper(&bank, "UPDATE bank_account SET share = 2.5");
     bank.finish_upgrade(now()).unwrap();
     assert!(!verified(&bank).ok, "only an upgrade binds anew");
+}
+
+/// Of an upgrade that was done, the wish for it is nothing but a forger's.
+#[test]
+fn whoever_asks_to_bind_anew_once_more_is_told() {
+    let bank = played();
+    let asked = "INSERT INTO meta (name, value) VALUES ('rebind', '1')";
+    tamper(&bank, asked);
+    bank.finish_upgrade(now()).unwrap();
+    assert!(verified(&bank).ok);
+    tamper(&bank, asked);
+    tamper(
+        &bank,
+        "UPDATE bank_account SET amount_fen = 9 WHERE name = '甲'",
+    );
+    let tables = |found: &Verified| -> Vec<String> {
+        found.findings.iter().map(|it| it.table.clone()).collect()
+    };
+    assert_eq!(tables(&verified(&bank)), ["meta", "bank_account"]);
+    bank.finish_upgrade(now()).unwrap();
+    assert_eq!(tables(&verified(&bank)), ["bank_account"]);
+}
+
+/// A checkpoint from the middle that was taken away is missed by the one after it.
+#[test]
+fn a_checkpoint_that_was_taken_away_is_missed() {
+    let bank = played();
+    for hours in [2, 4] {
+        grant(&bank, "丙", 500 + hours);
+        let later = now() + jiff::SignedDuration::from_hours(hours);
+        bank.sequence_blocking(later).unwrap();
+    }
+    let found = verified(&bank);
+    assert_eq!((found.ok, found.checkpoints), (true, 3));
+    let middle = "DELETE FROM audit_checkpoint WHERE size = 6";
+    tamper(&bank, middle);
+    let first = verified(&bank).first_bad.unwrap();
+    assert_eq!(first.table, "audit_checkpoint");
 }
 
 /// What each attempt changes, and where it is to be found.
@@ -271,6 +319,51 @@ const ATTEMPTS: &[(&str, &str)] = &[
         "audit_checkpoint",
     ),
     ("DELETE FROM audit_head", "audit_head"),
+    // Rows too many beside the tree.
+    (
+        "INSERT INTO audit_tile (level, place, hashes) SELECT 0, 1, hashes FROM audit_tile WHERE level = 0",
+        "audit_tile",
+    ),
+    (
+        "INSERT INTO audit_tile (level, place, hashes) SELECT -1, 0, hashes FROM audit_tile WHERE level = 0",
+        "audit_tile",
+    ),
+    (
+        "INSERT INTO audit_leaf (number, event_id, mac) \
+         SELECT -1, event_id, mac FROM audit_pending",
+        "audit_leaf",
+    ),
+    (
+        "INSERT INTO audit_pending (event_id, leaf, mac) SELECT event_id, leaf, mac FROM audit_pending",
+        "audit_event",
+    ),
+    (
+        "INSERT INTO audit_pending (event_id, leaf, mac) SELECT event_id, mac, mac FROM audit_leaf WHERE number = 1",
+        "audit_event",
+    ),
+    // When a checkpoint was signed, and that there was one before it.
+    (
+        "UPDATE audit_checkpoint SET signed_at = signed_at - 1",
+        "audit_checkpoint",
+    ),
+    (
+        "UPDATE audit_checkpoint SET seal = NULL",
+        "audit_checkpoint",
+    ),
+    (
+        "INSERT INTO audit_checkpoint (size, signed_at, note, seal) \
+         SELECT 2, signed_at - 9999999, note, seal FROM audit_checkpoint",
+        "audit_checkpoint",
+    ),
+    // Keys.
+    ("UPDATE data_key SET wrapped = NULL", "data_key"),
+    ("UPDATE data_key SET created_at = 1", "data_key"),
+    ("DELETE FROM data_key", "data_key"),
+    (
+        "INSERT INTO data_key (owner_id, algorithm, created_at) \
+         SELECT event_id, '', 1 FROM audit_leaf WHERE number = 1",
+        "data_key",
+    ),
 ];
 
 #[test]
@@ -403,7 +496,7 @@ fn exported(bank: &Bank) -> String {
 }
 
 fn sound(export: &[u8], saved: Option<&Note>) -> bool {
-    verify_export(&mut std::io::Cursor::new(export), saved).is_ok_and(|found| found.ok)
+    verify_export(&mut std::io::Cursor::new(export), saved, None).is_ok_and(|found| found.ok)
 }
 
 /// Each byte of an export loses one bit, and every time it shows.
@@ -450,6 +543,7 @@ fn lines_of_an_export_cannot_be_cut_added_or_moved() {
     assert!(sound(export.as_bytes(), Some(&early)));
     let first = verify_export(
         &mut std::io::Cursor::new(export.replacen("\"open\"", "\"shut\"", 1)),
+        None,
         None,
     );
     let first = first.unwrap().first_bad.unwrap();

@@ -62,7 +62,7 @@ pub(super) fn options() -> Options {
 pub(super) fn migrations() -> Vec<Migration> {
     let mut all = migrate::embedded().unwrap();
     all.retain(|migration| {
-        ["store", "event_region", "audit_log"].contains(&migration.name.as_str())
+        ["store", "event_region", "audit_log", "log_seals"].contains(&migration.name.as_str())
     });
     all.push(Migration {
         version: 9_000,

@@ -11,22 +11,24 @@ use crate::store::{StoreError, params};
 /// Rows read at once.
 const AT_ONCE: u32 = 2_000;
 
-/// Compares all rows of all bound tables; says how many.
+/// Compares all rows of all bound tables; says how many tables and rows.
 pub(super) fn check(
     q: &dyn Query,
     shapes: &Shapes,
     walked: &mut Walked,
     findings: &mut Findings,
-) -> Result<u64, StoreError> {
-    let mut count = 0;
+) -> Result<(u64, u64), StoreError> {
+    let (mut tables, mut rows) = (0, 0);
     for (table, shape) in shapes.one_by_one() {
-        count += one_by_one(q, (table, shape), walked, findings)?;
+        tables += 1;
+        rows += one_by_one(q, (table, shape), walked, findings)?;
     }
     for (table, shape) in shapes.together() {
-        count += by_owner(q, (table, shape), walked, findings)?;
+        tables += 1;
+        rows += by_owner(q, (table, shape), walked, findings)?;
     }
     gone(q, walked, findings)?;
-    Ok(count)
+    Ok((tables, rows))
 }
 
 fn one_by_one(
@@ -84,16 +86,16 @@ fn by_owner(
     walked: &mut Walked,
     findings: &mut Findings,
 ) -> Result<u64, StoreError> {
-    let owner = shape.owner.as_deref().unwrap_or("id");
-    let columns = shape.columns.join(", ");
-    let sql = format!(
-        "SELECT {columns}, {owner} FROM {table} WHERE {owner} > ?1 ORDER BY {owner} LIMIT ?2"
-    );
+    let Some(owner) = shape.owner else {
+        return Ok(0);
+    };
+    let (columns, by) = (shape.columns.join(", "), owner.column());
+    let sql = format!("SELECT {columns}, {by} FROM {table} WHERE {by} > ?1 ORDER BY {by} LIMIT ?2");
     let width = shape.columns.len();
-    let (mut count, mut after, mut limit) = (0, Vec::new(), AT_ONCE);
+    let (mut count, mut after, mut limit) = (0, owner.first(), AT_ONCE);
     loop {
-        let mut page = q.rows(&sql, params![&after, limit], |row| {
-            Ok((row.get::<Vec<u8>>(width)?, shape.bytes(row)?))
+        let mut page = q.rows(&sql, params![after.clone(), limit], |row| {
+            Ok((owner.read(row, width)?, shape.bytes(row)?))
         })?;
         let full = page.len() == limit as usize;
         if full {
@@ -107,10 +109,10 @@ fn by_owner(
         }
         for group in page.chunk_by(|a, b| a.0 == b.0) {
             count += group.len() as u64;
-            let Some((id, _)) = group.first() else {
+            let Some(((value, row), _)) = group.first() else {
                 continue;
             };
-            let row = id_or_nil(id);
+            let row = *row;
             let digest = together(group.iter().map(|(_, bytes)| bytes.clone()).collect());
             let (key, check) = (walked.key(table, row), walked.check(None, &digest));
             match walked.last.get_mut(&key) {
@@ -123,7 +125,7 @@ fn by_owner(
                 }
                 None => findings.add(unknown(table, row, None)),
             }
-            after.clone_from(id);
+            after.clone_from(value);
         }
         if !full {
             return Ok(count);

@@ -12,7 +12,7 @@ use trail::{Appender, Frontier, Hash, TILE, Tile, TileId};
 use uuid::Uuid;
 
 use super::{Findings, id_or_nil};
-use crate::store::audit::bound::TOGETHER;
+use crate::store::audit::bound::is_together;
 use crate::store::audit::record::{append, columns_of};
 use crate::store::audit::tree::{count, latest, number};
 use crate::store::keys::Keys;
@@ -28,9 +28,9 @@ const REMEMBERED: usize = 1_000;
 
 /// An event's list of rows, as far as needed.
 #[derive(Deserialize)]
-pub(super) struct Named<'a> {
-    pub(super) table: &'a str,
-    pub(super) id: Uuid,
+pub(in crate::store::audit) struct Named<'a> {
+    pub(in crate::store::audit) table: &'a str,
+    pub(in crate::store::audit) id: Uuid,
     pub(super) digest: Option<&'a str>,
 }
 
@@ -92,7 +92,7 @@ impl Walked {
         let named: Vec<Named<'_>> = serde_json::from_str(rows).unwrap_or_default();
         for Named { table, id, digest } in named {
             let Some(digest) = digest else { continue };
-            let together = TOGETHER.contains(&table);
+            let together = is_together(table);
             let key = self.key(table, id);
             let check = self.check((!together).then_some(event), digest);
             let last = Last {
@@ -149,7 +149,7 @@ impl Walked {
 
     fn tell_tiles(&self, q: &dyn Query, findings: &mut Findings) -> Result<(), StoreError> {
         let mut kept: BTreeMap<TileId, Vec<u8>> = BTreeMap::new();
-        let sql = "SELECT level, place, hashes FROM audit_tile WHERE level > 0";
+        let sql = "SELECT level, place, hashes FROM audit_tile WHERE level <> 0";
         q.each(sql, &[], &mut |row| {
             let level = u32::try_from(row.get::<i64>(0)?).unwrap_or(u32::MAX);
             let index = count(row.get(1)?);
