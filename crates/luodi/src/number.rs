@@ -61,14 +61,14 @@ pub fn dashed(kind: &str, prefix: &str, text: &str) -> Option<(String, i64)> {
     Some((format!("{kind} {region} {year}"), number.parse().ok()?))
 }
 
-/// The series whose last number is not the last that papers bear, with both.
+/// A series, its last number as kept, and the last that papers bear.
+pub type Differing = (String, Option<i64>, Option<i64>);
+
+/// The series whose last number is not the last that papers bear.
 ///
 /// # Errors
 /// A fault of the store.
-pub fn altered(
-    q: &dyn Query,
-    borne: &Last,
-) -> Result<Vec<(String, Option<i64>, Option<i64>)>, StoreError> {
+pub fn altered(q: &dyn Query, borne: &Last) -> Result<Vec<Differing>, StoreError> {
     let sql = "SELECT series, last_number FROM number_series";
     let kept: Last = q
         .rows(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?

@@ -137,7 +137,7 @@ fn inside(
 /// Says on a terminal how far the files are.
 fn tell(cli: &Cli, folders: u16, done: &attachment::Verified) {
     let mut out = std::io::stderr();
-    if cli.json || !out.is_terminal() || folders % TELL_EVERY != 0 {
+    if cli.json || !out.is_terminal() || !folders.is_multiple_of(TELL_EVERY) {
         return;
     }
     let (percent, files, mb) = (u32::from(folders) * 100 / 256, done.files, done.bytes >> 20);

@@ -357,11 +357,7 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         sources(&folder, &mut found);
         // Of the store itself only the making and change of keys and what an upgrade does are in the log.
-        for of_store in [
-            "store/rotate.rs",
-            "store/keys.rs",
-            "store/audit/rebind.rs",
-        ] {
+        for of_store in ["store/rotate.rs", "store/keys.rs", "store/audit/rebind.rs"] {
             let text = std::fs::read_to_string(folder.join(of_store)).unwrap();
             found.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
         }
