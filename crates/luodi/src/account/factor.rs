@@ -134,6 +134,7 @@ pub(super) fn prove(tx: &Tx<'_>, factor: &Factor, typed: &str) -> Result<()> {
             params![step, factor.id],
         )?
     } else {
+        tx.part("recovery_code", factor.id);
         tx.execute(
             "UPDATE recovery_code SET used_at = ?1 \
              WHERE factor_id = ?2 AND code_hash = ?3 AND used_at IS NULL AND ended_at IS NULL",
@@ -243,6 +244,7 @@ pub(super) fn confirm_factor(
 }
 
 fn keep_recovery(tx: &Tx<'_>, factor: Uuid, codes: &[String]) -> Result<()> {
+    tx.part("recovery_code", factor);
     tx.execute(
         "UPDATE recovery_code SET ended_at = ?1 \
          WHERE factor_id = ?2 AND used_at IS NULL AND ended_at IS NULL",

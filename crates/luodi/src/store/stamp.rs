@@ -86,20 +86,21 @@ impl Stamps {
             .map(|stamp| stamp.digest.clone())
     }
 
-    /// Forgets what a statement may change, and says whether it may change anything.
-    pub(super) fn before(&mut self, sql: &str) -> bool {
-        match changed_table(sql) {
-            Changed::Nothing => return false,
+    /// Forgets what a statement may change, and says what that is.
+    pub(super) fn before<'a>(&mut self, sql: &'a str) -> Changed<'a> {
+        let changed = changed_table(sql);
+        match changed {
+            Changed::Nothing => {}
             Changed::Table(name) => self.stamps.retain(|stamp| stamp.table != name),
             Changed::Anything => self.stamps.clear(),
         }
-        true
+        changed
     }
 }
 
 /// What a statement may change.
-#[derive(Debug, PartialEq, Eq)]
-enum Changed<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed<'a> {
     Nothing,
     Table(&'a str),
     Anything,

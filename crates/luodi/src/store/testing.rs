@@ -242,6 +242,9 @@ impl Drop for TemporaryStore {
     }
 }
 
+/// The name of a command by which a test changes rows behind the log's back.
+pub const FORCE: &str = "test.force";
+
 /// An event of no command, for a test that changes rows without one.
 #[must_use]
 pub fn event() -> Event {

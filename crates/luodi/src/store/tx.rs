@@ -14,14 +14,15 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use uuid::{Builder, Uuid};
 
-use super::audit::bound::Shapes;
+use super::audit::bound::{Shapes, bound_whole};
 use super::audit::{self, Event, Pending};
 use super::idempotency::IdempotencyKey;
 use super::jobs::{self, ClaimedJob, Failed, Job, Outgoing, Queue};
 use super::keys::{self, DataKey, KeyRing, Keys};
 use super::read::{Query, Row};
 use super::session::Session;
-use super::stamp::Stamps;
+use super::stamp::{Changed, Stamps};
+use super::testing::FORCE;
 use super::value::Value;
 use super::{StoreError, params};
 
@@ -106,6 +107,8 @@ pub struct Tx<'a> {
     events: RefCell<Vec<Pending>>,
     /// Rows bound together by their owner that were changed.
     parts: RefCell<Vec<(&'static str, Uuid)>>,
+    /// Tables bound together that a statement changed: an event has to name each.
+    unnamed: RefCell<Vec<&'static str>>,
     first_event: Cell<Option<Uuid>>,
     stamps: RefCell<Stamps>,
     callbacks: RefCell<Vec<AfterCommit>>,
@@ -138,6 +141,7 @@ impl<'a> Tx<'a> {
             ring: RefCell::default(),
             events: RefCell::default(),
             parts: RefCell::default(),
+            unnamed: RefCell::default(),
             first_event: Cell::default(),
             stamps: RefCell::default(),
             callbacks: RefCell::default(),
@@ -150,8 +154,12 @@ impl<'a> Tx<'a> {
     /// [`StoreError::Conflict`] for a taken unique key, and what else the engine reports. Any
     /// error poisons the transaction.
     pub fn execute(&self, sql: &str, params: impl AsRef<[Value]>) -> Result<u64, StoreError> {
-        self.before(sql);
-        self.guarded(|session| session.execute(sql, params.as_ref()))
+        let may_change = self.before(sql);
+        let changed = self.guarded(|session| session.execute(sql, params.as_ref()))?;
+        if changed > 0 {
+            self.must_name(sql, may_change);
+        }
+        Ok(changed)
     }
 
     /// Runs one INSERT or UPDATE of a bound table that sets `last_event` to the id of an event the
@@ -270,7 +278,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Notes that rows were changed which belong to `owner` in a table without `last_event`: the last
-    /// event of the command binds them all together.
+    /// event of the command binds them all together. A command that forgets to is refused.
     pub fn part(&self, table: &'static str, owner: Uuid) {
         self.parts.borrow_mut().push((table, owner));
     }
@@ -423,6 +431,11 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
+    /// The column of the owner of a table whose rows are bound together; none for any other.
+    pub fn owner_column(&self, table: &str) -> Option<&str> {
+        self.lent.shapes.get(table)?.owner()
+    }
+
     /// Writes the events and refuses a poisoned transaction; called when the closure is content.
     pub(super) fn conclude(&self) -> Result<(), StoreError> {
         let parts = self.parts.take();
@@ -439,6 +452,14 @@ impl<'a> Tx<'a> {
                 return Err(StoreError::Statement(why));
             }
             (None, None) => {}
+        }
+        let named = |table: &str| {
+            let mut rows = events.iter().flat_map(|pending| &pending.event.rows);
+            rows.any(|(known, _)| *known == table)
+        };
+        if let Some(table) = self.unnamed.take().into_iter().find(|table| !named(table)) {
+            let why = format!("{table} was changed and no event names whose rows: Tx::part");
+            return Err(StoreError::Statement(why));
         }
         audit::write(self, self.lent.shapes, &events)?;
         match &*self.poison.borrow() {
@@ -458,9 +479,28 @@ impl<'a> Tx<'a> {
     }
 
     /// Notes that a statement is about to change what it may change.
-    fn before(&self, sql: &str) {
-        if self.stamps.borrow_mut().before(sql) {
+    fn before<'s>(&self, sql: &'s str) -> Changed<'s> {
+        let changed = self.stamps.borrow_mut().before(sql);
+        if changed != Changed::Nothing {
             self.wrote.set(true);
+        }
+        changed
+    }
+
+    /// Notes the tables bound together that a statement has changed.
+    fn must_name(&self, sql: &str, changed: Changed<'_>) {
+        if self.command.name == FORCE {
+            return;
+        }
+        for table in bound_whole() {
+            let is_changed = match changed {
+                Changed::Nothing => false,
+                Changed::Table(name) => name == table,
+                Changed::Anything => sql.contains(table),
+            };
+            if is_changed {
+                self.unnamed.borrow_mut().push(table);
+            }
         }
     }
 
@@ -492,8 +532,10 @@ impl Query for Tx<'_> {
         params: &[Value],
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.before(sql);
-        self.guarded(|session| session.query(sql, params, visit))
+        let may_change = self.before(sql);
+        self.guarded(|session| session.query(sql, params, visit))?;
+        self.must_name(sql, may_change);
+        Ok(())
     }
 
     fn keys(&self) -> &Keys {

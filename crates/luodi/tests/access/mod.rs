@@ -3,6 +3,7 @@
 
 mod crawl;
 mod erasure;
+mod factor;
 mod foreign;
 mod personal;
 mod rows;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use luodi::access::Actor;
 use luodi::account::{self, totp::Secret};
 use luodi::params;
+use luodi::store::testing::FORCE;
 use luodi::store::{Command, StoreError, Value};
 use uuid::Uuid;
 
@@ -126,7 +127,7 @@ impl TestCity {
     /// Changes a row behind the commands' back: what no page may do, a test may.
     pub async fn force(&self, sql: &'static str, values: Vec<Value>) {
         self.ground.forced.store(true, Ordering::Relaxed);
-        let command = Command::new("test.force", self.clock.now());
+        let command = Command::new(FORCE, self.clock.now());
         let forced = self
             .app
             .store

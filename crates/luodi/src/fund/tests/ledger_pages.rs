@@ -5,7 +5,8 @@ use ledger::{AccountKind, Movement};
 
 use super::*;
 use crate::params;
-use crate::store::testing::event;
+use crate::store::StoreError;
+use crate::store::testing::{FORCE, event};
 
 fn movement(line: BudgetLineId, word: &str, amount: Fen) -> Movement {
     let line = crate::fund::journal::book(line);
@@ -164,8 +165,11 @@ fn damaged(sql: &'static str) -> Vec<&'static str> {
         post(tx, &actor, line, step, ("budget_line", line.0), "试记")
     })
     .unwrap();
-    city.write(move |tx| Ok(tx.execute(sql, params![])?))
-        .unwrap();
+    let force = Command::new(FORCE, city.clock.now());
+    let forced = city
+        .store
+        .write_blocking(force, move |tx| tx.execute(sql, params![]));
+    forced.map_err(|error: StoreError| error).unwrap();
     findings(&city)
 }
 

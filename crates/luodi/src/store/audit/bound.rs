@@ -80,6 +80,12 @@ pub(in crate::store) fn free_columns() -> impl Iterator<Item = (&'static str, &'
     TOGETHER.iter().flat_map(free)
 }
 
+/// The tables of which every change is bound, though no row of theirs names an event.
+pub(in crate::store) fn bound_whole() -> impl Iterator<Item = &'static str> {
+    let whole = TOGETHER.iter().filter(|it| it.free.is_empty());
+    whole.map(|it| it.table)
+}
+
 /// Whether the rows of a table are bound together.
 pub(super) fn is_together(table: &str) -> bool {
     TOGETHER.iter().any(|it| it.table == table)
@@ -277,6 +283,11 @@ impl Shape {
         })?;
         let (_, id) = owner.read(row, self.columns.len())?;
         Ok((id, together(vec![self.bytes(row)?])))
+    }
+
+    /// The column of the owner, where rows are bound together.
+    pub(in crate::store) fn owner(&self) -> Option<&'static str> {
+        self.owner.map(|owner| owner.column)
     }
 
     /// The bytes that a row's digest covers, from a row that begins with the shape's columns.

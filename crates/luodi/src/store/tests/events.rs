@@ -100,6 +100,54 @@ fn equal_rows_have_equal_digests_and_other_rows_others() {
 }
 
 #[test]
+fn rows_bound_together_cannot_be_changed_unnamed() {
+    let bank = Bank::new();
+    let account = Uuid::from_u128(1);
+    let change = |sql: &'static str, named: bool| {
+        bank.write_blocking(command("hold"), move |tx| {
+            tx.execute(sql, params![account])?;
+            if named {
+                tx.part("bank_holder", account);
+            }
+            tx.event(Event {
+                rows: Vec::new(),
+                ..event_of("hold", account)
+            });
+            Ok::<_, StoreError>(())
+        })
+    };
+    let insert = "INSERT INTO bank_holder (account_id, holder) VALUES (?1, '一')";
+    let update = "UPDATE bank_holder SET note = 'x' WHERE account_id = ?1 RETURNING holder";
+    let upsert = "INSERT INTO bank_holder (account_id, holder) VALUES (?1, '一') \
+                  ON CONFLICT (account_id, holder) DO UPDATE SET note = 'y'";
+    let with = "WITH one AS (SELECT 1) UPDATE bank_holder SET note = 'z' WHERE account_id = ?1";
+    let unnamed = |sql| {
+        let refused = change(sql, false);
+        assert!(matches!(refused, Err(StoreError::Statement(_))), "{sql}");
+    };
+    unnamed(insert);
+    change(insert, true).unwrap();
+    for sql in [
+        upsert,
+        with,
+        "DELETE FROM bank_holder WHERE account_id = ?1",
+    ] {
+        unnamed(sql);
+    }
+    let returning = bank.write_blocking(command("hold"), move |tx| {
+        tx.event(event_of("hold", account));
+        tx.rows(update, params![account], |r| r.get::<String>(0))
+    });
+    assert!(matches!(returning, Err(StoreError::Statement(_))));
+    // A statement that changed nothing needs no name.
+    change(
+        "DELETE FROM bank_holder WHERE holder = '二' AND account_id = ?1",
+        false,
+    )
+    .unwrap();
+}
+
+#[test]
 fn a_table_that_binds_nothing_cannot_be_named() {
     let bank = Bank::new();
     let named = bank.write_blocking(command("open"), |tx| {
