@@ -337,7 +337,9 @@ pub fn reset_at_window(
     let sql = "UPDATE account SET version = version + 1 WHERE id = ?1";
     tx.execute(sql, params![id])?;
     close_all(tx, id, None)?;
-    let detail = json!({ "reason": said.reason.trim(), "seen": said.seen.trim() });
+    // Typed beside an identity card: its number is kept to its end.
+    let masked = |text: &str| vocab::mask_numbers(text.trim());
+    let detail = json!({ "reason": masked(&said.reason), "seen": masked(&said.seen) });
     event(tx, actor, "account.reset_at_window", id, detail);
     Ok(login)
 }

@@ -508,7 +508,7 @@ fn a_refused_bank_account_says_why_and_the_party_is_told() {
         city.write(move |tx| bank_account::refuse(tx, &finance(), account, 1, reason))
     };
     assert_eq!(rule(refuse(" ")), "reason reason");
-    refuse("联行号与开户行不符").unwrap();
+    refuse("联行号与开户行不符，应为 6222021234567890123").unwrap();
     let filter = BankAccountFilter {
         state: Some(BankAccountState::Refused),
         text: "小明".into(),
@@ -518,7 +518,7 @@ fn a_refused_bank_account_says_why_and_the_party_is_told() {
         .unwrap();
     assert_eq!(
         rows.first().and_then(|row| row.reason.as_deref()),
-        Some("联行号与开户行不符")
+        Some("联行号与开户行不符，应为 ****0123")
     );
     let messages = city.read(|q| recent_messages(q, &applicant, 5)).unwrap();
     assert!(

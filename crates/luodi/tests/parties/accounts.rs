@@ -41,7 +41,7 @@ async fn the_window_gives_a_party_a_new_password() {
         assert_eq!(refused.status, status, "{}", refused.text());
     }
     assert_eq!(city.state().await, before);
-    let good = fields(&account, "经办人身份证原件、授权书");
+    let good = fields(&account, "经办人身份证原件330302199001011234、授权书");
     let good: Vec<(&str, &str)> = good.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let done = window.post_from(&page, &path, &good).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.text());
@@ -59,6 +59,7 @@ async fn the_window_gives_a_party_a_new_password() {
         .texts("SELECT detail FROM audit_event WHERE command = 'account.reset_at_window'")
         .await;
     assert!(detail[0].contains("授权书") && detail[0].contains("忘记密码"));
+    assert!(!detail[0].contains("19900101"), "{}", detail[0]);
 
     // The text message that was asked for has left, to the party's own telephone.
     luodi::work::drain(&city.app).await.unwrap();

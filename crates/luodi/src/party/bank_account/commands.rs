@@ -283,20 +283,21 @@ pub fn refuse(
         let message = "请写明退回原因（4 至 200 个字），申请人会看到。";
         return Err(Refusal::field("reason", "reason", message).into());
     }
+    let reason = mask_numbers(reason);
     decide(
         tx,
         actor,
         id,
         version,
         BankAccountState::Refused,
-        Some(reason),
+        Some(&reason),
     )?;
     event(
         tx,
         actor,
         "bank_account.refuse",
         id,
-        json!({ "reason": vocab::mask_numbers(reason) }),
+        json!({ "reason": &reason }),
     );
     let body = format!("您登记的收款账户没有核准：{reason}。请核对后重新登记。");
     party::notify(tx, pending.party.id, None, "收款账户未核准", &body)
