@@ -87,6 +87,11 @@ pub enum Template {
     OneTimePassword,
     /// The password of an account was changed: `login`.
     PasswordChanged,
+    /// The second factor of an account was bound, replaced or taken away, or roles that rested for it
+    /// may be used again: `login`.
+    FactorChanged,
+    /// A contact of an account was proved or given up: `login`.
+    ContactChanged,
 }
 
 impl Template {
@@ -102,7 +107,13 @@ impl Template {
                 "登录名 {login}，一次性密码 {password}，72 小时内有效，首次登录须改密。"
             }
             Self::PasswordChanged => {
-                "账号 {login} 的密码刚刚重设，所有登录已退出。不是您本人操作时请立即联系窗口或系统管理员。"
+                "账号 {login} 的密码刚刚更改，其他登录已退出。不是您本人操作时请立即联系窗口或系统管理员。"
+            }
+            Self::FactorChanged => {
+                "账号 {login} 的动态验证码刚刚有变动（绑定、解除或恢复角色）。不是您本人操作时请立即联系窗口或系统管理员。"
+            }
+            Self::ContactChanged => {
+                "账号 {login} 的联系方式刚刚有变动。不是您本人操作时请立即更改密码，并联系窗口或系统管理员。"
             }
         }
     }

@@ -94,6 +94,12 @@ impl Roles {
         roles.iter().any(|role| self.has(*role))
     }
 
+    /// These roles but some.
+    #[must_use]
+    pub fn without(self, roles: &[Role]) -> Self {
+        self.iter().filter(|role| !roles.contains(role)).collect()
+    }
+
     /// The roles held, in the order of [`Role::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL

@@ -7,6 +7,7 @@ use serde_json::json;
 use vocab::RegionCode;
 
 use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
+use crate::gateway::Template;
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
 use crate::refusal::{Refusal, Refusals, Result};
@@ -14,7 +15,7 @@ use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
 use super::session::{Secrets, close_all, rotate, token_hash};
-use super::{ADMINISTRATORS, AccountState, check_roles, password};
+use super::{ADMINISTRATORS, AccountState, check_roles, contact, password, rest};
 
 /// A one-time password is good for so long.
 const ONE_TIME: SignedDuration = SignedDuration::from_hours(72);
@@ -239,7 +240,8 @@ pub fn set_state(
     Ok(())
 }
 
-/// Gives an account a one-time password, good for 72 hours, and ends its sessions.
+/// Gives an account a one-time password, good for 72 hours, and ends its sessions. Where no second
+/// factor stands beside it, the roles that need one rest (`rest`).
 ///
 /// # Errors
 /// Refuses another than the system administrator of the region, one's own account, an
@@ -263,7 +265,9 @@ pub fn reset_password(
     }
     advance(tx, id, version)?;
     put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
+    rest::lay_to_rest(tx, actor, id)?;
     close_all(tx, id, None)?;
+    contact::tell(tx, id, Template::PasswordChanged)?;
     event(tx, actor, "account.reset_password", id, json!({}));
     Ok(())
 }
@@ -337,6 +341,7 @@ pub fn reset_at_window(
     let sql = "UPDATE account SET version = version + 1 WHERE id = ?1";
     tx.execute(sql, params![id])?;
     close_all(tx, id, None)?;
+    contact::tell(tx, id, Template::PasswordChanged)?;
     // Typed beside an identity card: its number is kept to its end.
     let masked = |text: &str| vocab::mask_numbers(text.trim());
     let detail = json!({ "reason": masked(&said.reason), "seen": masked(&said.seen) });
@@ -418,8 +423,9 @@ pub(super) fn change_password(
     put_password(tx, id, new_hash, None)?;
     close_all(tx, id, session.map(|(token, _)| token_hash(token)))?;
     if let Some((token, secrets)) = session {
-        rotate(tx, token, secrets)?;
+        rotate(tx, id, token, secrets)?;
     }
+    contact::tell(tx, id, Template::PasswordChanged)?;
     event(tx, actor, "account.change_password", id, json!({}));
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::params;
 use crate::refusal::{Refusal, Result};
 use crate::store::{Event, Query, Tx};
 
+use super::owner::{self, Proof};
 use super::sent_code::{self, Purpose};
 
 /// The longest mail address (RFC 5321, 4.5.3.1.3, without the brackets).
@@ -117,16 +118,16 @@ pub(super) fn parse(channel: Channel, typed: &str) -> Result<String, Refusal> {
 /// wait end.
 ///
 /// # Errors
-/// Refuses where too many codes were sent.
+/// Refuses where too many codes were sent, and whoever does not show that he is the owner.
 pub(super) fn add_contact(
     tx: &Tx<'_>,
     actor: &Actor,
-    channel: Channel,
-    value: &str,
+    (channel, value): (Channel, &str),
     code: &str,
+    proof: &Proof,
 ) -> Result<()> {
     let account = actor.account_id();
-    let mut rows = Vec::new();
+    let mut rows: Vec<_> = owner::prove(tx, account, proof)?.into_iter().collect();
     for other in contacts(tx, account)? {
         if other.channel == channel && !other.verified {
             end(tx, other.id)?;
@@ -151,19 +152,19 @@ pub(super) fn add_contact(
         ],
     )?;
     rows.push(("contact", contact.id));
-    sent_code::send(tx, account, &contact, Purpose::Contact, code)?;
+    sent_code::send(tx, account, &contact, Purpose::Contact, (code, None))?;
     event(tx, actor, "account.add_contact", channel, rows);
     Ok(())
 }
 
 /// Takes a contact as proved where the code is right; says whether it was. The one before of its
-/// kind ends.
+/// kind ends, and is told.
 ///
 /// # Errors
 /// The store's own.
 pub(super) fn verify_contact(tx: &Tx<'_>, actor: &Actor, code: &str) -> Result<bool> {
     let account = actor.account_id();
-    let right = sent_code::check(tx, account, Purpose::Contact, code)?;
+    let right = sent_code::check(tx, account, Purpose::Contact, (code, None))?;
     let known = contacts(tx, account)?;
     let Some(contact) = known
         .iter()
@@ -172,6 +173,8 @@ pub(super) fn verify_contact(tx: &Tx<'_>, actor: &Actor, code: &str) -> Result<b
         return Ok(false);
     };
     sent_code::end(tx, account, Purpose::Contact)?;
+    // Whom this takes the place of learns of it, and every other proved one.
+    tell(tx, account, Template::ContactChanged)?;
     let mut rows = vec![("contact", contact.id)];
     for other in &known {
         if other.channel == contact.channel && other.verified {
@@ -187,18 +190,23 @@ pub(super) fn verify_contact(tx: &Tx<'_>, actor: &Actor, code: &str) -> Result<b
     Ok(true)
 }
 
-/// Ends a contact.
+/// Ends a contact, and tells it.
 ///
 /// # Errors
-/// Refuses where it has ended already or is another's.
-pub(super) fn end_contact(tx: &Tx<'_>, actor: &Actor, id: Uuid) -> Result<()> {
+/// Refuses where it has ended already or is another's, and whoever does not show that he is the
+/// owner.
+pub(super) fn end_contact(tx: &Tx<'_>, actor: &Actor, id: Uuid, proof: &Proof) -> Result<()> {
+    let proved = owner::prove(tx, actor.account_id(), proof)?;
     let known = contacts(tx, actor.account_id())?;
     let contact = known
         .iter()
         .find(|one| one.id == id)
         .ok_or_else(|| Refusal::not_found("没有这个联系方式，或者已经停用。请刷新页面查看。"))?;
+    if contact.verified {
+        tell(tx, actor.account_id(), Template::ContactChanged)?;
+    }
     end(tx, id)?;
-    let rows = vec![("contact", id)];
+    let rows = proved.into_iter().chain([("contact", id)]).collect();
     event(tx, actor, "account.end_contact", contact.channel, rows);
     Ok(())
 }
@@ -209,18 +217,23 @@ fn end(tx: &Tx<'_>, id: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Tells the owner that the password was set anew; nobody is told where no contact is proved.
-pub(super) fn tell_changed(tx: &Tx<'_>, account: AccountId, login: &str) -> Result<()> {
-    for contact in contacts(tx, account)?
-        .into_iter()
-        .filter(|one| one.verified)
-    {
+/// Tells the owner at every proved contact what happened to the account; nobody is told where none is
+/// proved.
+pub(super) fn tell(tx: &Tx<'_>, account: AccountId, what: Template) -> Result<()> {
+    let proved = contacts(tx, account)?.into_iter();
+    let proved: Vec<Contact> = proved.filter(|one| one.verified).collect();
+    if proved.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT login FROM account WHERE id = ?1";
+    let login: String = tx.row(sql, params![account], |r| r.get(0))?;
+    for contact in proved {
         let letter = Letter {
             owner: account.0,
             channel: contact.channel,
             to: contact.sealed,
-            template: Template::PasswordChanged,
-            values: vec![("login", login.to_owned())],
+            template: what,
+            values: vec![("login", login.clone())],
             good_until: None,
         };
         gateway::send(tx, &letter)?;

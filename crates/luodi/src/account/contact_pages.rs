@@ -1,15 +1,18 @@
-//! The telephone and mail of one's own account: adding one, proving it by a code, giving it up.
+//! The telephone and mail of one's own account: adding one, proving it by a code, giving it up. Adding
+//! and giving up ask for password or code once more: a borrowed session must not become the borrower's.
 //!
 //! It lacks the rules (`contact`).
 
+use std::collections::HashMap;
+
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query as UrlQuery, State};
 use axum::http::StatusCode;
 use uuid::Uuid;
 
 use crate::access::Rule;
 use crate::gateway::Channel;
-use crate::refusal::Refusal;
+use crate::refusal::{Error, Refusal};
 use crate::store::Command;
 use crate::web::filters;
 use crate::web::form::{Choice, Errors};
@@ -17,7 +20,7 @@ use crate::web::{Answer, App, Crumb, Page, Posted, Route, Visit, WebError, get, 
 
 use super::contact::{self, Shown};
 use super::desk::crumb;
-use super::sent_code;
+use super::{factor, owner, sent_code};
 
 /// Where contacts are kept.
 const PATH: &str = "/account/contacts";
@@ -36,13 +39,22 @@ struct ContactsPage {
     crumbs: Vec<Crumb>,
     errors: Errors,
     contacts: Vec<Shown>,
+    /// The one that is about to be given up.
+    ending: Option<Shown>,
+    /// The owner shows himself by a code, else by his password.
+    has_factor: bool,
     waiting: bool,
     channels: Vec<Choice>,
     typed: String,
 }
 
-async fn show(State(app): State<App>, visit: Visit) -> Answer {
-    let typed = Posted::from_fields(Vec::new());
+async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    UrlQuery(mut query): UrlQuery<HashMap<String, String>>,
+) -> Answer {
+    let ending = query.remove("end").unwrap_or_default();
+    let typed = Posted::from_fields(vec![("contact".to_owned(), ending)]);
     page(&app, &visit, StatusCode::OK, &typed, Errors::default()).await
 }
 
@@ -54,7 +66,14 @@ async fn page(
     errors: Errors,
 ) -> Answer {
     let account = visit.actor()?.account_id();
-    let contacts = app.store.read(move |q| contact::shown(q, account)).await?;
+    let read = app
+        .store
+        .read(move |q| Ok::<_, Error>((contact::shown(q, account)?, factor::is_set(q, account)?)));
+    let (contacts, has_factor) = read.await?;
+    let ending = typed.get("contact");
+    let ending = contacts
+        .iter()
+        .find(|one| one.id.simple().to_string() == ending);
     let channels = Channel::ALL
         .iter()
         .map(|channel| Choice::new(channel.code(), channel.zh(), typed.get("channel")));
@@ -62,6 +81,8 @@ async fn page(
         page: Page::new(app, visit, "联系方式"),
         crumbs: vec![crumb("/account", "我的账号")],
         errors,
+        ending: ending.cloned(),
+        has_factor,
         waiting: contacts.iter().any(|contact| !contact.verified),
         contacts,
         channels: channels.collect(),
@@ -92,13 +113,12 @@ async fn add(app: &App, visit: &Visit, posted: &Posted) -> Result<&'static str, 
     let channel = Channel::from_code(posted.get("channel"))
         .ok_or_else(|| Refusal::field("channel", "required", "请选择手机短信或电子邮件。"))?;
     let value = contact::parse(channel, posted.get("value"))?;
-    let code = sent_code::fresh();
+    let (proof, code) = (owner::read(app, visit, posted).await?, sent_code::fresh());
     let command = Command::new("account.add_contact", visit.now).once(posted.key());
-    app.store
-        .write_once(command, move |tx| {
-            contact::add_contact(tx, &actor, channel, &value, &code)
-        })
-        .await?;
+    let added = app.store.write_once(command, move |tx| {
+        contact::add_contact(tx, &actor, (channel, &value), &code, &proof)
+    });
+    owner::counted(app, visit, added).await?;
     Ok("验证码已发出，10 分钟内有效。请在下面输入。")
 }
 
@@ -117,9 +137,11 @@ async fn verify(app: &App, visit: &Visit, posted: &Posted) -> Result<&'static st
 
 async fn end(app: &App, visit: &Visit, posted: &Posted) -> Result<&'static str, WebError> {
     let (actor, id) = (visit.actor()?.clone(), posted.id::<Uuid>("contact")?);
+    let proof = owner::read(app, visit, posted).await?;
     let command = Command::new("account.end_contact", visit.now).once(posted.key());
-    app.store
-        .write_once(command, move |tx| contact::end_contact(tx, &actor, id))
-        .await?;
+    let ended = app.store.write_once(command, move |tx| {
+        contact::end_contact(tx, &actor, id, &proof)
+    });
+    owner::counted(app, visit, ended).await?;
     Ok("联系方式已停用。")
 }

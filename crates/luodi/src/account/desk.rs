@@ -19,7 +19,7 @@ use crate::web::form::{Choice, Errors, refused};
 use crate::web::{Answer, App, Crumb, Page, Pager, Posted, Route, Visit, WebError, get, post};
 
 use super::queries::{self, AccountFilter, AccountRow, Department};
-use super::{AccountState, NewAccount, commands, factor, password};
+use super::{AccountState, NewAccount, commands, factor, password, rest};
 
 const ADMINISTRATORS: Rule = Rule::Staff(&[Role::SystemAdmin, Role::SecurityAdmin]);
 const SYSTEM: Rule = Rule::Staff(&[Role::SystemAdmin]);
@@ -370,6 +370,7 @@ async fn change(
         "lock" => set_state(&app, &visit, id, &posted, AccountState::Locked).await,
         "unlock" => set_state(&app, &visit, id, &posted, AccountState::Active).await,
         "grant_roles" => grant(&app, &visit, id, &posted, roles).await,
+        "confirm_roles" => rest::confirm(&app, &visit, id, &posted).await,
         "reset_factor" => reset_factor(&app, &visit, id, &posted).await,
         "reset_password" => return reset(&app, &visit, id, &posted).await,
         _ => Err(Refusal::invalid("action", "没有这个操作，请刷新页面后再试。").into()),
@@ -434,7 +435,9 @@ async fn reset_factor(
             factor::reset_factor(tx, &actor, id, version)
         })
         .await?;
-    Ok("动态验证码已解除，它的登录都已退出。需要动态验证码的角色下次登录时重新绑定。")
+    Ok(
+        "动态验证码已解除，它的登录都已退出。需要动态验证码的角色暂停使用：本人重新绑定后，由安全管理员核实恢复。",
+    )
 }
 
 async fn reset(app: &App, visit: &Visit, id: AccountId, posted: &Posted) -> Answer {

@@ -11,7 +11,6 @@ use crate::refusal::Result;
 use crate::store::Tx;
 
 use super::AccountState;
-use super::session::close_all;
 
 /// The table of accounts, and how their owners are reached. The log-in name stays: the log names by it who did what.
 pub const SOURCES: &[Source] = &[
@@ -36,6 +35,7 @@ pub const SOURCES: &[Source] = &[
             stays("last_login_at", "上次登录", Moment),
             stays("password_set_at", "密码设置时间", Moment),
             column("last_login_from", "上次登录地址", Text, Gone),
+            stays("roles_rest_since", "角色暂停使用", Moment),
             stays("one_time_until", "一次性密码有效至", Moment),
             stays("version", "版本", Count),
         ],
@@ -59,16 +59,31 @@ pub const SOURCES: &[Source] = &[
     },
 ];
 
-/// Ends the accounts of a party and their sessions.
+/// Takes away what only a log-in needs: where from and with what an account was used, its former
+/// passwords and its codes. None of it is bound to the log, and nothing refers to it.
+fn forget(tx: &Tx<'_>, account: AccountId) -> Result<()> {
+    for table in ["session", "known_device", "password_past", "sent_code"] {
+        let sql = format!("DELETE FROM {table} WHERE account_id = ?1");
+        tx.execute(&sql, params![account])?;
+    }
+    // What a contact was is gone with the key; nobody is told there any more.
+    tx.execute(
+        "UPDATE contact SET state = 'ended', ended_at = ?1 WHERE account_id = ?2 AND state <> 'ended'",
+        params![tx.now(), account],
+    )?;
+    Ok(())
+}
+
+/// Ends the accounts of a party, and takes their sessions away.
 ///
 /// # Errors
 /// A fault of the store.
 pub fn erase(tx: &Tx<'_>, of: &Erased) -> Result<Vec<(&'static str, Uuid)>> {
     let rows = erase_all(tx, of, SOURCES)?;
     for (_, id) in rows.iter().filter(|(table, _)| *table == "account") {
-        close_all(tx, AccountId(*id), None)?;
         // What is sealed under the account's own key, such as the secret of its second factor.
         tx.destroy_key(*id)?;
+        forget(tx, AccountId(*id))?;
     }
     tx.execute(
         "UPDATE account SET state = ?1, version = version + 1 WHERE party_id = ?2",

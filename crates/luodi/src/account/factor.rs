@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::{Actor, ActorKind, Role, Roles};
+use crate::gateway::Template;
 use crate::ids::AccountId;
 use crate::params;
 use crate::refusal::{Refusal, Result};
@@ -18,7 +19,7 @@ use super::commands::{advance, found_at_console, target};
 use super::queries::roles_of;
 use super::session::{Secrets, close_all, rotate, token_hash};
 use super::totp::Secret;
-use super::{ADMINISTRATORS, password};
+use super::{ADMINISTRATORS, contact, password, rest};
 
 /// Recovery codes made at once.
 const RECOVERY_CODES: usize = 10;
@@ -39,11 +40,16 @@ pub(super) fn is_required(roles: Roles) -> bool {
     roles.any(Role::WITH_SECOND_FACTOR)
 }
 
+/// The second factor an account has in use.
+pub(super) fn active_id(q: &dyn Query, account: AccountId) -> Result<Option<Uuid>> {
+    let sql = "SELECT id FROM second_factor WHERE account_id = ?1 AND state = 'active' \
+               ORDER BY id LIMIT 1";
+    Ok(q.row_opt(sql, params![account], |r| r.get(0))?)
+}
+
 /// Whether an account has a second factor in use.
 pub(super) fn is_set(q: &dyn Query, account: AccountId) -> Result<bool> {
-    let sql = "SELECT 1 FROM second_factor WHERE account_id = ?1 AND state = 'active'";
-    let found = q.row_opt(sql, params![account], |r| r.get::<i64>(0))?;
-    Ok(found.is_some())
+    Ok(active_id(q, account)?.is_some())
 }
 
 /// Whether an account must set up a second factor before it may do anything else.
@@ -237,8 +243,9 @@ pub(super) fn confirm_factor(
     show_in_demonstration(tx, account, Some(&factor.secret))?;
     close_all(tx, account, session.map(|(token, _)| token_hash(token)))?;
     if let Some((token, secrets)) = session {
-        rotate(tx, token, secrets)?;
+        rotate(tx, account, token, secrets)?;
     }
+    contact::tell(tx, account, Template::FactorChanged)?;
     event(tx, actor, "account.confirm_factor", account, rows);
     Ok(())
 }
@@ -278,7 +285,8 @@ pub(super) fn renew_recovery(
 }
 
 /// Takes an account's second factor away, for a telephone that is lost with its recovery codes, and
-/// ends its sessions. Who needs one sets up another at the next log-in.
+/// ends its sessions. Who needs one sets up another at the next log-in; his roles that need it rest
+/// until the security administrator confirms them (`rest`).
 ///
 /// # Errors
 /// Refuses another than the system administrator of the region, one's own account, an
@@ -299,8 +307,10 @@ pub fn reset_factor(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) -> 
         let message = "这个账号没有绑定动态验证码，不需要解除。";
         return Err(Refusal::invalid("no-factor", message).into());
     }
+    rest::lay_to_rest(tx, actor, id)?;
     show_in_demonstration(tx, id, None)?;
     close_all(tx, id, None)?;
+    contact::tell(tx, id, Template::FactorChanged)?;
     let factors = rows.into_iter().map(|row| ("second_factor", row));
     tx.event(Event {
         actor: actor.to_ref(),

@@ -150,15 +150,19 @@ async fn confirm(app: &App, visit: &Visit, posted: &Posted) -> Answer {
         factor::confirm_factor(tx, &actor, &code, &kept, session)
     });
     let done = counted(app, visit, done.await).await?;
-    if done.replayed {
-        return Ok(visit.redirect(
-            PATH,
-            "动态验证码已绑定。备用码只显示一次，没有记下时请更换。",
-        ));
-    }
     let mut visit = visit.clone();
+    // Where the answer to a commit was lost, a replay is this very form's effect: what it made is
+    // there, and shown. A form sent twice made other secrets the second time.
     let session = app.sessions.find(app, &secrets.token, visit.now).await?;
-    let session = session.ok_or_else(|| WebError::fault("the session just rotated is gone"))?;
+    let Some(session) = session else {
+        if done.replayed {
+            return Ok(visit.redirect(
+                PATH,
+                "动态验证码已绑定。备用码只显示一次，没有记下时请更换。",
+            ));
+        }
+        return Err(WebError::fault("the session just rotated is gone"));
+    };
     (visit.actor, visit.csrf) = (Some(session.actor), session.csrf);
     let response = show_recovery(app, &visit, codes)?;
     Ok(with_secrets(response, &secrets, visit.secure))

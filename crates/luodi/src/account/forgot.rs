@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::access::Rule;
+use crate::gateway;
 use crate::ids::AccountId;
 use crate::params;
 use crate::refusal::{Error, Kind, Refusal, Refusals, Result};
@@ -20,7 +21,7 @@ use crate::web::{Answer, App, Page, Posted, Rate, Route, Visit, WebError, get, p
 
 use super::contact::{self, Contact};
 use super::queries::{self, roles_of};
-use super::sent_code::{self, Purpose};
+use super::sent_code::{self, Browser, Purpose};
 use super::session::{close_all, unknown_login};
 use super::{ADMINISTRATORS, commands, password};
 
@@ -70,7 +71,12 @@ fn reachable(q: &dyn Query, login: &str) -> Result<Option<Reachable>> {
 }
 
 /// Sends a code where there is somebody to send it to; the log tells either way.
-fn ask_reset(tx: &Tx<'_>, login: &str, code: &str, address: &str) -> Result<()> {
+fn ask_reset(
+    tx: &Tx<'_>,
+    login: &str,
+    code: (&str, Option<&Browser>),
+    address: &str,
+) -> Result<()> {
     let found = reachable(tx, login)?;
     let subject = match &found {
         Some(found) => found.account.0,
@@ -99,7 +105,12 @@ struct Against {
 }
 
 /// What the new password is held against, where the code is right; a wrong one is counted and told.
-fn try_code(tx: &Tx<'_>, login: &str, code: &str, address: &str) -> Result<Option<Against>> {
+fn try_code(
+    tx: &Tx<'_>,
+    login: &str,
+    code: (&str, Option<&Browser>),
+    address: &str,
+) -> Result<Option<Against>> {
     if let Some(found) = reachable(tx, login)?
         && sent_code::check(tx, found.account, Purpose::Reset, code)?.is_some()
     {
@@ -118,7 +129,7 @@ fn try_code(tx: &Tx<'_>, login: &str, code: &str, address: &str) -> Result<Optio
 fn reset_by_code(
     tx: &Tx<'_>,
     login: &str,
-    code: &str,
+    code: (&str, Option<&Browser>),
     password_hash: &str,
     address: &str,
 ) -> Result<()> {
@@ -132,7 +143,7 @@ fn reset_by_code(
         params![found.account],
     )?;
     close_all(tx, found.account, None)?;
-    contact::tell_changed(tx, found.account, login)?;
+    contact::tell(tx, found.account, gateway::Template::PasswordChanged)?;
     let rows = vec![("account", found.account.0)];
     let detail = json!({ "address": address });
     event(tx, "account.reset_by_code", found.account.0, detail, rows);
@@ -161,7 +172,8 @@ fn event(
 }
 
 fn wrong_code() -> Refusal {
-    let message = "验证码不正确、已过期或输错满 5 次。请核对，或重新获取一个。";
+    let message =
+        "验证码不正确、已过期或输错满 5 次。请在获取验证码的同一浏览器里输入，或重新获取一个。";
     Refusal::field("code", "sent-code", message)
 }
 
@@ -207,9 +219,12 @@ async fn ask(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
         return page_ask(&app, &visit, status, &login, Errors::from(&refusal));
     }
     let (asked, address, code) = (login.clone(), visit.address.clone(), sent_code::fresh());
+    let from = browser(&visit);
     let command = Command::new("account.ask_reset", visit.now);
     app.store
-        .write(command, move |tx| ask_reset(tx, &asked, &code, &address))
+        .write(command, move |tx| {
+            ask_reset(tx, &asked, (&code, Some(&from)), &address)
+        })
         .await?;
     page_reset(&app, &visit, StatusCode::OK, &login, Errors::default())
 }
@@ -218,6 +233,14 @@ fn too_many(field: &str) -> Refusal {
     Refusal {
         kind: Kind::TooMany,
         ..Refusal::field(field, "reset-rate", "尝试太多，请过几分钟再试。")
+    }
+}
+
+/// The browser that asks. Its anonymous cookie tells it apart; nobody who is logged in has forgotten.
+fn browser(visit: &Visit) -> Browser {
+    Browser {
+        secret: visit.csrf.clone(),
+        device: visit.device.clone(),
     }
 }
 
@@ -260,10 +283,13 @@ async fn try_reset(app: &App, visit: &Visit, posted: &Posted, login: &str) -> Re
         return Err(too_many("code").into());
     }
     let (asked, tried, address) = (login.to_owned(), code.clone(), visit.address.clone());
+    let (from, typed_in) = (browser(visit), browser(visit));
     let command = Command::new("account.reset_by_code", visit.now);
     let against = app
         .store
-        .write(command, move |tx| try_code(tx, &asked, &tried, &address))
+        .write(command, move |tx| {
+            try_code(tx, &asked, (&tried, Some(&from)), &address)
+        })
         .await?;
     let against = against.ok_or_else(wrong_code)?;
     password::check_known(&against.words, &new)
@@ -274,7 +300,7 @@ async fn try_reset(app: &App, visit: &Visit, posted: &Posted, login: &str) -> Re
     app.store
         .write(
             Command::new("account.reset_by_code", visit.now),
-            move |tx| reset_by_code(tx, &asked, &code, &hash, &address),
+            move |tx| reset_by_code(tx, &asked, (&code, Some(&typed_in)), &hash, &address),
         )
         .await?;
     Ok(())

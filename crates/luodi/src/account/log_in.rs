@@ -287,6 +287,11 @@ async fn entered(app: &App, visit: &Visit, form: LogIn, opened: &Opened) -> Answ
             super::factor_pages::PATH,
             "您的角色须用动态验证码登录。请先绑定，再办理其他事项。",
         )
+    } else if candidate.roles_rest {
+        visit.redirect(
+            "/account",
+            "您的动态验证码被解除过，审批、财政等角色暂停使用。请联系安全管理员核实本人后恢复。",
+        )
     } else if router::takes_form(&form.resume_path) && !is_door(&form.resume_path) {
         resume(app, visit, form, secrets).await?
     } else {

@@ -18,8 +18,10 @@ mod log_in;
 pub mod named;
 mod own;
 mod own_sessions;
+mod owner;
 pub mod password;
 mod queries;
+mod rest;
 mod sent_code;
 mod session;
 pub mod totp;
@@ -38,6 +40,7 @@ pub use queries::{
     count, demo_accounts, department, department_by_code, departments, find_login, has_demo, list,
     name_of, of_party, show,
 };
+pub use rest::confirm_roles;
 pub use session::{Sessions, unknown_login};
 
 use crate::access::{Role, Roles};

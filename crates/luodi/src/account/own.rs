@@ -23,7 +23,7 @@ use super::log_in::with_secrets;
 use super::own_sessions::{self, OpenSession};
 use super::queries::{self, roles_of};
 use super::session::{self, Before, Secrets, Why};
-use super::{commands, factor_pages, password};
+use super::{commands, factor_pages, password, rest};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -56,11 +56,14 @@ struct Me {
     has_factor: bool,
     /// A second factor has to be set up before anything else.
     lacks_factor: bool,
+    /// Roles that need one rest until they are confirmed.
+    roles_rest: bool,
 }
 
 fn me(q: &dyn Query, id: AccountId, limit: Option<Timestamp>) -> Result<Me> {
     let has_factor = factor::is_set(q, id)?;
     let lacks_factor = factor::is_missing(q, id, roles_of(q, id)?)?;
+    let roles_rest = rest::is_resting(q, id)?;
     let sql = "SELECT login, name, password_hash, one_time_until, password_set_at \
                FROM account WHERE id = ?1";
     Ok(q.row(sql, params![id], |r| {
@@ -72,6 +75,7 @@ fn me(q: &dyn Query, id: AccountId, limit: Option<Timestamp>) -> Result<Me> {
             outdated: session::is_outdated(r.get(4)?, limit),
             has_factor,
             lacks_factor,
+            roles_rest,
         })
     })?)
 }

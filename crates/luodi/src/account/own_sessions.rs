@@ -110,7 +110,8 @@ fn browser(agent: &str) -> String {
 /// Refuses where it has ended already or is another's.
 fn end_one(tx: &Tx<'_>, actor: &Actor, id: Uuid) -> Result<()> {
     let ended = tx.execute(
-        "UPDATE session SET expires_at = ?1 WHERE id = ?2 AND account_id = ?3 AND expires_at > ?1",
+        "UPDATE session SET expires_at = ?1, mark = NULL \
+         WHERE id = ?2 AND account_id = ?3 AND expires_at > ?1",
         params![tx.now(), id, actor.account_id()],
     )?;
     if ended == 0 {

@@ -322,6 +322,8 @@ pub struct AccountRow {
     pub last_login_at: Option<Timestamp>,
     /// It has a second factor.
     pub has_factor: bool,
+    /// Since when its roles that need one rest until the security administrator confirms them.
+    pub roles_rest_since: Option<Timestamp>,
     /// Raised by each change.
     pub version: i64,
     /// The roles held.
@@ -337,11 +339,18 @@ impl AccountRow {
             .collect::<Vec<_>>()
             .join("、")
     }
+
+    /// Since when roles of it rest; none where it holds none that could.
+    pub fn resting(&self) -> Option<Timestamp> {
+        self.roles_rest_since
+            .filter(|_| self.roles.any(Role::WITH_SECOND_FACTOR))
+    }
 }
 
 const COLUMNS: &str = "a.id, a.login, a.name, d.name, a.region_code, a.party_id, a.state, \
      a.one_time_until, a.locked_until, a.last_login_at, a.version, \
-     (SELECT COUNT(*) FROM second_factor f WHERE f.account_id = a.id AND f.state = 'active')";
+     (SELECT COUNT(*) FROM second_factor f WHERE f.account_id = a.id AND f.state = 'active'), \
+     a.roles_rest_since";
 
 fn read_row(r: &Row<'_>) -> Result<AccountRow, StoreError> {
     let state: String = r.get(6)?;
@@ -359,6 +368,7 @@ fn read_row(r: &Row<'_>) -> Result<AccountRow, StoreError> {
         last_login_at: r.get(9)?,
         version: r.get(10)?,
         has_factor: r.get::<i64>(11)? > 0,
+        roles_rest_since: r.get(12)?,
         roles: Roles::default(),
     })
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use vocab::RegionCode;
 
-use crate::access::{Actor, ActorKind, Roles};
+use crate::access::{Actor, ActorKind, Role, Roles};
 use crate::ids::{AccountId, PartyId};
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
@@ -118,7 +118,10 @@ pub(super) fn alive(
 ) -> Result<Option<(Session, Timestamp)>> {
     let found = q.row_opt(
         "SELECT a.id, a.login, a.name, a.department_id, d.name, a.region_code, a.party_id, \
-                a.one_time_until, s.csrf, s.seen_at, s.expires_at, a.password_set_at \
+                a.one_time_until, s.csrf, s.seen_at, s.expires_at, a.password_set_at, \
+                s.created_at, s.mark, a.roles_rest_since, \
+                (SELECT f.id FROM second_factor f WHERE f.account_id = a.id AND f.state = 'active' \
+                 ORDER BY f.id LIMIT 1) \
          FROM session s JOIN account a ON a.id = s.account_id \
          LEFT JOIN department d ON d.id = a.department_id \
          WHERE s.token_hash = ?1 AND a.state = 'active'",
@@ -129,14 +132,20 @@ pub(super) fn alive(
     if now >= row.expires_at || now.duration_since(row.seen_at) >= IDLE {
         return Ok(None);
     }
+    // Whoever can write a row of the table, but has no keys, opens no session and changes none.
+    if row.mark != Some(row.opened.mark(q, hash)) {
+        return Ok(None);
+    }
     let mut actor = row.actor;
-    let roles = roles_of(q, row.account)?;
+    let roles = roles_of(q, row.opened.account)?;
+    let lacks_factor = factor::is_required(roles) && row.opened.factor.is_none();
     // Whoever holds a one-time or outdated password may do nothing but set another; whoever lacks the second
     // factor that his roles need, nothing but set one up.
-    if row.one_time || is_outdated(row.set_at, limit) || factor::is_missing(q, row.account, roles)?
-    {
+    if row.one_time || is_outdated(row.set_at, limit) || lacks_factor {
         actor.department = None;
         actor.party = None;
+    } else if row.roles_rest {
+        actor.roles = roles.without(Role::WITH_SECOND_FACTOR);
     } else {
         actor.roles = roles;
     }
@@ -149,8 +158,35 @@ pub(super) fn alive(
     )))
 }
 
-struct SessionRow {
+/// What a session was opened as; its mark binds it.
+struct Opening {
     account: AccountId,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    /// The second factor in use.
+    factor: Option<Uuid>,
+}
+
+impl Opening {
+    /// The mark of a session of this account whose secret has this hash. It binds the second factor
+    /// that is in use, so that a session does not outlive the factor it was opened with.
+    fn mark(&self, q: &dyn Query, token_hash: [u8; 32]) -> [u8; 32] {
+        let token: String = token_hash.iter().map(|it| format!("{it:02x}")).collect();
+        let text = format!(
+            "{token} {} {} {} {}",
+            self.account,
+            self.created_at.as_millisecond(),
+            self.expires_at.as_millisecond(),
+            self.factor.unwrap_or_default().simple()
+        );
+        q.keys().hash("session", &text)
+    }
+}
+
+struct SessionRow {
+    opened: Opening,
+    mark: Option<[u8; 32]>,
+    roles_rest: bool,
     actor: Actor,
     one_time: bool,
     set_at: Option<Timestamp>,
@@ -163,8 +199,17 @@ fn read_session(r: &Row<'_>) -> Result<SessionRow, StoreError> {
     let account: AccountId = r.get(0)?;
     let region = r.get(5)?;
     let party: Option<PartyId> = r.get(6)?;
-    Ok(SessionRow {
+    let opened = Opening {
         account,
+        created_at: r.get(12)?,
+        expires_at: r.get(10)?,
+        factor: r.get(15)?,
+    };
+    let mark: Option<Vec<u8>> = r.get(13)?;
+    Ok(SessionRow {
+        opened,
+        mark: mark.and_then(|mark| mark.try_into().ok()),
+        roles_rest: r.get::<Option<i64>>(14)?.is_some(),
         actor: Actor {
             kind: ActorKind::Account(account),
             login: r.get(1)?,
@@ -195,6 +240,8 @@ pub(super) struct Candidate {
     pub(super) acts_for_party: bool,
     /// A second factor has to be set up before anything else.
     pub(super) lacks_factor: bool,
+    /// Roles that need one rest until they are confirmed.
+    pub(super) roles_rest: bool,
 }
 
 /// The account with this log-in name, in whatever state.
@@ -209,7 +256,7 @@ pub(super) fn candidate_of(q: &dyn Query, account: AccountId) -> Result<Option<C
 
 fn find_candidate(q: &dyn Query, which: &str, value: Value) -> Result<Option<Candidate>> {
     let sql = format!(
-        "SELECT id, login, password_hash, one_time_until, party_id, password_set_at \
+        "SELECT id, login, password_hash, one_time_until, party_id, password_set_at, roles_rest_since \
          FROM account WHERE {which}"
     );
     let found = q.row_opt(&sql, [value], |r| {
@@ -221,6 +268,7 @@ fn find_candidate(q: &dyn Query, which: &str, value: Value) -> Result<Option<Can
             acts_for_party: r.get::<Option<PartyId>>(4)?.is_some(),
             set_at: r.get(5)?,
             lacks_factor: false,
+            roles_rest: r.get::<Option<i64>>(6)?.is_some(),
         })
     })?;
     let Some(mut candidate) = found else {
@@ -228,6 +276,7 @@ fn find_candidate(q: &dyn Query, which: &str, value: Value) -> Result<Option<Can
     };
     let roles = roles_of(q, candidate.account)?;
     candidate.lacks_factor = factor::is_missing(q, candidate.account, roles)?;
+    candidate.roles_rest &= factor::is_required(roles);
     Ok(Some(candidate))
 }
 
@@ -353,46 +402,72 @@ pub(super) struct Before {
 
 fn insert(tx: &Tx<'_>, account: AccountId, entry: &Entry, before: &Before) -> Result<()> {
     let now = tx.now();
+    let hash = token_hash(&entry.secrets.token);
+    let opened = Opening {
+        account,
+        created_at: now,
+        expires_at: now + LONGEST,
+        factor: factor::active_id(tx, account)?,
+    };
     tx.execute(
         "DELETE FROM session WHERE account_id = ?1 AND expires_at < ?2",
         params![account, now - SWEPT_AFTER],
     )?;
     tx.execute(
         "INSERT INTO session (token_hash, account_id, csrf, created_at, seen_at, expires_at, id, \
-           address, agent, previous_at, previous_from, failed_before) \
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           address, agent, previous_at, previous_from, failed_before, mark) \
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
-            token_hash(&entry.secrets.token),
+            hash,
             account,
             &entry.secrets.csrf,
             now,
-            now + LONGEST,
+            opened.expires_at,
             tx.new_id(),
             &entry.address,
             &entry.agent,
             before.at,
             before.address.clone(),
-            before.failed
+            before.failed,
+            opened.mark(tx, hash)
         ],
     )?;
     Ok(())
 }
 
-/// The session goes on under another secret, so that whoever knew the old one is out.
-pub(super) fn rotate(tx: &Tx<'_>, token: &str, secrets: &Secrets) -> Result<()> {
+/// The session goes on under another secret and with the second factor of now, so that whoever knew
+/// the old secret is out. It comes last in a command that changes the factor.
+pub(super) fn rotate(
+    tx: &Tx<'_>,
+    account: AccountId,
+    token: &str,
+    secrets: &Secrets,
+) -> Result<()> {
+    let (old, new) = (token_hash(token), token_hash(&secrets.token));
+    let found = tx.row_opt(
+        "SELECT created_at, expires_at FROM session \
+         WHERE token_hash = ?1 AND account_id = ?2 AND expires_at > ?3 AND mark IS NOT NULL",
+        params![old, account, tx.now()],
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    let Some((created_at, expires_at)) = found else {
+        return Ok(());
+    };
+    let opened = Opening {
+        account,
+        created_at,
+        expires_at,
+        factor: factor::active_id(tx, account)?,
+    };
     tx.execute(
-        "UPDATE session SET token_hash = ?1, csrf = ?2 WHERE token_hash = ?3 AND expires_at > ?4",
-        params![
-            token_hash(&secrets.token),
-            &secrets.csrf,
-            token_hash(token),
-            tx.now()
-        ],
+        "UPDATE session SET token_hash = ?1, csrf = ?2, mark = ?3 WHERE token_hash = ?4",
+        params![new, &secrets.csrf, opened.mark(tx, new), old],
     )?;
     Ok(())
 }
 
-fn is_known_device(q: &dyn Query, account: AccountId, device: &str) -> Result<bool> {
+/// Whether the account has logged in from this browser lately.
+pub(super) fn is_known_device(q: &dyn Query, account: AccountId, device: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM known_device WHERE account_id = ?1 AND device_hash = ?2";
     let found = q.row_opt(sql, params![account, token_hash(device)], |r| {
         r.get::<i64>(0)
@@ -530,7 +605,7 @@ pub(super) fn close(tx: &Tx<'_>, token: &str) -> Result<()> {
         return Ok(());
     };
     tx.execute(
-        "UPDATE session SET expires_at = ?1 WHERE token_hash = ?2",
+        "UPDATE session SET expires_at = ?1, mark = NULL WHERE token_hash = ?2",
         params![tx.now(), hash],
     )?;
     tx.event(Event {
@@ -547,7 +622,7 @@ pub(super) fn close(tx: &Tx<'_>, token: &str) -> Result<()> {
 /// their own event.
 pub(super) fn close_all(tx: &Tx<'_>, account: AccountId, but: Option<[u8; 32]>) -> Result<u64> {
     Ok(tx.execute(
-        "UPDATE session SET expires_at = ?1 \
+        "UPDATE session SET expires_at = ?1, mark = NULL \
          WHERE account_id = ?2 AND expires_at > ?1 AND token_hash <> ?3",
         params![tx.now(), account, but.unwrap_or_default()],
     )?)

@@ -7,6 +7,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("account.begin_factor", "准备绑定动态验证码"),
     ("account.change_password", "修改密码"),
     ("account.confirm_factor", "绑定动态验证码"),
+    ("account.confirm_roles", "核实本人，恢复角色"),
     ("account.create", "开立账号"),
     ("account.end_contact", "停用联系方式"),
     ("account.grant", "授予角色"),
@@ -156,6 +157,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "accounts",
         &[
             "account.confirm_factor",
+            "account.confirm_roles",
             "account.create",
             "account.grant",
             "account.reset_at_window",

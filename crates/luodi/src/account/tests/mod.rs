@@ -1,7 +1,9 @@
 //! Accounts, sessions and the doors, each story on its own temporary store.
 
 mod factor;
+mod owner;
 mod reset;
+mod rest;
 mod sessions;
 
 use axum::Router;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use super::super::totp::{Secret, step_at};
 use super::{City, PASSWORD};
 use crate::access::Role;
 use crate::params;
@@ -14,10 +15,10 @@ use crate::web::testing::{Browser, app, field};
 use crate::web::{App, Site};
 use crate::work;
 
-const NUMBER: &str = "19900001234";
+pub(super) const NUMBER: &str = "19900001234";
 
 /// The letters that left so far.
-async fn letters(app: &App) -> Vec<Value> {
+pub(super) async fn letters(app: &App) -> Vec<Value> {
     work::drain(app).await.unwrap();
     let file = app.site.data.join("outbox/messages.jsonl");
     let text = std::fs::read_to_string(file).unwrap_or_default();
@@ -27,7 +28,7 @@ async fn letters(app: &App) -> Vec<Value> {
 }
 
 /// The code of the last letter.
-async fn last_code(app: &App) -> String {
+pub(super) async fn last_code(app: &App) -> String {
     let letters = letters(app).await;
     letters.last().unwrap()["values"]["code"]
         .as_str()
@@ -35,7 +36,7 @@ async fn last_code(app: &App) -> String {
         .to_owned()
 }
 
-async fn post(
+pub(super) async fn post(
     browser: &mut Browser<'_>,
     path: &str,
     fields: &[(&str, &str)],
@@ -48,12 +49,22 @@ async fn post(
 }
 
 /// Proves a telephone in one's own account.
-async fn prove_number(app: &App, browser: &mut Browser<'_>) {
+pub(super) async fn prove_number(app: &App, browser: &mut Browser<'_>) {
+    prove_number_with(app, browser, ("password", PASSWORD)).await;
+}
+
+/// The same, the owner shown by his password or a code.
+async fn prove_number_with(app: &App, browser: &mut Browser<'_>, owner: (&str, &str)) {
     const PATH: &str = "/account/contacts";
     let bad = [("action", "add"), ("channel", "sms"), ("value", "123")];
     let refused = post(browser, PATH, &bad).await;
     assert_eq!(refused.0, StatusCode::UNPROCESSABLE_ENTITY);
-    let add = [("action", "add"), ("channel", "sms"), ("value", NUMBER)];
+    let add = [
+        ("action", "add"),
+        ("channel", "sms"),
+        ("value", NUMBER),
+        owner,
+    ];
     assert_eq!(post(browser, PATH, &add).await.1, PATH);
     let code = last_code(app).await;
     let wrong = if code == "000000" { "000001" } else { "000000" };
@@ -209,7 +220,9 @@ async fn an_administrators_password_is_not_reset_by_a_code() {
     let router = crate::web::mount(&app, crate::router::routes());
     let mut owner = Browser::new(&router);
     owner.log_in("audit", PASSWORD).await;
-    prove_number(&app, &mut owner).await;
+    city.pass(SignedDuration::from_secs(30));
+    let code = Secret::derived("audit").code(step_at(city.clock.now()));
+    prove_number_with(&app, &mut owner, ("totp", &code)).await;
     let before = letters(&app).await.len();
     let mut stranger = Browser::new(&router);
     let asked = post(&mut stranger, "/login/forgot", &[("login", "audit")]).await;
@@ -235,6 +248,7 @@ async fn a_letter_the_gateway_refuses_is_sent_later() {
         ("action", "add"),
         ("channel", "mail"),
         ("value", "Chen@Example.com"),
+        ("password", PASSWORD),
     ];
     post(&mut owner, "/account/contacts", &add).await;
     app.site = gateway(&["/bin/sh", "-c", "exit 7"]);
