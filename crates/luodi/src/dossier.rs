@@ -175,6 +175,25 @@ impl Source {
         Ok(part)
     }
 
+    /// The names the party has had in these rows.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub fn names(&self, q: &dyn Query, party: PartyId) -> Result<Vec<String>> {
+        let given = self.columns.iter();
+        let given = given.filter(|it| it.fate == Fate::Name && it.kind != Kind::Inner);
+        let mut names = Vec::new();
+        for column in given {
+            let sql = format!(
+                "SELECT DISTINCT t.{} FROM {} t WHERE {}",
+                column.name, self.table, self.rows
+            );
+            let found = q.rows(&sql, [Value::from(party)], |r| r.get::<Option<String>>(0))?;
+            names.extend(found.into_iter().flatten());
+        }
+        Ok(names)
+    }
+
     /// Takes the personal data of a party out of its rows, and gives the bound rows it changed.
     ///
     /// # Errors
@@ -199,11 +218,23 @@ impl Source {
         })?;
         let mut changed = Vec::new();
         for (key, old) in found {
-            if self.rewrite(tx, of, &touched, &key, old)? && self.bound {
+            if !self.rewrite(tx, of, &touched, &key, old)? {
+                continue;
+            }
+            if self.bound {
                 changed.extend(id_of(&key).map(|id| (self.table, id)));
+            } else if let Some(owner) = self.owner(tx, &key) {
+                tx.part(self.table, owner);
             }
         }
         Ok(changed)
+    }
+
+    /// Whose rows this one is bound together with, where the table is bound so.
+    fn owner(&self, tx: &Tx<'_>, key: &[Value]) -> Option<Uuid> {
+        let column = tx.owner_column(self.table)?;
+        let at = self.key.iter().position(|name| *name == column)?;
+        key.get(at).and_then(uuid_of)
     }
 
     /// Writes one row without the personal data; says whether anything changed.
@@ -266,6 +297,21 @@ pub fn erase_all(
     Ok(changed)
 }
 
+/// The names a party has had in the rows of several tables, the longest first, each once.
+///
+/// # Errors
+/// A fault of the store.
+pub fn names_in(q: &dyn Query, party: PartyId, sources: &[Source]) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for source in sources {
+        names.extend(source.names(q, party)?);
+    }
+    names.retain(|name| !name.is_empty() && name != ERASED);
+    names.sort_by_key(|name| (std::cmp::Reverse(name.chars().count()), name.clone()));
+    names.dedup();
+    Ok(names)
+}
+
 /// Whose data are erased.
 #[derive(Clone, Debug)]
 pub struct Erased {
@@ -304,7 +350,9 @@ impl Erased {
 
     fn without_name(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for name in self.names.iter().filter(|name| !name.is_empty()) {
+        // One character in a text may be anything.
+        let names = self.names.iter().filter(|name| name.chars().count() > 1);
+        for name in names {
             text = text.replace(name.as_str(), ERASED);
         }
         text
@@ -407,7 +455,14 @@ fn plain(row: &Row<'_>, at: usize) -> Result<Value, StoreError> {
 
 fn id_of(key: &[Value]) -> Option<Uuid> {
     match key {
-        [Value::Blob(bytes)] => Uuid::from_slice(bytes).ok(),
+        [id] => uuid_of(id),
+        _ => None,
+    }
+}
+
+fn uuid_of(value: &Value) -> Option<Uuid> {
+    match value {
+        Value::Blob(bytes) => Uuid::from_slice(bytes).ok(),
         _ => None,
     }
 }

@@ -6,11 +6,11 @@ use jiff::civil::Date;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::export::{event, stated};
+use super::export::{self, event, stated};
 use crate::access::{Actor, Role, code_range};
 use crate::attachment::{self, Attachment};
 use crate::casework;
-use crate::dossier::{Erased, Hindrance};
+use crate::dossier::{Erased, Hindrance, names_in};
 use crate::fund;
 use crate::ids::{AccountId, PartyId};
 use crate::notice;
@@ -215,11 +215,14 @@ pub fn decide_erasure(
     }
     let files = attachment::dossier::with_contents(tx, party)?;
     let person = found.kind == PartyKind::Person;
-    let of = Erased {
-        party,
-        names: person.then_some(found.name).into_iter().collect(),
+    // Rows keep the name the party had when they were written: all of them go.
+    let names = if person {
+        names_in(tx, party, &super::sources())?
+    } else {
+        Vec::new()
     };
-    rows.extend(super::erase_everywhere(tx, &of)?);
+    rows.extend(export::end_all(tx, party)?);
+    rows.extend(super::erase_everywhere(tx, &Erased { party, names })?);
     rows.push(("party", party.0));
     let detail = json!({ "files": files.len() });
     event(tx, actor, "personal.erase", party, detail, rows);

@@ -179,6 +179,17 @@ fn end(tx: &Tx<'_>, id: Uuid) -> Result<Vec<(&'static str, Uuid)>> {
     Ok(rows)
 }
 
+/// Lets every copy of an erased party go, those that are being made, too.
+pub(super) fn end_all(tx: &Tx<'_>, party: PartyId) -> Result<Vec<(&'static str, Uuid)>> {
+    let sql = "SELECT id FROM data_export WHERE party_id = ?1 AND state IN ('making', 'ready')";
+    let mut rows = Vec::new();
+    for id in tx.rows(sql, params![party], |r| r.get::<Uuid>(0))? {
+        rows.extend(end(tx, id)?);
+        tx.cancel_job(EXPIRE, &id.to_string())?;
+    }
+    Ok(rows)
+}
+
 /// What a copy is made of.
 struct Contents {
     cover: Cover,

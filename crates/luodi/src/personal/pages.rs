@@ -290,6 +290,17 @@ struct Line {
     asked_by: String,
 }
 
+/// A party's name as the reader may read it: masked where the party is registered elsewhere.
+fn name_for(q: &dyn Query, actor: &Actor, id: PartyId) -> Result<String> {
+    match party::find(q, actor, id) {
+        Err(Error::Refused(_)) => {
+            let party = party::find_for_case(q, id)?;
+            Ok(party::masked_name(party.kind.code(), &party.name))
+        }
+        found => Ok(found?.name),
+    }
+}
+
 async fn list(State(app): State<App>, visit: Visit) -> Answer {
     let actor = visit.actor()?.clone();
     let rows = app
@@ -298,7 +309,7 @@ async fn list(State(app): State<App>, visit: Visit) -> Answer {
             let q: &dyn Query = &**q;
             let line = |request: Erasure| {
                 Ok::<_, Error>(Line {
-                    party: party::find(q, &actor, request.party)?.name,
+                    party: name_for(q, &actor, request.party)?,
                     asked_by: account::name_of(q, request.requested_by)?,
                     request,
                 })

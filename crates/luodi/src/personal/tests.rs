@@ -44,7 +44,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("job", "names rows; gone after a month"),
     (
         "known_device",
-        "hashes of browsers; worth nothing without the account",
+        "hashes of browsers; deleted with the erasure",
     ),
     ("ledger_balance", "sums of budget lines"),
     ("meta", "the store itself"),
@@ -54,10 +54,7 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("number_series", "numbers of papers"),
     ("objection", "its objector's data, under a key of its own"),
-    (
-        "password_past",
-        "hashes; the account cannot log in any more",
-    ),
+    ("password_past", "hashes; deleted with the erasure"),
     ("policy_version", "published packages"),
     ("posting", "amounts of ledger entries; they name nobody"),
     (
@@ -69,8 +66,14 @@ const OTHERS: &[(&str, &str)] = &[
         "second_factor",
         "a secret of the app, under the account's key, which is destroyed",
     ),
-    ("sent_code", "hashes good for ten minutes"),
-    ("session", "hashes and times; ended with the account"),
+    (
+        "sent_code",
+        "hashes good for ten minutes; deleted with the erasure",
+    ),
+    (
+        "session",
+        "hashes, addresses and times; deleted with the erasure",
+    ),
 ];
 
 #[test]

@@ -402,3 +402,113 @@ async fn an_applicant_copies_its_own_data() {
     let foreign = enterprise.get(&format!("/parties/{other}/data")).await;
     assert_eq!(foreign.status, StatusCode::FORBIDDEN);
 }
+
+/// Asks at the window and has it decided by the reviewer.
+async fn erase(city: &TestCity, id: &str) {
+    let base = format!("/parties/{id}/data");
+    let mut window = city.log_in("window-yj").await;
+    let asked = ask_to_erase(&mut window, &base).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text());
+    let mut reviewer = city.log_in("reviewer-yj").await;
+    let page = reviewer.get(&base).await;
+    let fields = [("version", "1"), ("action", "erase")];
+    let decide = format!("{base}/erasure/decide");
+    let done = reviewer.post_from(&page, &decide, &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+}
+
+#[tokio::test]
+async fn names_of_before_and_what_log_ins_left_go_too() {
+    const BEFORE: &str = "欧阳旧名";
+    let city = TestCity::open();
+    let id = city.id(PAID_PERSON).await;
+    let party = || vec![Uuid::parse_str(&id).unwrap().into()];
+    end_its_cases(&city, &id).await;
+    city.force(
+        "UPDATE account SET party_id = ?1 WHERE login = 'citizen-yj'",
+        party(),
+    )
+    .await;
+    // The person was called otherwise when its cases were made, and wrote the name into them.
+    let sql = "UPDATE casework SET party_name = '欧阳旧名', title = '欧阳旧名家的屋顶' WHERE party_id = ?1";
+    city.force(sql, party()).await;
+    let sql = "UPDATE case_value SET text_value = '欧阳旧名一号' WHERE name = 'meter_no' \
+               AND case_id IN (SELECT c.id FROM casework c WHERE c.party_id = ?1)";
+    city.force(sql, party()).await;
+    city.log_in("citizen-yj").await;
+    city.clock.set("2037-06-01T02:00:00Z".parse().unwrap());
+    city.log_in("citizen-yj").await;
+    let mut window = city.log_in("window-yj").await;
+    let base = format!("/parties/{id}/data");
+    let page = window.get(&base).await;
+    let why = [("why", "本人到窗口书面申请复制")];
+    let asked = window
+        .post_from(&page, &format!("{base}/export"), &why)
+        .await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text());
+    let is_of = "account_id = (SELECT id FROM account WHERE login = 'citizen-yj')";
+    let traces = async || {
+        let mut counts = Vec::new();
+        for table in ["session", "known_device", "password_past", "sent_code"] {
+            let sql = format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table} WHERE {is_of}");
+            counts.push(city.texts(&sql).await.remove(0));
+        }
+        counts
+    };
+    assert_eq!(traces().await, ["1", "1", "0", "0"]);
+    erase(&city, &id).await;
+    assert_eq!(traces().await, ["0"; 4]);
+
+    for sql in [
+        "SELECT party_name || title FROM casework",
+        "SELECT text_value FROM case_value WHERE text_value IS NOT NULL",
+    ] {
+        let texts = city.texts(sql).await;
+        let holding = texts.iter().find(|text| text.contains(BEFORE));
+        assert_eq!(holding, None, "{sql}");
+    }
+    // What the erasure changed in the values of cases is named in the log.
+    let differing = city.differing();
+    let unnamed = differing.iter().find(|row| row.starts_with("case_value"));
+    assert_eq!(unnamed, None);
+
+    // The copy that was being made is let go, and nobody is told that it is ready.
+    let of_copies = "SELECT state FROM data_export";
+    assert_eq!(city.texts(of_copies).await, ["ended"]);
+    let told = "SELECT COUNT(*) FROM message WHERE title = '个人信息副本已生成'";
+    let before = city.number(told).await;
+    luodi::work::drain(&city.app).await.unwrap();
+    assert_eq!(city.texts(of_copies).await, ["ended"]);
+    assert_eq!(city.number(told).await, before);
+}
+
+/// A party that was registered elsewhere meanwhile does not hide the other requests.
+#[tokio::test]
+async fn the_list_of_requests_stands_whoever_moved() {
+    let city = TestCity::open();
+    let free = "SELECT p.id FROM party p WHERE p.region_code = '330324' AND p.kind = 'person' \
+                AND NOT EXISTS (SELECT 1 FROM casework c WHERE c.party_id = p.id) ORDER BY p.id";
+    let ids = city.ids(free).await;
+    let mut window = city.log_in("window-yj").await;
+    for id in &ids[..2] {
+        let asked = ask_to_erase(&mut window, &format!("/parties/{id}/data")).await;
+        assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text());
+    }
+    let names = city
+        .texts(&format!(
+            "SELECT name FROM party WHERE id IN (X'{}', X'{}') ORDER BY id",
+            ids[0], ids[1]
+        ))
+        .await;
+    let moved = vec![Uuid::parse_str(&ids[0]).unwrap().into()];
+    let sql = "UPDATE party SET region_code = '330302' WHERE id = ?1";
+    city.force(sql, moved).await;
+    let mut reviewer = city.log_in("reviewer-yj").await;
+    let list = reviewer.get("/erasures").await;
+    assert_eq!(list.status, StatusCode::OK, "{}", list.text());
+    assert!(
+        list.says(&names[1]) && !list.says(&names[0]),
+        "{}",
+        list.text()
+    );
+}
