@@ -317,6 +317,7 @@ pub(super) async fn note_opened(app: &App, visit: &Visit, case: CaseId) {
         Ok::<_, Error>(())
     });
     if let Err(error) = noted.await {
+        app.attempts.was_not(&look);
         tracing::warn!(%case, %error, "opening of case {case} not noted: {error}");
     }
 }

@@ -81,6 +81,12 @@ impl Attempts {
         true
     }
 
+    /// What was to happen did not: the next time is the first again.
+    pub fn was_not(&self, what: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.remove(what);
+    }
+
     /// Makes a budget full again: who tried has shown who he is.
     pub fn forget(&self, rate: Rate, address: &str) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,5 +193,15 @@ mod tests {
         (0..9).for_each(|_| attempts.give_back(RATE, "a", at(0)));
         let admitted = (0..9).filter(|_| attempts.admit(RATE, "a", at(0))).count();
         assert_eq!(admitted, 3);
+    }
+
+    #[test]
+    fn what_did_not_happen_is_told_again() {
+        let attempts = Attempts::default();
+        let within = SignedDuration::from_mins(30);
+        assert!(attempts.is_first("look", at(0), within));
+        assert!(!attempts.is_first("look", at(1), within));
+        attempts.was_not("look");
+        assert!(attempts.is_first("look", at(2), within));
     }
 }
