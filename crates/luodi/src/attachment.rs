@@ -307,11 +307,19 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut part = path.to_owned();
     part.set_extension(format!("{}.part", crate::store::secret()));
-    let mut file = File::create_new(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)?;
+    let written = write_part(&part, bytes).and_then(|()| fs::rename(&part, path));
+    if let Err(error) = written {
+        // A full disk gets its room back at once; what cannot be removed is left to the sweep.
+        let _ = fs::remove_file(&part);
+        return Err(error);
+    }
     sync_folders(folder)
+}
+
+fn write_part(part: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create_new(part)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Makes a content that is there new again, so that the sweep spares it; says whether it was there.

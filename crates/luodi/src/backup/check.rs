@@ -14,9 +14,10 @@ use super::manifest::hex;
 use super::write::listed;
 use super::{Contents, Fault, Manifest};
 
-/// The most bytes of a part of a table, a list or the manifest: a part ends with the line that
-/// makes it long enough, and a line holds one row.
-const PIECE: u64 = 256 << 20;
+/// The most bytes of a part of a table, a list or the manifest, unpacked: a part ends with the line
+/// that makes it 4 MiB long, and a line holds one row, the largest of them a package of 4 MiB. What
+/// is longer is cut here, and not what the manifest says.
+const PIECE: u64 = 64 << 20;
 
 /// A piece of a backup.
 pub(super) enum Piece<'a> {
