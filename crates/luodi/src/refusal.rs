@@ -18,6 +18,8 @@ pub enum Kind {
     Conflict,
     /// Too many attempts; try again later.
     TooMany,
+    /// More was sent than is read.
+    TooLarge,
 }
 
 /// One field that breaks one rule.
@@ -96,7 +98,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind,
             code,

@@ -346,6 +346,7 @@ fn status(kind: Kind) -> (StatusCode, &'static str) {
         Kind::NotFound => (StatusCode::NOT_FOUND, "error.not_found"),
         Kind::Conflict => (StatusCode::CONFLICT, "error.conflict"),
         Kind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "error.too_many"),
+        Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "error.invalid"),
     }
 }
 

@@ -1,18 +1,21 @@
 //! A posted form: fields and files within limits, the CSRF token checked, the idempotency key
 //! taken. Nothing the user typed is lost: a refused handler shows the fields again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Bytes;
 use axum::extract::multipart::Field;
 use axum::extract::{FromRequest, Multipart, Request};
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::route::is_api;
 use super::{App, Visit, WebError};
-use crate::refusal::Refusal;
+use crate::refusal::{Kind, Refusal};
 use crate::store::IdempotencyKey;
 
 /// The largest form without files, in bytes.
@@ -24,6 +27,8 @@ const MULTIPART_BYTES: usize = 64 << 20;
 /// The largest request that is read to its end, so that a form that is too large can be answered
 /// with its text; what goes beyond the limits above is read and dropped.
 pub(super) const REQUEST_BYTES: usize = 256 << 20;
+/// What all forms that are being read or worked at may hold of files at once, in bytes.
+const ALL_BYTES: usize = 512 << 20;
 /// The field that holds the JSON a program sent.
 const JSON: &str = "json";
 /// The most fields and files of a form.
@@ -48,6 +53,33 @@ pub struct Posted {
     key: String,
     scope: String,
     path: String,
+    /// Given back with the last copy of the form.
+    held: Arc<Held>,
+}
+
+/// Bytes of files that all forms hold at present.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// A form's share of what all forms may hold.
+#[derive(Debug, Default)]
+struct Held(AtomicUsize);
+
+impl Held {
+    /// Takes room for some bytes more; says whether there was any.
+    fn take(&self, bytes: usize) -> bool {
+        let fits = |held: usize| held.checked_add(bytes).filter(|held| *held <= ALL_BYTES);
+        let taken = HELD.try_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        if taken.is_ok() {
+            self.0.fetch_add(bytes, Ordering::Relaxed);
+        }
+        taken.is_ok()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(*self.0.get_mut(), Ordering::Relaxed);
+    }
 }
 
 impl Posted {
@@ -263,7 +295,8 @@ async fn read(app: &App, request: Request, files: bool) -> Result<Posted, WebErr
 async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted, WebError> {
     let mut posted = Posted::default();
     let (mut room_for_text, mut room_for_files) = (FORM_BYTES, MULTIPART_BYTES);
-    let mut over = None;
+    let held = Arc::clone(&posted.held);
+    let (mut over, mut crowded) = (None, false);
     for _ in 0..PARTS {
         let Some(part) = multipart.next_field().await.map_err(broken)? else {
             break;
@@ -271,7 +304,7 @@ async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted,
         let field = part.name().unwrap_or_default().to_owned();
         let file_name = part.file_name().map(str::to_owned);
         if file_name.is_some() && !files {
-            read_part(part, 0).await?;
+            read_part(part, 0, &held).await?;
             continue;
         }
         let room = match file_name {
@@ -279,7 +312,15 @@ async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted,
             None => &mut room_for_text,
         };
         // One byte more than a file may have tells one that is too large from one that just fits.
-        let bytes = read_part(part, (*room).min(FILE_BYTES + 1)).await?;
+        let most = if crowded {
+            0
+        } else {
+            (*room).min(FILE_BYTES + 1)
+        };
+        let Some(bytes) = read_part(part, most, &held).await? else {
+            crowded = true;
+            continue;
+        };
         let fits = bytes.len() < *room;
         *room -= bytes.len();
         match file_name {
@@ -297,6 +338,13 @@ async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted,
                 .push((field, clean(&String::from_utf8_lossy(&bytes)))),
         }
     }
+    if crowded {
+        let message = "现在上传文件的人太多，这次没有收下。请过几分钟再提交。";
+        return Err(WebError::kept(
+            Refusal::too_many("uploads", message),
+            posted.fields,
+        ));
+    }
     match over {
         None => Ok(posted),
         Some(field) => Err(too_large(field, posted.fields)),
@@ -304,17 +352,48 @@ async fn read_multipart(mut multipart: Multipart, files: bool) -> Result<Posted,
 }
 
 fn broken(error: axum::extract::multipart::MultipartError) -> WebError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return too_large_at_all().into();
+    }
     Refusal::invalid("form", format!("表单没有完整收到，请重新提交。（{error}）")).into()
 }
 
-/// Reads a part to its end and keeps at most `most` bytes of it.
-async fn read_part(mut part: Field<'_>, most: usize) -> Result<Bytes, WebError> {
-    let mut kept = Vec::new();
+/// Reads a part to its end and keeps at most `most` bytes of it; none where all forms together hold
+/// too much.
+async fn read_part(
+    mut part: Field<'_>,
+    most: usize,
+    held: &Held,
+) -> Result<Option<Bytes>, WebError> {
+    let (mut kept, mut crowded) = (Vec::new(), false);
     while let Some(chunk) = part.chunk().await.map_err(broken)? {
         let room = most - kept.len();
-        kept.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        let chunk = chunk.get(..room).unwrap_or(&chunk);
+        crowded |= !held.take(chunk.len());
+        if crowded {
+            kept = Vec::new();
+        } else {
+            kept.extend_from_slice(chunk);
+        }
     }
-    Ok(kept.into())
+    Ok((!crowded).then(|| kept.into()))
+}
+
+/// A request of which not even the text is read.
+fn too_large_at_all() -> Refusal {
+    let most = REQUEST_BYTES >> 20;
+    let message =
+        format!("这次提交超过 {most} MB，没有接收。请返回上一页，把文件压缩或分几次上传。");
+    Refusal::new(Kind::TooLarge, "request-size", message)
+}
+
+/// Refuses a request that says itself how much too large it is, before anything of it is read.
+pub(super) fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > REQUEST_BYTES as u64 => Err(too_large_at_all()),
+        _ => Ok(()),
+    }
 }
 
 /// The refusal of a form whose parts are too large together; what fits of the text is kept.
@@ -356,6 +435,15 @@ pub(super) async fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_forms_together_hold_so_much() {
+        let (first, second) = (Held::default(), Held::default());
+        assert!(first.take(ALL_BYTES - 10) && !second.take(11) && second.take(10));
+        assert!(!second.take(usize::MAX));
+        drop(first);
+        assert!(second.take(ALL_BYTES - 10) && !second.take(1));
+    }
 
     #[test]
     fn what_nobody_sees_is_not_kept() {

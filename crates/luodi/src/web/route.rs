@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
 
 use super::error::{framed, told_in_json};
+use super::posted::check_length;
 use super::sender::{Sender, sender};
 use super::{App, Visit, WebError};
 use crate::access::Rule;
@@ -97,6 +98,9 @@ async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Respons
         Ok((mut visit, mut request)) => {
             if request.method() == Method::POST && sender == Sender::Elsewhere {
                 let response = WebError::foreign().into_response();
+                visit.finish(in_frame(response, &app, &visit))
+            } else if let Err(refusal) = check_length(request.headers()) {
+                let response = WebError::from(refusal).into_response();
                 visit.finish(in_frame(response, &app, &visit))
             } else if rule.admits(visit.actor.as_ref()) {
                 if rule != Rule::Public {

@@ -1,6 +1,7 @@
 //! The accept loop: HTTP/1.1 with time-outs on headers and idle connections, limits on
 //! connections and bodies, security headers on every answer, and a drain at shutdown.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use http_body_util::Limited;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -16,10 +20,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -106,7 +109,10 @@ fn layered(router: Router, limits: &Limits) -> Router {
                 limits.answer_timeout,
             ))
             .layer(CatchPanicLayer::new())
-            .layer(RequestBodyLimitLayer::new(REQUEST_BYTES)),
+            // What says itself that it is too large is refused with a page (`route`).
+            .map_request(|request: Request<Body>| {
+                request.map(|body| Body::new(Limited::new(body, REQUEST_BYTES)))
+            }),
     )
 }
 
@@ -156,13 +162,15 @@ pub async fn serve(
             continue;
         };
         let proxies = Arc::clone(&limits.trusted_proxies);
-        let service = router.clone().layer(axum::middleware::map_request(
-            move |mut request: Request<Body>| {
+        // Around the router, not in it: a layer is built into each route anew, some hundred
+        // kilobytes for a connection.
+        let service = router
+            .clone()
+            .map_request(move |mut request: Request<Incoming>| {
                 let visitor = proxy::visitor(&proxies, from, request.headers());
                 request.extensions_mut().insert(visitor);
-                std::future::ready(request)
-            },
-        ));
+                request
+            });
         let stream = Stalling::new(stream, limits.write_timeout);
         let (watcher, tls) = (graceful.watcher(), limits.tls.clone());
         let patience = limits.header_timeout;
@@ -181,11 +189,28 @@ pub async fn serve(
     Ok(())
 }
 
+/// The pages as one connection asks for them.
+trait Pages:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Pages for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// Greets a client by TLS where that is spoken, and answers its requests.
 async fn greet<S>(
     stream: S,
     tls: Option<Tls>,
-    service: Router,
+    service: impl Pages,
     patience: Duration,
     watcher: Watcher,
 ) -> Result<(), String>
@@ -205,7 +230,7 @@ where
 /// Answers the requests of one connection.
 async fn converse<S>(
     stream: S,
-    service: Router,
+    service: impl Pages,
     patience: Duration,
     watcher: Watcher,
 ) -> Result<(), String>
