@@ -10,6 +10,7 @@ pub mod backup;
 pub mod casework;
 pub mod city;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod desk;
 pub mod dossier;

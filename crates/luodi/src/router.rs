@@ -24,6 +24,7 @@ pub fn routes() -> Vec<Route> {
         crate::fund::routes,
         crate::notice::routes,
         crate::log::routes,
+        crate::clock::routes,
         crate::api::routes,
     ];
     for domain in domains {

@@ -9,9 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::refusal::{Error, Refusal};
 use crate::store::{ClaimedJob, Command, Store, StoreError, Tx};
 use crate::web::App;
-use crate::{attachment, casework, gateway, notice, personal};
+use crate::{attachment, casework, clock, gateway, notice, personal};
 
 const EVERY: Duration = Duration::from_millis(500);
+/// Seconds between two notes that the machine's clock is right: well under the hour by which a leap
+/// is told.
+const NOTE_EVERY: u64 = 600;
 /// Between two times that events get their numbers.
 const NUMBER_EVERY: Duration = Duration::from_secs(1);
 const AT_ONCE: u32 = 20;
@@ -37,7 +40,8 @@ type Worker = fn(&Store, Timestamp, &ClaimedJob) -> Result<(), Error>;
 /// Work with files, done outside of a command: its last command ends the job. Blocking.
 const WORKERS: &[(&str, Worker)] = &[("personal.export", personal::work_export)];
 
-/// Works jobs and messages until `stop` resolves.
+/// Works jobs and messages until `stop` resolves. While the machine's clock waits for somebody to
+/// confirm it, what time brings about waits, too: jobs and sweeps.
 pub async fn run(app: App, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     let (mut round, mut folder) = (0_u32, 0_u8);
@@ -53,6 +57,9 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
             tracing::warn!(%error, "worker: {error}");
         }
         round = round.wrapping_add(1);
+        if app.clock.waits() {
+            continue;
+        }
         if round.is_multiple_of(SWEEP_EVERY)
             && let Err(error) = sweep(&app, &mut folder).await
         {
@@ -61,19 +68,33 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
     }
 }
 
-/// Gives committed events their numbers about once a second, until `stop` resolves.
+/// Gives committed events their numbers about once a second, and keeps the store's knowledge of time,
+/// until `stop` resolves.
 pub async fn keep_log(app: App, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
+    let mut seconds = 0_u64;
     loop {
         tokio::select! {
-            () = &mut stop => return,
+            () = &mut stop => break,
             () = tokio::time::sleep(NUMBER_EVERY) => {}
         }
-        if app.store.writable()
-            && let Err(error) = app.store.sequence(app.clock.now()).await
-        {
+        if !app.store.writable() {
+            continue;
+        }
+        if let Err(error) = app.store.sequence(app.clock.now()).await {
             tracing::warn!(%error, "log: {error}");
         }
+        if (app.clock.waits() || seconds.is_multiple_of(NOTE_EVERY))
+            && let Err(error) = clock::keep(&app).await
+        {
+            tracing::warn!(%error, "clock: {error}");
+        }
+        seconds += 1;
+    }
+    if app.store.writable()
+        && let Err(error) = clock::keep(&app).await
+    {
+        tracing::warn!(%error, "clock: {error}");
     }
 }
 
@@ -101,10 +122,12 @@ async fn sweep(app: &App, folder: &mut u8) -> Result<(), Error> {
 /// # Errors
 /// A fault of the store.
 pub async fn once(app: &App) -> Result<usize, Error> {
-    let jobs = app
-        .store
-        .claim_due_jobs(app.clock.now(), AT_ONCE, LEASE)
-        .await?;
+    let (now, waits) = (app.clock.now(), app.clock.waits());
+    let jobs = if waits {
+        Vec::new()
+    } else {
+        app.store.claim_due_jobs(now, AT_ONCE, LEASE).await?
+    };
     let messages = app
         .store
         .claim_outgoing(app.clock.now(), LETTERS_AT_ONCE, LEASE)

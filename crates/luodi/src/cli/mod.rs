@@ -139,6 +139,11 @@ pub enum What {
         #[command(subcommand)]
         what: AuditWhat,
     },
+    /// The machine's clock.
+    Clock {
+        #[command(subcommand)]
+        what: ClockWhat,
+    },
     /// The keys under which personal data lie.
     Keys {
         #[command(subcommand)]
@@ -176,6 +181,7 @@ impl What {
             Self::Export { .. }
             | Self::Ledger { .. }
             | Self::Audit { .. }
+            | Self::Clock { .. }
             | Self::Keys { .. }
             | Self::Backup { .. }
             | Self::Restore { .. }
@@ -297,6 +303,14 @@ pub struct Offer {
 pub enum LedgerWhat {
     /// Recomputes every balance and total.
     Verify,
+}
+
+/// `luodi clock …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum ClockWhat {
+    /// Confirms that the machine's clock is right, after a long stop or a leap: what waits for it
+    /// goes on.
+    Confirm,
 }
 
 /// `luodi keys …`

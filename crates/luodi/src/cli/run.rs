@@ -9,15 +9,15 @@ use serde_json::json;
 use vocab::RegionCode;
 
 use super::{
-    AdminWhat, Cli, ExportWhat, ImportWhat, ItemWhat, KeysWhat, LedgerWhat, Offer, Said, What,
-    audit, keys,
+    AdminWhat, Cli, ClockWhat, ExportWhat, ImportWhat, ItemWhat, KeysWhat, LedgerWhat, Offer, Said,
+    What, audit, keys,
 };
 use crate::access::Actor;
 use crate::city::City;
 use crate::refusal::{Error, Refusal};
 use crate::store::{Command, Store, StoreError};
-use crate::web::Clock;
-use crate::{account, article, city, demo, fund, item, personal};
+use crate::web::{Clock, Odd};
+use crate::{account, article, city, clock, demo, fund, item, personal};
 
 /// Subcommands that need no store, or only read one.
 pub(super) fn without_store(cli: &Cli, now: Timestamp) -> Option<Said> {
@@ -98,6 +98,9 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
             what: LedgerWhat::Verify,
         } => verify(cli, store),
         What::Audit { what } => audit::with_store(cli, store, clock.now(), what),
+        What::Clock {
+            what: ClockWhat::Confirm,
+        } => confirm_clock(cli, store, clock, &actor),
         What::Keys {
             what: KeysWhat::Rotate { lookups: false },
         } => keys::rotate(cli, store, clock.now(), &actor),
@@ -109,6 +112,30 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
         }
     };
     done.unwrap_or_else(|error| refused(cli, error))
+}
+
+/// The operator's word that the machine's clock is right.
+fn confirm_clock(cli: &Cli, store: &Store, clock: &Clock, actor: &Actor) -> Result<Said, Error> {
+    let (now, odd) = clock.look();
+    let says = match odd {
+        Some(Odd::Ahead { says, .. }) => says,
+        Some(Odd::Behind { .. }) => {
+            let message = "系统时钟比已记录的时间早，不能确认。请先校正服务器时钟。";
+            return Err(Refusal::conflict("clock-behind", message).into());
+        }
+        None => now,
+    };
+    let actor = actor.clone();
+    store.write_blocking(Command::new("clock.confirm", now), move |tx| {
+        clock::confirm(tx, &actor, actor.region, says)
+    })?;
+    clock.confirm(says);
+    if cli.json {
+        let said = json!({ "ok": true, "says": says.to_string() });
+        return Ok(Said::json(0, &said));
+    }
+    let at = crate::web::civil(says).strftime("%Y-%m-%d %H:%M");
+    Ok(Said::text(0, format!("已确认系统时钟：{at}。\n")))
 }
 
 fn not_forwarded() -> Said {

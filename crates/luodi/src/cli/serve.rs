@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Cli, Said, forward};
 use crate::store::Store;
 use crate::web::{self, App, Clock, Limits, Site};
-use crate::{account, city, router, work};
+use crate::{account, city, clock, router, work};
 
 /// What an operator may say of an installation.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,9 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 fn open(cli: &Cli, clock: &Clock, more: More) -> Result<App, Said> {
     let store = Store::open(&cli.data, &cli.options(clock.now())).map_err(Said::failed)?;
-    app(store, &cli.data, clock.clone(), more).map_err(Said::failed)
+    let app = app(store, &cli.data, clock.clone(), more).map_err(Said::failed)?;
+    clock::begin(&app).map_err(Said::failed)?;
+    Ok(app)
 }
 
 pub(super) fn main(cli: &Cli, listen: &str, works: bool, edge: Limits, more: More) -> Said {

@@ -70,6 +70,8 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("case.complete_task", "task", "环节", Word(words::task)),
     ("case.inspect", "second", "同行核查人", Plain),
     ("case.submit", "item", "事项版本", Digest),
+    ("clock.confirm", "known", "已知的时间", Moment),
+    ("clock.confirm", "says", "服务器时钟", Moment),
     ("department.", "name", "名称", Plain),
     ("keys.", "before", "原主密钥序号", Plain),
     ("keys.", "master", "主密钥序号", Plain),

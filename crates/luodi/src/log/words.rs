@@ -55,6 +55,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("case.timer", "到期自动处理"),
     ("case.withdraw", "撤回申请"),
     ("city.found", "建立城市"),
+    ("clock.confirm", "确认系统时钟"),
     ("department.amend", "更改部门"),
     ("department.create", "登记部门"),
     ("draft.save", "保存草稿"),
@@ -207,6 +208,7 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("keys", "密钥"),
     ("log", "日志"),
     ("city", "城市"),
+    ("clock", "系统时钟"),
 ];
 
 /// Actors without an account, as the log names them.
@@ -406,6 +408,8 @@ mod tests {
         "attachment.key",
         // A column.
         "message.read_at",
+        // Notes the time, and is no event.
+        "clock.note",
         // A kind of the outbox.
         "message.send",
         "objection.follow",

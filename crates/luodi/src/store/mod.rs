@@ -21,6 +21,7 @@ mod keys;
 mod lock;
 mod master;
 mod migrate;
+mod moment;
 mod postgres;
 mod random;
 mod read;
@@ -71,6 +72,7 @@ pub use self::jobs::{
 pub use self::keys::{DataKey, Keys};
 pub use self::lock::Pin;
 pub use self::migrate::Applied;
+pub use self::moment::{known_time, last_recorded, note_time};
 pub use self::postgres::Isolation;
 pub use self::random::{random, secret};
 pub use self::read::{Query, Row, Snapshot, holding};
@@ -86,6 +88,7 @@ pub use crate::params;
 use self::audit::{rebind, sequence};
 use self::front::{Front, Message};
 use self::lock::FolderLock;
+use self::moment::Moment;
 use self::postgres::Server;
 use self::read::{Readers, Source};
 use self::session::Session;
@@ -173,6 +176,7 @@ struct Inner {
     readers: Readers,
     keys: Keys,
     counters: Arc<stats::Counters>,
+    moment: Moment,
     /// One program at a time where the tables are a file; on a server several may share them.
     _lock: Option<FolderLock>,
 }
@@ -194,6 +198,9 @@ impl Store {
     /// folder's, [`StoreError::Unavailable`] where files cannot be used.
     pub fn open(dir: &Path, options: &Options) -> Result<Self, StoreError> {
         let store = Self::open_with(dir, options, &migrate::embedded()?, &Hooks::default())?;
+        if let Some(last) = store.read_blocking(|q| last_recorded(&**q))? {
+            store.inner.moment.not_before(last);
+        }
         store.finish_upgrade(options.now)?;
         Ok(store)
     }
@@ -272,6 +279,7 @@ impl Store {
             readers,
             keys,
             counters,
+            moment: Moment::default(),
             _lock: Some(lock),
         };
         Ok(Self {
@@ -315,6 +323,7 @@ impl Store {
             readers: Readers::new(Source::Postgres(Box::new(server)), options.readers),
             keys,
             counters,
+            moment: Moment::default(),
             _lock: None,
         };
         Ok(Self {
@@ -331,7 +340,7 @@ impl Store {
     }
 
     /// Runs a command and waits until it is on the disk. Dropping the future does not cancel a
-    /// command that is already waiting.
+    /// command that is already waiting. Its time is not before that of the commands given before.
     ///
     /// # Errors
     /// The refusal of the closure, or the store's own error in its type.
@@ -346,6 +355,7 @@ impl Store {
         F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
     {
         let queue = self.inner.front.queue();
+        let command = self.inner.moment.in_order(command);
         async move {
             let (reply, answer) = oneshot::channel();
             let reply = Box::new(move |result| {
@@ -375,6 +385,7 @@ impl Store {
         let reply = Box::new(move |result| {
             let _ = reply.send(result);
         });
+        let command = self.inner.moment.in_order(command);
         let request = Message::Run(Request::new(command, f, reply));
         self.inner
             .front

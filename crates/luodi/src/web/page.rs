@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use vocab::{Fen, RegionCode};
 
-use super::{Answer, App, Lang, Visit};
+use super::{Answer, App, Lang, Odd, Visit};
 use crate::access::Role;
 use crate::refusal::{Refusal, Result};
 
@@ -75,6 +75,10 @@ pub struct Page {
     pub nav: Vec<NavItem>,
     /// What the previous page left to say.
     pub flash: Vec<Flash>,
+    /// What the staff are told of the machine's clock.
+    pub clock: Option<Odd>,
+    /// The way to confirm it, where it is the visitor's.
+    pub clock_page: bool,
     /// Writing is impossible at present.
     pub read_only: bool,
     /// The path shown, without its query.
@@ -85,7 +89,10 @@ pub struct Page {
 impl Page {
     /// The frame for a visitor.
     pub fn new(app: &App, visit: &Visit, title: impl Into<String>) -> Self {
+        let at_work = visit.actor.as_ref().filter(|actor| actor.is_staff());
         Self {
+            clock: at_work.and_then(|_| app.clock.look().1),
+            clock_page: at_work.is_some_and(|actor| actor.has(Role::SystemAdmin)),
             city: if visit.lang.is_english() {
                 visit.lang.region(app.site.region)
             } else {
@@ -111,6 +118,8 @@ impl Page {
             key: crate::store::secret(),
             nav: visit.map_or_else(Vec::new, |visit| nav(visit, words, &path)),
             flash: visit.map_or_else(Vec::new, |visit| visit.flash.clone()),
+            clock: None,
+            clock_page: false,
             read_only: false,
             path,
             words,
