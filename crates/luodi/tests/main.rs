@@ -18,6 +18,7 @@ mod cli;
 mod crash;
 mod desks;
 mod failover;
+mod faults;
 mod forms;
 mod log;
 mod parties;

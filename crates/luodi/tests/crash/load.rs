@@ -49,7 +49,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn read(reply: &Reply, mark: &str) -> Self {
+    /// Reads the answer to a form that was carried out.
+    pub fn read(reply: &Reply, mark: &str) -> Self {
         assert_eq!(reply.status, 303, "{mark}: {}", reply.body);
         let flash = reply.cookies.iter();
         let flash = flash.filter(|cookie| cookie.starts_with("luodi_flash="));
@@ -159,7 +160,8 @@ impl Sender {
         panic!("{name} was never cut off");
     }
 
-    fn form(&self, name: &str, number: usize) -> Sent {
+    /// A form of this person that was never sent.
+    pub fn form(&self, name: &str, number: usize) -> Sent {
         let form = self.person.form.clone();
         let mark = format!("示范 {name} 第 {number} 张");
         let digits: String = name.chars().filter(char::is_ascii_digit).collect();
@@ -195,6 +197,15 @@ impl Sender {
     /// # Errors
     /// Where no whole answer came.
     pub fn post(&mut self, sent: &Sent) -> std::io::Result<Answer> {
+        let reply = self.send(sent)?;
+        Ok(Answer::read(&reply, &sent.mark))
+    }
+
+    /// Sends a form under its key, whatever the answer.
+    ///
+    /// # Errors
+    /// Where no whole answer came.
+    pub fn send(&mut self, sent: &Sent) -> std::io::Result<Reply> {
         let path = match &sent.form {
             Form::BankAccount(path) => path,
             Form::Article => "/desk/articles",
@@ -208,7 +219,14 @@ impl Sender {
                 .iter()
                 .map(|(name, value)| (*name, value.as_str())),
         );
-        let reply = self.client.post(path, &fields)?;
-        Ok(Answer::read(&reply, &sent.mark))
+        self.client.post(path, &fields)
+    }
+
+    /// Shows a page.
+    ///
+    /// # Errors
+    /// Where no whole answer came.
+    pub fn get(&mut self, path: &str) -> std::io::Result<Reply> {
+        self.client.get(path)
     }
 }

@@ -8,8 +8,8 @@
 //! Of the file only: what a server holds does not die with this process, and its own death is played
 //! by `failover`.
 
-mod load;
-mod rows;
+pub mod load;
+pub mod rows;
 
 use std::path::Path;
 use std::process::Command;
@@ -102,7 +102,8 @@ fn send_all_again(server: &Server, loaded: Vec<(Sender, Vec<Sent>)>) -> Vec<Sent
     resent
 }
 
-fn verify_ledger(data: &Path) {
+/// The ledger is balanced, by the program's own word.
+pub fn verify_ledger(data: &Path) {
     let said = Command::new(env!("CARGO_BIN_EXE_luodi"))
         .args(["ledger", "verify", "--json", "--data"])
         .arg(data)

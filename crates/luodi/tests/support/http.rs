@@ -47,6 +47,16 @@ impl Server {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Ends the process with SIGKILL: it gets no chance to write anything more.
     pub fn kill(mut self) {
         self.end();
@@ -147,23 +157,58 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a request and reads its whole answer; after an error the connection is gone.
+    /// Posts fields and files (field, name, content) with the token and key of a page.
+    pub fn upload_from(
+        &mut self,
+        page: &Reply,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Result<Reply> {
+        let csrf = page.between("name=\"csrf\" value=\"", "\"");
+        let key = page.between("name=\"idempotency_key\" value=\"", "\"");
+        let mut all = vec![("csrf", csrf), ("idempotency_key", key)];
+        all.extend_from_slice(fields);
+        let (kind, body) = multipart(&all, files);
+        self.send("POST", path, &kind, &body)
+    }
+
+    /// Posts what a program sends.
+    pub fn post_json(&mut self, path: &str, text: &str) -> Result<Reply> {
+        self.send("POST", path, "application/json", text.as_bytes())
+    }
+
     fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> Result<Reply> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let kind = "application/x-www-form-urlencoded";
+        self.send(method, path, kind, body.as_bytes())
+    }
+
+    /// What a request of this browser begins with, without its end.
+    pub fn head(&self, method: &str, path: &str) -> String {
+        let cookies = self.cookies.join("; ");
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncookie: {cookies}\r\n",
+            self.address
+        )
+    }
+
+    /// Sends a request and reads its whole answer; after an error the connection is gone.
+    fn send(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Reply> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(self.address)?,
         };
-        let body = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
-            self.address,
-            self.cookies.join("; "),
+        let head = format!(
+            "{}content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            self.head(method, path),
             body.len()
         );
-        stream.get_mut().write_all(request.as_bytes())?;
+        stream
+            .get_mut()
+            .write_all(&[head.as_bytes(), body].concat())?;
         let reply = read_reply(&mut stream)?;
         self.stream = Some(stream);
         for cookie in &reply.cookies {
@@ -181,7 +226,7 @@ impl Client {
     }
 }
 
-fn connect(address: SocketAddr) -> Result<BufReader<TcpStream>> {
+pub fn connect(address: SocketAddr) -> Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -198,7 +243,8 @@ fn line(stream: &mut BufReader<TcpStream>) -> Result<String> {
     Ok(line)
 }
 
-fn read_reply(stream: &mut BufReader<TcpStream>) -> Result<Reply> {
+/// Reads a whole answer.
+pub fn read_reply(stream: &mut BufReader<TcpStream>) -> Result<Reply> {
     let first = line(stream)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
     let mut reply = Reply {
@@ -248,4 +294,31 @@ fn read_chunks(stream: &mut BufReader<TcpStream>) -> Result<Vec<u8>> {
             return Ok(body);
         }
     }
+}
+
+/// Content type and body of a form with files.
+pub fn multipart(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "luodi-test-boundary";
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        body.extend_from_slice(
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .as_bytes(),
+        );
+    }
+    for (field, name, content) in files {
+        body.extend_from_slice(
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; \
+                     filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }

@@ -23,6 +23,8 @@ use tower::ServiceExt;
 pub use apply::{PAPERS, PDF, changed, good_application};
 pub use ground::Ground;
 
+use http::multipart;
+
 /// The demonstration's day in tests: a Monday.
 pub const TODAY: &str = "2026-11-23";
 
@@ -446,31 +448,4 @@ impl Visitor<'_> {
             .unwrap();
         self.send(request).await
     }
-}
-
-/// Content type and body of a form with files.
-fn multipart(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
-    const BOUNDARY: &str = "luodi-test-boundary";
-    let mut body = Vec::new();
-    for (name, value) in fields {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            )
-            .as_bytes(),
-        );
-    }
-    for (field, name, content) in files {
-        body.extend_from_slice(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"; \
-                     filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
-            )
-            .as_bytes(),
-        );
-        body.extend_from_slice(content);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
