@@ -18,6 +18,9 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// A real city, as far as the program knows, on a machine whose clock is the test's.
 struct Scene {
     city: Ground,
+    /// What the city's row held as a demonstration: it is put back before the log is looked at, for
+    /// the log knows of no other.
+    was: (Option<i64>, Option<String>),
     machine: Machine,
     /// Ahead of the test's own clock at present.
     shift: SignedDuration,
@@ -37,16 +40,21 @@ impl Scene {
         server.kill();
         let write = Connection::open(city.data().join("luodi.db")).unwrap();
         write
+            .execute_batch("DELETE FROM meta WHERE name = 'clock'")
+            .unwrap();
+        let was = write.query_row("SELECT seed, demo_today FROM city", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+        let was = was.unwrap();
+        write
             .execute(
                 "UPDATE city SET demo = 0, seed = NULL, demo_today = NULL",
                 [],
             )
             .unwrap();
-        write
-            .execute("DELETE FROM meta WHERE name = 'clock'", [])
-            .unwrap();
         drop(write);
         let mut scene = Self {
+            was,
             city,
             machine,
             shift: SignedDuration::ZERO,
@@ -153,6 +161,10 @@ impl Scene {
             &self.sent.iter().collect::<Vec<_>>(),
             rows::Due::Once,
         );
+        let write = Connection::open(self.city.data().join("luodi.db")).unwrap();
+        let sql = "UPDATE city SET demo = 1, seed = ?1, demo_today = ?2";
+        write.execute(sql, (&self.was.0, &self.was.1)).unwrap();
+        drop(write);
         verify(self.city.data());
     }
 }
