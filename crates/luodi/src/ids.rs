@@ -50,6 +50,8 @@ id! {
     DepartmentId,
     /// An account that logs in.
     AccountId,
+    /// A leave of a member of staff.
+    LeaveId,
     /// A party (主体): an enterprise or a natural person.
     PartyId,
     /// A bank account of a party.

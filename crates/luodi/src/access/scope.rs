@@ -1,7 +1,7 @@
 //! Row-level permission, once as a decision and once as SQL; a property test holds them equal.
 //!
 //! An applicant sees the rows of his own party. The window sees all departments of its region.
-//! Finance, reviewers of lists, leaders and auditors see their region. Other staff see their own
+//! Finance and leaders see their region. Other staff see their own
 //! department's rows in their region. Nobody else sees anything. The log has a rule of its own: the
 //! audit administrator of a region sees what its people did and what was done to its records.
 
@@ -35,12 +35,7 @@ pub struct ScopeColumns {
 }
 
 /// Roles that see every department of their region.
-const WHOLE_REGION: &[Role] = &[
-    Role::WindowClerk,
-    Role::Finance,
-    Role::Leader,
-    Role::AuditAdmin,
-];
+const WHOLE_REGION: &[Role] = &[Role::WindowClerk, Role::Finance, Role::Leader];
 
 /// Roles that see their own department's rows.
 const OWN_DEPARTMENT: &[Role] = &[Role::CaseHandler, Role::Reviewer, Role::Approver];

@@ -159,7 +159,8 @@ fn department_region(q: &dyn Query, id: DepartmentId) -> Result<Option<RegionCod
     Ok(q.row_opt(sql, params![id], |r| r.get(0))?)
 }
 
-/// Gives an account exactly these roles, which ends its sessions where they are others.
+/// Gives an account exactly these roles, which ends its sessions where they are others. An
+/// administrator's account gets no other: it loses its role and is locked with it.
 ///
 /// # Errors
 /// Refuses another than the security administrator of the region, one's own account, roles that do
@@ -179,8 +180,20 @@ pub fn grant_roles(
             return Err(Refusal::field("roles", rule.code(), rule.message_zh()).into());
         }
     }
-    advance(tx, id, version)?;
     let before = roles_of(tx, id)?;
+    let leaves_office = before.any(&ADMINISTRATORS) && roles != before;
+    let by_account = matches!(actor.kind, ActorKind::Account(_));
+    if leaves_office && by_account && roles.iter().next().is_some() {
+        let message =
+            "管理员的账号不能改授其他角色。请取消全部角色（账号随即锁定），其他工作另开账号。";
+        return Err(Refusal::field("roles", "administrator-leaves", message).into());
+    }
+    advance(tx, id, version)?;
+    if leaves_office && by_account {
+        // Else two administrators could turn one's account into any other.
+        let sql = "UPDATE account SET state = ?1 WHERE id = ?2";
+        tx.execute(sql, params![AccountState::Locked.code(), id])?;
+    }
     tx.execute(
         "DELETE FROM account_role WHERE account_id = ?1",
         params![id],
@@ -245,8 +258,8 @@ pub fn set_state(
 ///
 /// # Errors
 /// Refuses another than the system administrator of the region, one's own account, an
-/// administrator's account (whoever knows its password has its power), an account that changed
-/// meanwhile.
+/// administrator's account (whoever knows its password has its power), that of a party, which the
+/// window resets, an account that changed meanwhile.
 pub fn reset_password(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -254,8 +267,12 @@ pub fn reset_password(
     version: i64,
     password_hash: &str,
 ) -> Result<()> {
-    target(tx, actor, Role::SystemAdmin, id)?;
+    let target = target(tx, actor, Role::SystemAdmin, id)?;
     let by_account = matches!(actor.kind, ActorKind::Account(_));
+    if by_account && target.party {
+        let message = "主体账号的密码由窗口核对证件后重置。请本人到窗口办理。";
+        return Err(Refusal::forbidden("reset-at-window", message).into());
+    }
     if by_account && roles_of(tx, id)?.any(&ADMINISTRATORS) {
         return Err(Refusal::forbidden(
             "administrators-apart",

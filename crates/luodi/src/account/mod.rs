@@ -14,16 +14,20 @@ mod enter;
 mod factor;
 mod factor_pages;
 mod forgot;
+mod leave;
+mod leave_pages;
 mod log_in;
 pub mod named;
 mod own;
 mod own_sessions;
 mod owner;
 pub mod password;
+mod permissions;
 mod queries;
 mod rest;
 mod sent_code;
 mod session;
+mod system;
 pub mod totp;
 
 #[cfg(test)]
@@ -35,6 +39,10 @@ pub use commands::{
 };
 pub use department::{NewDepartment, amend_department, create_department};
 pub use factor::{enrol_demonstration, reset_factor, reset_factor_at_console};
+pub use leave::{
+    KINDS as LEAVE_KINDS, NewLeave, change_leave, end_leave, kind_zh, register_leave,
+    stands_in_for, still_works,
+};
 pub use queries::{
     AccountFilter, AccountRow, DemoAccount, DemoCode, Department, begun, colleague, colleagues,
     count, demo_accounts, department, department_by_code, departments, find_login, has_demo, list,
@@ -182,5 +190,8 @@ pub fn routes() -> Vec<Route> {
     routes.extend(api::routes());
     routes.extend(desk::routes());
     routes.extend(department::routes());
+    routes.extend(leave_pages::routes());
+    routes.extend(permissions::routes());
+    routes.extend(system::routes());
     routes
 }

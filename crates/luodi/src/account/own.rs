@@ -19,6 +19,7 @@ use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, get, post};
 use super::contact::{self, Shown};
 use super::enter::{Budget, note_refused};
 use super::factor;
+use super::leave_pages::{self, Line};
 use super::log_in::with_secrets;
 use super::own_sessions::{self, OpenSession};
 use super::queries::{self, roles_of};
@@ -42,6 +43,7 @@ struct OwnPage {
     sessions: Vec<OpenSession>,
     before: Option<Before>,
     contacts: Vec<Shown>,
+    leaves: Vec<Line>,
 }
 
 /// What one may know of one's own account.
@@ -89,11 +91,14 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
     let id = actor.account_id();
     let (now, token) = (visit.now, visit.token.clone().unwrap_or_default());
     let limit = session::password_limit(app, now);
-    let (me, (sessions, before), contacts) = app
+    let today = visit.today();
+    let (me, (sessions, before), contacts, leaves) = app
         .store
         .read(move |q| {
             let sessions = own_sessions::list(q, id, now, &token)?;
-            Ok::<_, Error>((me(q, id, limit)?, sessions, contact::shown(q, id)?))
+            let leaves = leave_pages::of_account(q, id, today)?;
+            let contacts = contact::shown(q, id)?;
+            Ok::<_, Error>((me(q, id, limit)?, sessions, contacts, leaves))
         })
         .await?;
     let roles_zh = actor
@@ -113,6 +118,7 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
             sessions,
             before,
             contacts,
+            leaves,
         },
     )
 }

@@ -464,3 +464,82 @@ pub fn show(q: &dyn Query, actor: &Actor, id: AccountId) -> Result<AccountRow> {
     row.roles = roles_of(q, id)?;
     Ok(row)
 }
+
+/// How many accounts of the administrator's region hold each role, in the order of the roles.
+///
+/// # Errors
+/// The store's own.
+pub(super) fn holders(q: &dyn Query, actor: &Actor) -> Result<Vec<(Role, u64)>, StoreError> {
+    let mut params = Vec::new();
+    let wanted = administered_where(actor, "a.region_code", &mut params);
+    let sql = format!(
+        "SELECT r.role, COUNT(*) FROM account_role r JOIN account a ON a.id = r.account_id \
+         WHERE {wanted} GROUP BY r.role"
+    );
+    let counted = q.rows(&sql, params, |r| {
+        Ok((r.get::<String>(0)?, r.get::<u64>(1)?))
+    })?;
+    let count = |role: &Role| {
+        let found = counted.iter().find(|(code, _)| code == role.code());
+        (*role, found.map_or(0, |(_, count)| *count))
+    };
+    Ok(Role::ALL.iter().map(count).collect())
+}
+
+/// How the accounts of a region stand, in numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Open sessions of staff.
+    pub(super) staff_sessions: u64,
+    /// Open sessions of applicants.
+    pub(super) applicant_sessions: u64,
+    /// Accounts an administrator locked.
+    pub(super) locked: u64,
+    /// Accounts that wait after wrong passwords.
+    pub(super) waiting: u64,
+    /// Accounts of which roles rest until they are confirmed.
+    pub(super) resting: u64,
+}
+
+/// How the accounts of the administrator's region stand.
+///
+/// # Errors
+/// The store's own.
+pub(super) fn standing(
+    q: &dyn Query,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Standing, StoreError> {
+    let mut values = Vec::from(params![now, now - super::session::IDLE]);
+    let wanted = administered_where(actor, "a.region_code", &mut values);
+    let sql = format!(
+        "SELECT COUNT(CASE WHEN a.party_id IS NULL THEN 1 END), COUNT(a.party_id) \
+         FROM session s JOIN account a ON a.id = s.account_id \
+         WHERE s.expires_at > ?1 AND s.seen_at > ?2 AND {wanted}"
+    );
+    let (staff_sessions, applicant_sessions) =
+        q.row(&sql, values, |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let mut values = Vec::from(params![now]);
+    let wanted = administered_where(actor, "a.region_code", &mut values);
+    let resting: Vec<_> = Role::WITH_SECOND_FACTOR
+        .iter()
+        .map(|role| format!("'{}'", role.code()))
+        .collect();
+    let resting = resting.join(", ");
+    let sql = format!(
+        "SELECT COUNT(CASE WHEN a.state = 'locked' THEN 1 END), \
+           COUNT(CASE WHEN a.locked_until > ?1 THEN 1 END), \
+           COUNT(CASE WHEN a.roles_rest_since IS NOT NULL AND EXISTS (SELECT 1 FROM account_role r \
+             WHERE r.account_id = a.id AND r.role IN ({resting})) THEN 1 END) \
+         FROM account a WHERE {wanted}"
+    );
+    q.row(&sql, values, |r| {
+        Ok(Standing {
+            staff_sessions,
+            applicant_sessions,
+            locked: r.get(0)?,
+            waiting: r.get(1)?,
+            resting: r.get(2)?,
+        })
+    })
+}

@@ -14,6 +14,7 @@ use super::clock;
 use super::correction::{Asked, ask_as_the_process_says, until_when};
 use super::duty::{Duty, keep_duty, new_duty, new_duty_of, record_duty};
 use super::engine::{Changed, Run, changed_meanwhile, write_end};
+use super::held::{done_by, refuse_held, tell_stand_in};
 use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of, waiting_of};
 use super::state;
 use super::submit::release_claim;
@@ -135,6 +136,7 @@ fn decide(
     let package = item::load(q, &case.item_hash)?;
     let spec = task_spec(&package, &task)?;
     may_complete(actor, &case, &task)?;
+    refuse_held(q, actor, &task)?;
     let outcome = find_outcome(spec, &completion.outcome)?;
     let wrong = missing(spec, &completion);
     if !wrong.is_empty() {
@@ -169,6 +171,8 @@ pub(super) struct Done {
 pub struct Decision {
     package: Arc<Package>,
     actor: Actor,
+    /// His name, as the case says it.
+    by: String,
     completion: Completion,
     task: TaskRow,
     done: Done,
@@ -204,7 +208,7 @@ impl Decision {
             inspection.write(tx, actor, case.id, inspected, &data)?;
         }
         // Every change of a task names its case in the same event.
-        if !write_end(tx, event, actor, completion, data)? {
+        if !write_end(tx, event, (actor, &self.by), completion, data)? {
             return Err(changed_meanwhile());
         }
         let mut touched = vec![completion.task];
@@ -247,7 +251,8 @@ pub(super) fn finish(
     if waits.is_none_or(|waits| waits.version != completion.version) {
         return Err(ended_by_another(run.q, package, task)?);
     }
-    run.end_task(actor, completion);
+    let by = done_by(run.q, actor, task)?;
+    run.end_task(&by, completion);
     let mut begins = None;
     if outcome.effect == Effect::Accept {
         let today = run.today();
@@ -271,10 +276,11 @@ pub(super) fn finish(
     }
     let today = run.today();
     clock::set(run.q, &mut run.case, begins, today)?;
-    let detail = json!({
+    let mut detail = json!({
         "task": &task.node, "outcome": &outcome.value, "state": &run.case.state,
         "amount_fen": run.case.amount.map(|fen| fen.0),
     });
+    tell_stand_in(&mut detail, task.stand_in_for);
     let until = until_when(package, &run.tasks);
     let tells = what_to_tell(&run.case, task, outcome, (&completion.reason, &until));
     // Where the case stands is not always what the button said, e.g. after a measurement.
@@ -290,6 +296,7 @@ pub(super) fn finish(
     Ok(Decision {
         package: package.clone(),
         actor: actor.clone(),
+        by,
         completion: completion.clone(),
         task: task.clone(),
         done,
@@ -310,7 +317,7 @@ pub(super) fn task_spec<'a>(package: &'a Package, task: &TaskRow) -> Result<&'a 
     })
 }
 
-fn may_complete(actor: &Actor, case: &CaseRow, task: &TaskRow) -> Result<()> {
+pub(super) fn may_complete(actor: &Actor, case: &CaseRow, task: &TaskRow) -> Result<()> {
     if !may_see(actor, &case.scope()) {
         return Err(
             Refusal::not_found("没有这个办件，或者您无权查看。请从工作台重新进入。").into(),

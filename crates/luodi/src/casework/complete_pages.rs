@@ -7,7 +7,7 @@ use super::apply::keep_files;
 use super::commands::{Completed, Completion, complete_decided, decide_ahead, missing};
 use super::queries::TaskRow;
 use super::show::{Facts, Shown, attach, load, render, shown_files};
-use super::work::CASE_STAFF;
+use super::work::CASE_WORKERS;
 use crate::access::{Actor, Role, Rule, may_act};
 use crate::attachment::Subject;
 use crate::form::{How, Values};
@@ -20,7 +20,7 @@ use crate::web::{Answer, App, Posted, Route, Visit, WebError, post};
 pub(super) fn routes() -> Vec<Route> {
     vec![post(
         "/cases/{case}/tasks/{task}",
-        Rule::Staff(CASE_STAFF),
+        Rule::Staff(CASE_WORKERS),
         complete,
     )]
 }
@@ -29,6 +29,9 @@ pub(super) fn routes() -> Vec<Route> {
 pub(super) struct Desk {
     pub(super) task: TaskId,
     pub(super) version: i64,
+    /// The visitor has taken it.
+    pub(super) held: bool,
+    pub(super) held_words: String,
     pub(super) name: String,
     pub(super) form: String,
     pub(super) outcomes: Vec<Outcome>,
@@ -50,8 +53,13 @@ pub(super) struct Typed {
     correction: String,
 }
 
-/// Whether the task waits for this officer's role.
+/// Whether the task waits for this officer.
 fn is_theirs(facts: &Facts, task: &TaskRow, actor: &Actor) -> bool {
+    is_of_role(facts, task, actor) && task.held_by.is_none_or(|by| by == actor.account_id())
+}
+
+/// Whether the task waits for the officer's role, whoever has taken it.
+pub(super) fn is_of_role(facts: &Facts, task: &TaskRow, actor: &Actor) -> bool {
     let department = Some(facts.case.department);
     task.state == "open"
         && task.role != Role::Applicant.code()
@@ -86,6 +94,11 @@ pub(super) fn desk(
     Ok(Some(Desk {
         task: task.id,
         version: task.version,
+        held: task.held_by.is_some(),
+        held_words: match &facts.stand_in_for {
+            Some(name) => format!("您代{name}办理"),
+            None => "您已领取".to_owned(),
+        },
         name: task.name.clone(),
         form,
         outcomes: spec.outcomes.clone(),

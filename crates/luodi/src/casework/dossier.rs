@@ -99,6 +99,7 @@ pub const SOURCES: &[Source] = &[
             stays("duty", "职责", Text),
             stays("state", "状态", Text),
             stays("assignee_id", "承办人", Id),
+            stays("stand_in_for_id", "代谁办理", Id),
             stays("created_at", "开始时间", Moment),
             stays("completed_at", "完成时间", Moment),
             stays("completed_by", "办理人", Id),

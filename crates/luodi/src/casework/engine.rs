@@ -219,6 +219,8 @@ impl Run<'_> {
             reason: None,
             data: None,
             version: 1,
+            held_by: None,
+            stand_in_for: None,
         };
         self.case.state.clone_from(&spec.state);
         let duty = spec.duty.clone();
@@ -237,14 +239,14 @@ impl Run<'_> {
         self.effects.push(Written::Cancelled(activity));
     }
 
-    /// Ends a task as an officer says.
-    pub(super) fn end_task(&mut self, actor: &Actor, completion: &Completion) {
+    /// Ends a task as an officer of this name says.
+    pub(super) fn end_task(&mut self, by: &str, completion: &Completion) {
         let now = self.now;
         let mut tasks = self.tasks.iter_mut();
         if let Some(task) = tasks.find(|task| task.id == completion.task) {
             "done".clone_into(&mut task.state);
             task.completed_at = Some(now);
-            task.completed_by = Some(actor.name.clone());
+            task.completed_by = Some(by.to_owned());
             task.outcome = Some(completion.outcome.clone());
             task.reason = Some(completion.reason.trim().to_owned());
             task.data = Some(completion.values.to_json());
@@ -434,7 +436,7 @@ fn insert_task(tx: &Tx<'_>, event: Uuid, task: &TaskRow, duty: &str) -> Result<T
 pub(super) fn write_end(
     tx: &Tx<'_>,
     event: Uuid,
-    actor: &Actor,
+    (actor, by): (&Actor, &str),
     completion: &Completion,
     data: serde_json::Value,
 ) -> Result<bool> {
@@ -449,7 +451,7 @@ pub(super) fn write_end(
             completion.version,
             tx.now(),
             actor.account_id(),
-            &actor.name,
+            by,
             &completion.outcome,
             completion.reason.trim(),
             data,

@@ -19,6 +19,7 @@ mod duty;
 mod engine;
 mod facts;
 mod figures;
+mod held;
 mod jobs;
 mod measure;
 mod my;
@@ -59,6 +60,7 @@ pub fn routes() -> Vec<Route> {
     routes.extend(on_behalf::routes());
     routes.extend(show::routes());
     routes.extend(complete_pages::routes());
+    routes.extend(held::routes());
     routes.extend(correct_pages::routes());
     routes.extend(work::routes());
     routes.extend(my::routes());

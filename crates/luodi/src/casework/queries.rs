@@ -7,6 +7,7 @@ use uuid::Uuid;
 use vocab::{Fen, RegionCode};
 
 use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see, visible_where};
+use crate::account;
 use crate::form::{has_sealed, open_value};
 use crate::ids::{AccountId, BankAccountId, CaseId, DepartmentId, ItemId, PartyId, TaskId};
 use crate::params;
@@ -187,10 +188,14 @@ pub struct TaskRow {
     pub data: Option<serde_json::Value>,
     /// Version.
     pub version: i64,
+    /// Who has taken it to himself.
+    pub held_by: Option<AccountId>,
+    /// For whom he took it over, as his stand-in.
+    pub stand_in_for: Option<AccountId>,
 }
 
 const TASK_COLUMNS: &str = "id, case_id, activity, node, name, role, state, created_at, completed_at, \
-     completed_by_label, outcome, reason, data, version";
+     completed_by_label, outcome, reason, data, version, assignee_id, stand_in_for_id";
 
 fn task_row(row: &Row<'_>) -> Result<TaskRow, StoreError> {
     Ok(TaskRow {
@@ -208,6 +213,8 @@ fn task_row(row: &Row<'_>) -> Result<TaskRow, StoreError> {
         reason: row.get(11)?,
         data: row.get(12)?,
         version: row.get(13)?,
+        held_by: row.get(14)?,
+        stand_in_for: row.get(15)?,
     })
 }
 
@@ -347,6 +354,10 @@ pub(super) struct CaseFilter {
     pub region: String,
     /// Only cases with an open task of these roles.
     pub roles: Option<Vec<&'static str>>,
+    /// Of these tasks those that one of these has taken, or nobody has.
+    pub held_by: Vec<AccountId>,
+    /// The day on which the tasks wait: who is away then, and who stands in.
+    pub on: Option<Date>,
     /// Only red, only amber …: due on or before this day.
     pub due_by: Option<Date>,
     /// Only ended (`Some(true)`) or only running cases.
@@ -381,6 +392,16 @@ fn listed(row: &Row<'_>) -> Result<ListedCase, StoreError> {
 }
 
 impl CaseFilter {
+    /// With those whose tasks the actor reaches: his own, and of whom he stands in for.
+    pub(super) fn reaching(mut self, q: &dyn Query, actor: &Actor) -> Result<Self, StoreError> {
+        if let (Some(_), Some(day)) = (&self.roles, self.on) {
+            let away = account::stands_in_for(q, actor.account_id(), day)?;
+            self.held_by = away.into_iter().map(|(id, _)| id).collect();
+            self.held_by.push(actor.account_id());
+        }
+        Ok(self)
+    }
+
     /// The condition behind WHERE, with its values.
     fn condition(&self, actor: &Actor) -> (String, Vec<Value>) {
         let mut values = Vec::new();
@@ -427,8 +448,13 @@ impl CaseFilter {
             };
             sql.push_str(&format!(
                 " AND EXISTS (SELECT 1 FROM task t WHERE t.case_id = c.id AND t.state = 'open' \
-                 AND t.role IN ({list}))"
+                 AND t.role IN ({list}) AND (t.assignee_id IS NULL"
             ));
+            for by in &self.held_by {
+                values.push(Value::from(*by));
+                sql.push_str(&format!(" OR t.assignee_id = ?{}", values.len()));
+            }
+            sql.push_str("))");
         }
         match self.ended {
             Some(true) => sql.push_str(" AND c.ended_at IS NOT NULL"),
@@ -478,6 +504,16 @@ pub(super) fn list_cases(
         values.len()
     );
     q.rows(&sql, values, listed)
+}
+
+/// Who has taken the open tasks of these cases, where somebody has.
+pub(super) fn taken(
+    q: &dyn Query,
+    cases: &[uuid::Uuid],
+) -> Result<Vec<(CaseId, AccountId)>, StoreError> {
+    let sql = "SELECT case_id, assignee_id FROM task \
+               WHERE state = 'open' AND assignee_id IS NOT NULL AND case_id IN (#)";
+    q.rows_of(sql, cases, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// How many cases stand in each state, and how many of these have ended, for filter chips.

@@ -15,8 +15,9 @@ use super::apply::send_file;
 use super::changes::{Change, Correction, corrections};
 use super::clock::{ClockView, case_clock};
 use super::commands::withdraw;
-use super::complete_pages::{Desk, Typed, desk};
+use super::complete_pages::{Desk, Typed, desk, is_of_role};
 use super::correction::answer_by;
+use super::held::{self, Holder, Way};
 use super::path::{Happened, stages, trail};
 use super::queries::{CaseRow, TaskRow, find_case, open_data, tasks_of};
 use super::why::{WhyRow, remarks, why_rows};
@@ -77,6 +78,10 @@ pub(super) struct Facts {
     pub(super) corrections: Vec<Correction>,
     inspections: Vec<Inspection>,
     pub(super) colleagues: Vec<(AccountId, String)>,
+    /// Who else has taken the task that waits for the visitor's role.
+    holder: Option<Holder>,
+    /// For whom the visitor has taken that task over.
+    pub(super) stand_in_for: Option<String>,
 }
 
 impl Facts {
@@ -118,7 +123,9 @@ pub(super) async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, 
         let (files, replaced) = attachment::ever_of_subject(q, Subject::Case(id))?
             .into_iter()
             .partition(|file| file.replaced_at.is_none());
-        Ok::<_, Error>(Facts {
+        let mut facts = Facts {
+            holder: None,
+            stand_in_for: None,
             party: party::find_for_case(q, case.party)?,
             // A clock stands still when the case has ended.
             clock: case_clock(q, id, case.ended_at.map_or(today, day_in_china))?,
@@ -133,7 +140,14 @@ pub(super) async fn load(app: &App, visit: &Visit, id: CaseId) -> Result<Facts, 
             package,
             values,
             tasks,
-        })
+        };
+        let of_role = |task: &&TaskRow| is_of_role(&facts, task, &actor);
+        if let Some(task) = facts.tasks.iter().find(of_role) {
+            let away = task.stand_in_for.map(|away| account::name_of(q, away));
+            facts.stand_in_for = away.transpose()?;
+            facts.holder = held::holder(q, &actor, task, today)?;
+        }
+        Ok::<_, Error>(facts)
     });
     Ok(loaded.await?)
 }

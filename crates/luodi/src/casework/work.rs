@@ -1,6 +1,8 @@
 //! Lists of cases: the worklist of staff ordered by deadline, and all cases. The applicant's own are
 //! in `my`.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::{Query as UrlQuery, RawQuery, State};
 use jiff::civil::Date;
@@ -8,10 +10,12 @@ use serde::Deserialize;
 use vocab::{Calendar, Fen, Quarter};
 
 use super::clock::left_view;
-use super::queries::{CaseFilter, ListedCase, count_by_state, count_cases, list_cases};
+use super::queries::{CaseFilter, ListedCase, count_by_state, count_cases, list_cases, taken};
 use super::state;
 use crate::access::{Actor, Role, Rule};
-use crate::store::StoreError;
+use crate::account;
+use crate::ids::CaseId;
+use crate::store::{Query, StoreError};
 use crate::web::export::{Cell, logged, xlsx};
 use crate::web::form::{Chip, Waiting};
 use crate::web::{Answer, App, Page, Pager, Route, Visit, WebError, filters, get};
@@ -24,11 +28,10 @@ pub(super) const CASE_STAFF: &[Role] = &[
     Role::Approver,
     Role::Finance,
     Role::Leader,
-    Role::AuditAdmin,
 ];
 
-/// Staff whose work needs the papers and the personal values of a case: leaders see figures, and the
-/// audit administrator sees the log.
+/// Staff whose work needs the papers and the personal values of a case: leaders see
+/// figures.
 pub(super) const CASE_WORKERS: &[Role] = &[
     Role::WindowClerk,
     Role::CaseHandler,
@@ -118,6 +121,8 @@ impl ListQuery {
             period: self.period.clone(),
             region: self.region.clone(),
             roles: (self.mine == "1").then(|| actor.roles.iter().map(Role::code).collect()),
+            held_by: Vec::new(),
+            on: Some(today),
             due_by: match self.due.as_str() {
                 "today" => Some(today),
                 "soon" => Some(soon),
@@ -167,6 +172,7 @@ struct ListPage {
     periods: Vec<String>,
     asked: ListQuery,
     rows: Vec<RowView>,
+    taken: HashMap<CaseId, String>,
     total_amount: Fen,
     pager: Pager,
     export: String,
@@ -174,8 +180,31 @@ struct ListPage {
 
 pub(super) struct Found {
     pub(super) rows: Vec<ListedCase>,
+    taken: HashMap<CaseId, String>,
     pub(super) total: u64,
     pub(super) amount: Fen,
+}
+
+/// What a worklist says of the tasks in it that somebody has taken.
+fn told_taken(
+    q: &dyn Query,
+    actor: &Actor,
+    rows: &[ListedCase],
+) -> Result<HashMap<CaseId, String>, StoreError> {
+    let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.id.0).collect();
+    let taken = taken(q, &ids)?;
+    let others: Vec<uuid::Uuid> = taken.iter().map(|(_, by)| by.0).collect();
+    let names = account::named::called(q, &others)?;
+    let told = taken.into_iter().map(|(case, by)| {
+        let words = if by == actor.account_id() {
+            "您已领取".to_owned()
+        } else {
+            let name = names.get(&by.0).map_or("", |called| called.name.as_str());
+            format!("代 {name} 办理")
+        };
+        (case, words)
+    });
+    Ok(told.collect())
 }
 
 pub(super) async fn find(
@@ -187,9 +216,16 @@ pub(super) async fn find(
     let actor = actor.clone();
     let offset = i64::from(number.max(1) - 1) * i64::from(ROWS);
     let found = app.store.read(move |q| {
+        let filter = filter.reaching(&**q, &actor)?;
         let (total, amount) = count_cases(&**q, &actor, &filter)?;
+        let rows = list_cases(&**q, &actor, &filter, ROWS, offset)?;
+        let taken = match filter.roles {
+            Some(_) => told_taken(&**q, &actor, &rows)?,
+            None => HashMap::new(),
+        };
         Ok::<_, StoreError>(Found {
-            rows: list_cases(&**q, &actor, &filter, ROWS, offset)?,
+            rows,
+            taken,
             total,
             amount,
         })
@@ -274,6 +310,7 @@ impl List {
         visit.show(&ListPage {
             page: Page::new(app, visit, self.heading),
             rows: rows.map(|case| RowView::new(case, visit.today())).collect(),
+            taken: found.taken,
             total_amount: found.amount,
             pager: Pager::new(self.path, &raw, asked.page, ROWS, found.total),
             export: format!("/cases/export.xlsx?{fixed}{raw}"),
@@ -361,7 +398,10 @@ pub(super) async fn export_cases(app: &App, visit: &Visit, asked: &ListQuery) ->
     let filter = asked.filter(&actor, visit.today());
     let rows = app
         .store
-        .read(move |q| list_cases(&**q, &actor, &filter, EXPORT_ROWS, 0))
+        .read(move |q| {
+            let filter = filter.reaching(&**q, &actor)?;
+            list_cases(&**q, &actor, &filter, EXPORT_ROWS, 0)
+        })
         .await?;
     let headers = [
         "办件号",

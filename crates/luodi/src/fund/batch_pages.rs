@@ -36,7 +36,6 @@ pub(super) const READERS: Rule = Rule::Staff(&[
     Role::Approver,
     Role::Finance,
     Role::Leader,
-    Role::AuditAdmin,
 ]);
 const ACTING: Rule = Rule::Staff(&[
     Role::CaseHandler,

@@ -32,7 +32,6 @@ const READERS: Rule = Rule::Staff(&[
     Role::Reviewer,
     Role::Approver,
     Role::Leader,
-    Role::AuditAdmin,
 ]);
 const FINANCE: Rule = Rule::Staff(&[Role::Finance]);
 

@@ -30,7 +30,6 @@ pub(super) const READERS: Rule = Rule::Staff(&[
     Role::Reviewer,
     Role::Approver,
     Role::Leader,
-    Role::AuditAdmin,
 ]);
 const FINANCE: Rule = Rule::Staff(&[Role::Finance]);
 

@@ -10,7 +10,7 @@ use vocab::{Fen, RegionCode};
 use super::names::{Name, Names, Noun};
 use super::words;
 use crate::access::Role;
-use crate::account::AccountState;
+use crate::account::{self, AccountState};
 use crate::article;
 use crate::casework;
 use crate::gateway::Channel;
@@ -52,6 +52,7 @@ use As::{Count, Day, Digest, Moment, Money, Of, PartyName, Plain, Region, Typed,
 const FIELDS: &[(&str, &str, &str, As)] = &[
     ("account.grant", "after", "更改后", Word(role)),
     ("account.grant", "before", "更改前", Word(role)),
+    ("account.", "kind", "请假类别", Word(account::kind_zh)),
     ("account.set_state", "state", "状态", Word(account_state)),
     ("article.", "before", "原状态", Word(article_state)),
     ("article.", "created", "新增", Count("篇")),
@@ -68,6 +69,8 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
         Word(words::correction),
     ),
     ("case.complete_task", "task", "环节", Word(words::task)),
+    ("case.release_task", "task", "环节", Word(words::task)),
+    ("case.take_task", "task", "环节", Word(words::task)),
     ("case.inspect", "second", "同行核查人", Plain),
     ("case.submit", "item", "事项版本", Digest),
     ("clock.confirm", "known", "已知的时间", Moment),
@@ -121,6 +124,10 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("", "ends_on", "公示截止", Day),
     ("", "entries", "名单项数", Count("项")),
     ("", "failures", "连续输错", Count("次")),
+    ("", "first_day", "起始日期", Day),
+    ("", "last_day", "结束日期", Day),
+    ("", "stand_in", "代理人", Of(Noun::Account)),
+    ("", "stand_in_for", "代谁办理", Of(Noun::Account)),
     ("", "files", "附件", Count("份")),
     ("", "finalised", "转入待拨付", Count("项")),
     ("", "hash", "版本摘要", Digest),
@@ -235,8 +242,11 @@ fn id_in(value: &Value) -> Option<Uuid> {
 /// The ids among the facts of an event, with what they stand for.
 pub(super) fn ids(event: &Written) -> Vec<(Noun, Uuid)> {
     let facts = facts_of(event);
+    // What was before and after a change is told as a group of facts.
+    let groups = facts.values().filter_map(Value::as_object).flatten();
     facts
         .iter()
+        .chain(groups)
         .filter_map(|(key, value)| match find(&event.command, key)?.1 {
             Of(noun) => Some((noun, id_in(value)?)),
             _ => None,

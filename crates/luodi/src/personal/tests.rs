@@ -12,6 +12,7 @@ use crate::store::testing::TemporaryStore;
 
 /// Tables of which no party is given anything, and why.
 const OTHERS: &[(&str, &str)] = &[
+    ("account_leave", "staff who are away, never an applicant"),
     ("account_role", "duties, of an applicant always the same"),
     ("article", "the city's own publications"),
     ("audit_checkpoint", "signatures over the log"),

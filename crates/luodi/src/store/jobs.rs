@@ -331,3 +331,42 @@ mod tests {
         assert_eq!(wait(u32::MAX).as_secs(), 3_600);
     }
 }
+
+/// How many jobs of one kind wait, and how many were given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// What is to be done.
+    pub kind: String,
+    /// Due later.
+    pub later: u64,
+    /// Due now, not failed yet.
+    pub due: u64,
+    /// Failed at least once and tried again.
+    pub failing: u64,
+    /// Given up; a person must look.
+    pub dead: u64,
+}
+
+/// Jobs and messages that have not ended well, by kind.
+///
+/// # Errors
+/// What the engine reports.
+pub fn waiting_jobs(q: &dyn Query, now: Timestamp) -> Result<Vec<Waiting>, StoreError> {
+    q.rows(
+        "SELECT kind, COUNT(CASE WHEN state = 'open' AND attempts = 0 AND claimable_at > ?1 THEN 1 END), \
+           COUNT(CASE WHEN state = 'open' AND attempts = 0 AND claimable_at <= ?1 THEN 1 END), \
+           COUNT(CASE WHEN state = 'open' AND attempts > 0 THEN 1 END), \
+           COUNT(CASE WHEN state = 'dead' THEN 1 END) \
+         FROM job WHERE state IN ('open', 'dead') GROUP BY kind ORDER BY kind",
+        params![now],
+        |r| {
+            Ok(Waiting {
+                kind: r.get(0)?,
+                later: r.get(1)?,
+                due: r.get(2)?,
+                failing: r.get(3)?,
+                dead: r.get(4)?,
+            })
+        },
+    )
+}

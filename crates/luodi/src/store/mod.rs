@@ -66,8 +66,8 @@ pub use self::audit::{
 pub use self::error::StoreError;
 pub use self::idempotency::{IdempotencyKey, KEPT as ANSWERS_KEPT, Once};
 pub use self::jobs::{
-    ClaimedJob, DeadJob, Failed, Job, MAX_ATTEMPTS, Outgoing, Queue, dead as dead_jobs,
-    revive as revive_job,
+    ClaimedJob, DeadJob, Failed, Job, MAX_ATTEMPTS, Outgoing, Queue, Waiting, dead as dead_jobs,
+    revive as revive_job, waiting_jobs,
 };
 pub use self::keys::{DataKey, Keys};
 pub use self::lock::Pin;
@@ -178,7 +178,7 @@ struct Inner {
     counters: Arc<stats::Counters>,
     moment: Moment,
     /// One program at a time where the tables are a file; on a server several may share them.
-    _lock: Option<FolderLock>,
+    lock: Option<FolderLock>,
 }
 
 impl Drop for Inner {
@@ -280,7 +280,7 @@ impl Store {
             keys,
             counters,
             moment: Moment::default(),
-            _lock: Some(lock),
+            lock: Some(lock),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -324,7 +324,7 @@ impl Store {
             keys,
             counters,
             moment: Moment::default(),
-            _lock: None,
+            lock: None,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -606,6 +606,23 @@ impl Store {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.inner.dir
+    }
+
+    /// What holds the tables.
+    #[must_use]
+    pub fn engine(&self) -> &'static str {
+        match self.inner.lock {
+            Some(_) => "SQLite",
+            None => "PostgreSQL",
+        }
+    }
+
+    /// Free and whole bytes of the disk under the data folder; none where the system does not say.
+    #[must_use]
+    pub fn space(&self) -> Option<(u64, u64)> {
+        let found = rustix::fs::statvfs(&self.inner.dir).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Some((bytes(found.f_bavail), bytes(found.f_blocks)))
     }
 
     /// The folder of attachments.

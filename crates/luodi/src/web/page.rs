@@ -241,6 +241,9 @@ const STAFF: &[(&str, &str, &[Role])] = &[
         "账号",
         &[Role::SystemAdmin, Role::SecurityAdmin],
     ),
+    ("/leaves", "请假", &[Role::SecurityAdmin]),
+    ("/permissions", "权限", &[Role::SecurityAdmin]),
+    ("/system", "系统", &[Role::SystemAdmin]),
     ("/log", "日志", &[Role::AuditAdmin]),
 ];
 

@@ -58,6 +58,10 @@ const SHAPES: &[Shape] = &[
         ids: "SELECT d.id, a.id FROM draft d JOIN attachment a ON a.subject_id = d.id JOIN party p ON p.id = d.party_id WHERE p.region_code = '{region}'",
     },
     Shape {
+        path: "/leaves/{id}",
+        ids: "SELECT l.id, l.id FROM account_leave l JOIN account a ON a.id = l.account_id WHERE a.region_code = '{region}'",
+    },
+    Shape {
         path: "/objections/{id}",
         ids: "SELECT o.id, o.id FROM objection o JOIN notice n ON n.id = o.notice_id WHERE n.region_code = '{region}'",
     },
@@ -119,6 +123,19 @@ async fn pairs(city: &TestCity, sql: String) -> Vec<(String, String)> {
         .unwrap_or_else(|error: luodi::store::StoreError| panic!("{error}"))
 }
 
+/// As [`make_drafts`], and a leave in each county.
+pub(super) async fn make_rows(city: &TestCity) {
+    make_drafts(city).await;
+    for county in ["yj", "yq"] {
+        let of = |login: &str| format!("SELECT id FROM account WHERE login = '{login}-{county}'");
+        let (away, stands) = (
+            city.id(&of("handler1")).await,
+            city.id(&of("handler2")).await,
+        );
+        super::leave::register(city, (&away, &stands), ("2026-11-24", "2026-11-25")).await;
+    }
+}
+
 /// A draft of the enterprise of each county, with papers, so that there is one to ask for.
 async fn make_drafts(city: &TestCity) {
     for (user, region) in [("enterprise-yj", "330324"), ("enterprise-yq", "330382")] {
@@ -164,7 +181,7 @@ async fn accounts(city: &TestCity, of: &str) -> Vec<luodi::account::DemoAccount>
 #[tokio::test]
 async fn an_id_of_another_county_leads_nowhere() {
     let city = TestCity::open();
-    make_drafts(&city).await;
+    make_rows(&city).await;
     // A county's own administrator, whom the demonstration does not have.
     city.give_role("leader-yj", "system_admin").await;
     let mut foreign = BTreeMap::new();
@@ -212,7 +229,7 @@ async fn an_id_of_another_county_leads_nowhere() {
 #[tokio::test]
 async fn a_form_of_another_county_changes_nothing() {
     let city = TestCity::open();
-    make_drafts(&city).await;
+    make_rows(&city).await;
     let before = city.state().await;
     let mut posted = 0;
     for account in accounts(&city, "-yj").await {

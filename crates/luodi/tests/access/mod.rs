@@ -5,5 +5,6 @@ mod crawl;
 mod erasure;
 mod factor;
 mod foreign;
+pub mod leave;
 mod personal;
 mod rows;

@@ -6,6 +6,7 @@ mod correction;
 mod cost;
 mod drafts;
 mod duty;
+mod held;
 mod once;
 mod race;
 mod session;

@@ -27,6 +27,14 @@ impl State {
     }
 }
 
+impl State {
+    /// Of these tables alone.
+    pub fn only(mut self, tables: &[&str]) -> Self {
+        self.0.retain(|table, _| tables.contains(&table.as_str()));
+        self
+    }
+}
+
 /// An id as addresses write it.
 fn hex_id(id: Uuid) -> String {
     id.simple().to_string()

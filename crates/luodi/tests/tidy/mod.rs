@@ -132,8 +132,9 @@ fn the_lower_crates_know_only_vocab() {
 fn owner(table: &str) -> Option<&'static str> {
     Some(match table {
         "audit_event" | "idempotency" | "job" | "data_key" | "meta" | "schema_migration" => "store",
-        "department" | "account" | "account_role" | "session" | "second_factor"
-        | "recovery_code" | "known_device" | "password_past" | "contact" | "sent_code" => "account",
+        "department" | "account" | "account_role" | "account_leave" | "session"
+        | "second_factor" | "recovery_code" | "known_device" | "password_past" | "contact"
+        | "sent_code" => "account",
         "party" | "bank_account" | "message" => "party",
         "policy_version" | "item_version" | "item" => "item",
         "casework" | "case_claim" | "case_value" | "case_measure" | "task" | "suspension"
