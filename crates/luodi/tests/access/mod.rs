@@ -8,3 +8,5 @@ mod foreign;
 pub mod leave;
 mod personal;
 mod rows;
+mod table;
+mod walk;
