@@ -80,12 +80,37 @@ impl Dice {
 /// What an account may do now: its roles, where it may log in and they do not rest; and where it is.
 type Rights = BTreeMap<String, BTreeSet<String>>;
 
+/// Roles in use: those that need a second factor only under a condition.
+fn held(condition: &str) -> String {
+    let guarded = Role::WITH_SECOND_FACTOR.iter();
+    let guarded: Vec<String> = guarded.map(|it| format!("'{}'", it.code())).collect();
+    format!(
+        "SELECT a.login || ' ' || r.role FROM account a JOIN account_role r ON r.account_id = a.id \
+         WHERE a.state = 'active' AND (r.role NOT IN ({}) OR {condition})",
+        guarded.join(", ")
+    )
+}
+
+/// What whoever knows the password of an account may do with it, once he has bound a second factor
+/// of his own where none is bound.
+async fn by_password(city: &TestCity, login: &str) -> BTreeSet<String> {
+    let sql = held(
+        "a.roles_rest_since IS NULL AND NOT EXISTS (SELECT 1 FROM second_factor f \
+         WHERE f.account_id = a.id AND f.state = 'active')",
+    );
+    let lines = city.texts(&sql).await.into_iter();
+    let of = lines.filter_map(|line| {
+        let (of, role) = line.split_once(' ')?;
+        (of == login).then(|| role.to_owned())
+    });
+    of.collect()
+}
+
 async fn rights(city: &TestCity) -> Rights {
     let mut rights = Rights::new();
-    let held = "SELECT a.login || ' ' || r.role FROM account a JOIN account_role r ON r.account_id = a.id \
-                WHERE a.state = 'active' AND a.roles_rest_since IS NULL";
+    let held = held("a.roles_rest_since IS NULL");
     let place = "SELECT login || ' ' || region_code || CASE WHEN department_id IS NULL THEN '' ELSE ' of a department' END FROM account";
-    for sql in [held, place] {
+    for sql in [held.as_str(), place] {
         for line in city.texts(sql).await {
             let (login, right) = line.split_once(' ').unwrap();
             let of = rights.entry(login.to_owned()).or_default();
@@ -93,6 +118,10 @@ async fn rights(city: &TestCity) -> Rights {
         }
     }
     rights
+}
+
+fn needs_factor(right: &str) -> bool {
+    Role::from_code(right).is_some_and(|role| Role::WITH_SECOND_FACTOR.contains(&role))
 }
 
 struct Walk<'a> {
@@ -180,7 +209,7 @@ impl Walk<'_> {
             "unlock",
             "reset_password",
             "reset_factor",
-            "confirm_owner",
+            "confirm_roles",
         ];
         let others = [
             "lock",
@@ -190,7 +219,7 @@ impl Walk<'_> {
             "grant_roles",
             "reset_password",
             "reset_factor",
-            "confirm_owner",
+            "confirm_roles",
             "change",
             "end",
             "take",
@@ -314,12 +343,13 @@ impl Walk<'_> {
         let now = rights(self.city).await;
         let team = self.team.iter().map(|(login, _)| (*login).to_owned());
         for login in team.chain(self.known.iter().cloned()) {
-            let had = match self.known.contains(&login) {
-                // What the owner holds is not his who knows the password.
-                true => BTreeSet::new(),
-                false => self.at_first.get(&login).cloned().unwrap_or_default(),
-            };
-            let has = now.get(&login).cloned().unwrap_or_default();
+            let mut had = self.at_first.get(&login).cloned().unwrap_or_default();
+            let mut has = now.get(&login).cloned().unwrap_or_default();
+            if self.known.contains(&login) {
+                // What the owner proves by more than a password is not his who knows the password.
+                had.retain(|right| !needs_factor(right));
+                has = by_password(self.city, &login).await;
+            }
             let is_right = |right: &&String| Role::from_code(right).is_some();
             let more: Vec<&String> = has.difference(&had).filter(is_right).collect();
             assert!(
@@ -328,6 +358,7 @@ impl Walk<'_> {
                 self.taken.join("\n")
             );
             if let Some(first) = self.at_first.get(&login) {
+                let has = now.get(&login).cloned().unwrap_or_default();
                 let place = |rights: &BTreeSet<String>| -> Vec<String> {
                     let places = rights.iter().filter(|right| !is_right(right));
                     places.cloned().collect()
