@@ -39,6 +39,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("batches", "批次"),
     ("budgets", "预算资金"),
     ("cases", "办件"),
+    ("clock", "系统时钟"),
     ("departments", "部门"),
     ("desk", "文章编辑"),
     ("drafts", "申报草稿"),

@@ -13,7 +13,7 @@ use super::apply::{Application, apply};
 use super::complete_pages::complete_now;
 use super::queries::{ListedCase, TaskRow};
 use super::show::{Facts, load, note_opened};
-use super::work::{CASE_STAFF, ListQuery, find};
+use super::work::{CASE_STAFF, CASE_WORKERS, ListQuery, find};
 use crate::access::{Role, Rule};
 use crate::form::{How, flatten};
 use crate::ids::{CaseId, ItemId, TaskId};
@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         post(
             "/api/cases/{case}/tasks/{task}",
-            Rule::Staff(CASE_STAFF),
+            Rule::Staff(CASE_WORKERS),
             complete,
         ),
     ]
