@@ -194,7 +194,8 @@ async fn list(
     let number = asked.page();
     let actor = visit.actor()?.clone();
     let reader = actor.clone();
-    let standing = app.store.read(move |q| standing(&**q, &reader)).await?;
+    let mut standing = app.store.read(move |q| standing(&**q, &reader)).await?;
+    standing.trouble = app.store.log_trouble().unwrap_or_default();
     let (status, errors, (events, total)) = match asked.read() {
         Ok(wanted) => {
             let offset = i64::from(number - 1) * i64::from(ROWS);

@@ -69,7 +69,8 @@ pub async fn run(app: App, stop: impl Future<Output = ()>) {
 }
 
 /// Gives committed events their numbers about once a second, and keeps the store's knowledge of time,
-/// until `stop` resolves.
+/// until `stop` resolves. A log that cannot be carried on is told once, by the store, and on the
+/// log's page.
 pub async fn keep_log(app: App, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
     let mut seconds = 0_u64;
@@ -81,7 +82,9 @@ pub async fn keep_log(app: App, stop: impl Future<Output = ()>) {
         if !app.store.writable() {
             continue;
         }
-        if let Err(error) = app.store.sequence(app.clock.now()).await {
+        if let Err(error) = app.store.sequence(app.clock.now()).await
+            && !matches!(error, StoreError::Log(_))
+        {
             tracing::warn!(%error, "log: {error}");
         }
         if (app.clock.waits() || seconds.is_multiple_of(NOTE_EVERY))

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::check::{Checked, Piece, damaged};
 use super::{Fault, LEFT_OUT, Manifest, lines};
 use crate::attachment;
-use crate::store::{KeysBeside, Options, Restoring, Table};
+use crate::store::{KeysBeside, LogBeside, Options, Restoring, Table};
 
 /// Rows put back at once.
 const ROWS: usize = 500;
@@ -23,6 +23,8 @@ pub struct Restored {
     pub manifest: Manifest,
     /// Whether the keys that sealed its personal data are beside it.
     pub keys: KeysBeside,
+    /// What the keys remembered of the log, and remember now.
+    pub log: LogBeside,
 }
 
 /// Checks a backup whole, then writes it into an empty folder or database.
@@ -41,8 +43,12 @@ pub fn restore(file: &Path, dir: &Path, options: &Options) -> Result<Restored, F
         return Err(backup.damaged("schema", "表的结构与它的迁移不符".into()));
     }
     fill(&mut backup, &place)?;
-    let keys = place.finish()?;
-    Ok(Restored { manifest, keys })
+    let (keys, log) = place.finish()?;
+    Ok(Restored {
+        manifest,
+        keys,
+        log,
+    })
 }
 
 /// Puts everything back. The tables stand in the file in an order in which each comes after those

@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Cli, Said, verify, witness};
+use crate::access::Actor;
 use crate::refusal::{Error, Refusal};
 use crate::store::{
     self, Query, Reading, Store, StoreError, export_log, last_checkpoint, log_key, prove_event,
@@ -34,6 +35,13 @@ pub enum AuditWhat {
         /// Leaves out the contents of attached files.
         #[arg(long)]
         no_files: bool,
+    },
+    /// Takes the log as it is where it is not the one the key folder remembers, after a backup was put
+    /// back or a standby took over; noted in the log. Verify first.
+    Accept {
+        /// Why it is another.
+        #[arg(long)]
+        reason: String,
     },
     /// Writes all events into a file that can be verified without the database.
     Export {
@@ -131,7 +139,10 @@ pub(super) fn reading(cli: &Cli, what: &AuditWhat, now: Timestamp) -> Option<Sai
             };
             watch(cli, &witness, file.as_deref(), now)
         }
-        AuditWhat::Export { .. } | AuditWhat::Checkpoint { .. } | AuditWhat::Proof { .. } => {
+        AuditWhat::Accept { .. }
+        | AuditWhat::Export { .. }
+        | AuditWhat::Checkpoint { .. }
+        | AuditWhat::Proof { .. } => {
             return None;
         }
     };
@@ -152,9 +163,12 @@ pub(super) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Said {
 pub(super) fn with_store(
     cli: &Cli,
     store: &Store,
-    now: Timestamp,
+    (now, actor): (Timestamp, &Actor),
     what: &AuditWhat,
 ) -> Result<Said, Error> {
+    if let AuditWhat::Accept { reason } = what {
+        return accept(cli, store, (now, actor), reason);
+    }
     store.sequence_blocking(now)?;
     match what {
         AuditWhat::Export { file } => {
@@ -178,10 +192,47 @@ pub(super) fn with_store(
                 Some(out) => Ok(done(cli, write(out, |out| put(out, &text)), out)),
             }
         }
-        AuditWhat::Verify { .. } | AuditWhat::Key | AuditWhat::Witness { .. } => {
-            Ok(Said::failed("这个命令只读，不能转交给正在运行的服务。"))
-        }
+        AuditWhat::Accept { .. }
+        | AuditWhat::Verify { .. }
+        | AuditWhat::Key
+        | AuditWhat::Witness { .. } => Ok(Said::failed("这个命令只读，不能转交给正在运行的服务。")),
     }
+}
+
+fn accept(
+    cli: &Cli,
+    store: &Store,
+    (now, actor): (Timestamp, &Actor),
+    reason: &str,
+) -> Result<Said, Error> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        let message = "请写明日志为什么与密钥文件夹记得的不同，例如恢复了哪一天的备份。";
+        return Err(Refusal::field("reason", "required", message).into());
+    }
+    let accepted = store.accept_log(now, &actor.to_ref(), reason)?;
+    if cli.json {
+        let (before, events) = (
+            accepted.as_ref().map(|it| it.remembered),
+            accepted.as_ref().map(|it| it.size),
+        );
+        let told = json!({
+            "ok": true, "accepted": accepted.is_some(), "remembered": before, "events": events,
+        });
+        return Ok(Said::json(0, &told));
+    }
+    Ok(Said::text(
+        0,
+        match accepted {
+            None => "日志就是密钥文件夹记得的那一个，不需要认可。\n".to_owned(),
+            Some(it) => format!(
+                "已认可现有的日志（{} 个事件），并记入日志；密钥文件夹原先记得 {} 个。请另存新的检查点。\n",
+                it.size,
+                it.remembered
+                    .map_or("不明".to_owned(), |size| size.to_string())
+            ),
+        },
+    ))
 }
 
 fn checkpoint(q: &dyn Query, seen: Option<u64>) -> Result<String, StoreError> {

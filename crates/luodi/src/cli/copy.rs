@@ -44,7 +44,7 @@ pub(super) fn restore(cli: &Cli, file: &Path, clock: &Clock) -> Said {
     };
     let code = u8::from(restored.keys == KeysBeside::Foreign);
     let mut said = if cli.json {
-        let about = json!({ "ok": code == 0, "keys": restored.keys });
+        let about = json!({ "ok": code == 0, "keys": restored.keys, "log": restored.log });
         Said::json(code, &report(about, &restored.manifest))
     } else {
         Said::text(code, told(&restored.manifest))
@@ -59,6 +59,15 @@ pub(super) fn restore(cli: &Cli, file: &Path, clock: &Clock) -> Said {
                 .into()
         }
     };
+    if restored.log.is_behind() {
+        let (before, now) = (
+            restored.log.remembered.unwrap_or_default(),
+            restored.log.events,
+        );
+        said.err += &format!(
+            "日志从 {before} 个事件退回到备份时的 {now} 个，密钥文件夹里的标记已随之改写。此后的事件不在这份数据里。\n"
+        );
+    }
     said
 }
 

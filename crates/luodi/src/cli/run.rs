@@ -97,7 +97,7 @@ pub(super) fn with_store(cli: &Cli, store: &Store, clock: &Clock, user: &str) ->
         What::Ledger {
             what: LedgerWhat::Verify,
         } => verify(cli, store),
-        What::Audit { what } => audit::with_store(cli, store, clock.now(), what),
+        What::Audit { what } => audit::with_store(cli, store, (clock.now(), &actor), what),
         What::Clock {
             what: ClockWhat::Confirm,
         } => confirm_clock(cli, store, clock, &actor),

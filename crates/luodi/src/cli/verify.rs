@@ -33,6 +33,7 @@ const LOG: &[&str] = &[
     "audit_head",
     "audit_leaf",
     "audit_pending",
+    "audit_refused",
     "audit_tile",
 ];
 /// Tables and columns that nothing binds: what they hold passes, is public, or is the program's own.
@@ -301,10 +302,20 @@ impl Report {
     fn looked_at(&self) -> String {
         let found = &self.verified;
         let mut text = format!("检查点：保存的 {} 个相符；", found.checkpoints);
-        text += match found.saved_checkpoint {
-            true => "与另存的检查点比较过\n",
-            false => "没有给出另存的检查点，末尾被截去或整个换成旧副本不能发现（--checkpoint）\n",
+        text += match (found.saved_checkpoint, found.remembered) {
+            (true, _) => "与另存的检查点比较过\n",
+            (false, Some(_)) => "没有给出另存的检查点（--checkpoint）\n",
+            (false, None) => {
+                "没有给出另存的检查点，末尾被截去或整个换成旧副本不能发现（--checkpoint）\n"
+            }
         };
+        text += &match found.remembered {
+            Some(size) => format!("密钥文件夹：记得前 {size} 个事件，据此核对\n"),
+            None => "密钥文件夹：不记得日志（新的或只读的）\n".to_owned(),
+        };
+        for event in &found.accepted {
+            text += &format!("管理员认可过不同于记忆的日志，见事件 {event}\n");
+        }
         text += &format!(
             "记录：{} 张表的 {} 行与日志比较\n",
             found.tables, found.rows

@@ -83,6 +83,8 @@ const FIELDS: &[(&str, &str, &str, As)] = &[
     ("keys.", "wrapped", "重新封装数据密钥", Count("个")),
     ("list.export", "list", "名单", Plain),
     ("list.export", "rows", "导出", Count("条")),
+    ("log.accept", "events", "现有事件", Count("个")),
+    ("log.accept", "remembered", "原先记得", Count("个")),
     ("log.rebind", "rows", "重新绑定", Count("行")),
     ("log.rebind", "schema", "结构版本", Plain),
     ("objection.answer", "state", "结论", Word(objection_state)),

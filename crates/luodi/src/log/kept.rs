@@ -34,6 +34,8 @@ pub(super) struct Standing {
     pub(super) waiting: u64,
     /// When the last checkpoint was signed.
     pub(super) signed_at: Option<Timestamp>,
+    /// Why it is not carried on; empty where it is.
+    pub(super) trouble: String,
     /// Whether the reader may take all of it along.
     pub(super) whole: bool,
 }
@@ -44,6 +46,7 @@ pub(super) fn standing(q: &dyn Query, actor: &Actor) -> Result<Standing, StoreEr
         numbered: state.numbered,
         waiting: state.waiting,
         signed_at: state.signed_at,
+        trouble: String::new(),
         whole: sees_all_events(actor),
     })
 }

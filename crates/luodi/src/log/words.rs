@@ -80,6 +80,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("keys.rotate", "更换主密钥"),
     ("keys.wrap", "数据密钥改由新主密钥保护"),
     ("list.export", "导出名单"),
+    ("log.accept", "认可现有的日志"),
     ("log.rebind", "升级后重新绑定记录"),
     ("notice.end", "结束公示"),
     ("notice.publish", "发布公示"),
@@ -117,6 +118,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
 pub(super) const TABLES: &[(&str, &str)] = &[
     ("account", "账号"),
     ("article", "文章"),
+    ("audit_head", "日志"),
     ("bank_account", "收款账户"),
     ("batch", "批次"),
     ("budget_line", "预算指标"),
@@ -365,8 +367,14 @@ mod tests {
         let mut found = Vec::new();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         sources(&folder, &mut found);
-        // Of the store itself only the making and change of keys and what an upgrade does are in the log.
-        for of_store in ["store/rotate.rs", "store/keys.rs", "store/audit/rebind.rs"] {
+        // Of the store itself only the making and change of keys, what an upgrade does and what an
+        // operator says of the log are in the log.
+        for of_store in [
+            "store/rotate.rs",
+            "store/keys.rs",
+            "store/audit/rebind.rs",
+            "store/audit/number.rs",
+        ] {
             let text = std::fs::read_to_string(folder.join(of_store)).unwrap();
             found.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
         }
@@ -411,6 +419,8 @@ mod tests {
     /// public pages.
     const NONE: &[&str] = &[
         "attachment.key",
+        // Writes no event.
+        "log.sequence",
         // A column.
         "message.read_at",
         // Notes the time, and is no event.

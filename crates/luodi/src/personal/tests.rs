@@ -23,6 +23,10 @@ const OTHERS: &[(&str, &str)] = &[
     ("audit_head", "the size of the log"),
     ("audit_leaf", "numbers of events"),
     ("audit_pending", "events that wait for their number"),
+    (
+        "audit_refused",
+        "ids of what stood among the events that wait and was none",
+    ),
     ("audit_tile", "hashes over the log"),
     ("bank_reply", "counts and sums of a whole file"),
     (

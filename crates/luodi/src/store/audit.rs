@@ -6,11 +6,16 @@
 
 pub(super) mod bound;
 pub(super) mod export;
+pub(super) mod mark;
+pub(super) mod number;
 pub(super) mod proof;
 pub(super) mod rebind;
 mod record;
+mod seal;
 pub(super) mod sequence;
+mod standing;
 pub(super) mod tree;
+pub(super) mod upgrade;
 pub(super) mod verify;
 
 use std::collections::{HashMap, HashSet};

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -23,6 +23,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use super::audit::mark::Mark;
 use super::audit::{ActorRef, Event};
 use super::master::Master;
 use super::read::Query;
@@ -62,8 +63,10 @@ struct Opened {
     dir: PathBuf,
     hash: [u8; 32],
     log: [u8; 32],
-    /// Seals events that wait for their number; comes from `log`.
+    /// Seals events, their numbers and what the folder remembers of the log; comes from `log`.
     log_mac: [u8; 32],
+    /// What the folder is to remember of the log, where it cannot be written.
+    seen: Mutex<Option<Mark>>,
     /// Wrapping keys by the number of their master, read when first met.
     wraps: RwLock<BTreeMap<u32, [u8; 32]>>,
 }
@@ -113,21 +116,28 @@ pub(super) fn open(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError>
             hash: kept(HASH_KEY)?,
             log,
             log_mac: log_mac_key(&log),
+            seen: Mutex::default(),
             wraps: RwLock::new(BTreeMap::from([(number, master.wrap)])),
         }),
     })
 }
 
-/// Opens the key folder of a database that remembers its master, and makes nothing.
-pub(super) fn known(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError> {
+/// Opens the key folder of a database that remembers its master, and makes nothing; none where it
+/// remembers none.
+pub(super) fn if_known(session: Session<'_>, dir: &Path) -> Result<Option<Keys>, StoreError> {
     let mut found = false;
     let sql = "SELECT 1 FROM meta WHERE name = ?1";
     session.query(sql, &params![FINGERPRINT], &mut |_| {
         found = true;
         Ok(())
     })?;
-    if found {
-        return open(session, dir);
+    found.then(|| open(session, dir)).transpose()
+}
+
+/// As [`if_known`], where it must remember one.
+pub(super) fn known(session: Session<'_>, dir: &Path) -> Result<Keys, StoreError> {
+    if let Some(keys) = if_known(session, dir)? {
+        return Ok(keys);
     }
     let why = "the database remembers no master key: it was never opened to its end";
     Err(StoreError::Keys(why.to_owned()))
@@ -187,7 +197,7 @@ pub(super) fn lookup_keys(q: &dyn Query) -> Result<[[u8; 32]; 2], StoreError> {
     Ok([now, before.unwrap_or(now)])
 }
 
-/// The key that seals events which wait for their number.
+/// The key of the seals over the log.
 fn log_mac_key(log: &[u8; 32]) -> [u8; 32] {
     mac(log, &[b"luodi log pending 1"])
 }
@@ -219,6 +229,7 @@ impl Keys {
             hash: master.hash,
             log: master.log,
             log_mac: log_mac_key(&master.log),
+            seen: Mutex::default(),
             wraps: RwLock::new(BTreeMap::from([(number, master.wrap)])),
         };
         Self {
@@ -241,9 +252,14 @@ impl Keys {
         self.inner.log
     }
 
-    /// Shows that a program with the keys wrote this leaf of the log.
-    pub(super) fn log_mac(&self, leaf: &[u8; 32]) -> [u8; 32] {
-        mac(&self.inner.log_mac, &[leaf])
+    /// Shows that a program with the keys wrote this of the log; the first part says what it is.
+    pub(super) fn log_word(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(&self.inner.log_mac, parts)
+    }
+
+    /// What the process remembers of the log, where the folder cannot.
+    pub(super) fn seen(&self) -> &Mutex<Option<Mark>> {
+        &self.inner.seen
     }
 
     /// The secrets of the first master, under the names by which they are kept.

@@ -25,6 +25,16 @@ pub(super) struct Migration {
     pub(super) sql: String,
 }
 
+impl Migration {
+    /// Whether it changes bound rows without an event, and so has them bound anew.
+    pub(super) fn asks_to_rebind(&self) -> bool {
+        self.sql.contains("'rebind'")
+    }
+}
+
+/// What the program itself does at the end of a migration, in its transaction.
+pub(super) type After<'a> = dyn Fn(&Migration) -> Result<(), StoreError> + 'a;
+
 /// The migrations this program carries, in their order.
 pub(super) fn embedded() -> Result<Vec<Migration>, StoreError> {
     let mut found = BTreeMap::new();
@@ -67,16 +77,17 @@ pub(super) fn run(
     session: Session<'_>,
     all: &[Migration],
     now: Timestamp,
+    after: &After<'_>,
 ) -> Result<(), StoreError> {
     let Session::Postgres(server) = session else {
         batch(session, &adapted(session, APPLIED)?)?;
-        return bring_up(session, all, now, true);
+        return bring_up(session, all, now, (true, after));
     };
     server.control("BEGIN ISOLATION LEVEL READ COMMITTED")?;
     let ran = server
         .control(APPLIED)
         .and_then(|()| server.control("LOCK TABLE schema_migration IN EXCLUSIVE MODE"))
-        .and_then(|()| bring_up(session, all, now, false))
+        .and_then(|()| bring_up(session, all, now, (false, after)))
         .and_then(|()| server.control("COMMIT"));
     if ran.is_err() {
         let _ = server.control("ROLLBACK");
@@ -139,7 +150,7 @@ pub(super) fn known(all: &[Migration], applied: &[Applied]) -> Result<Vec<Migrat
     applied.iter().map(of).collect()
 }
 
-/// Brings the schema up to date inside a transaction that somebody else began.
+/// Brings an empty schema up inside a transaction that somebody else began.
 ///
 /// # Errors
 /// As [`run`].
@@ -149,7 +160,20 @@ pub(super) fn within(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     batch(session, &adapted(session, APPLIED)?)?;
-    bring_up(session, all, now, false)
+    bring_up(session, all, now, (false, &|_| Ok(())))
+}
+
+/// Those that are still to be applied.
+///
+/// # Errors
+/// What the engine reports.
+pub(super) fn missing<'m>(
+    session: Session<'_>,
+    all: &'m [Migration],
+) -> Result<Vec<&'m Migration>, StoreError> {
+    let applied = applied(session)?;
+    let open = all.iter().filter(|it| !applied.contains_key(&it.version));
+    Ok(open.collect())
 }
 
 /// Whether any program has brought a schema up here.
@@ -165,12 +189,12 @@ pub(super) fn has_begun(session: Session<'_>) -> Result<bool, StoreError> {
     Ok(begun)
 }
 
-/// Applies what is missing, each migration in a transaction of its own where `own` says so.
+/// Applies what is missing, each migration in a transaction of its own where the word says so.
 fn bring_up(
     session: Session<'_>,
     all: &[Migration],
     now: Timestamp,
-    own: bool,
+    how: (bool, &After<'_>),
 ) -> Result<(), StoreError> {
     let mut applied = applied(session)?;
     let latest = applied.keys().next_back().copied();
@@ -188,7 +212,7 @@ fn bring_up(
                     "{version} {name} comes after a later one was applied"
                 )));
             }
-            None => apply(session, migration, now, own)?,
+            None => apply(session, migration, now, how)?,
         }
     }
     match applied.keys().next() {
@@ -213,7 +237,7 @@ fn apply(
     session: Session<'_>,
     migration: &Migration,
     now: Timestamp,
-    own: bool,
+    (own, after): (bool, &After<'_>),
 ) -> Result<(), StoreError> {
     let Migration { version, name, sql } = migration;
     let wrong = |why: String| StoreError::Migration(format!("{version} {name}: {why}"));
@@ -222,6 +246,7 @@ fn apply(
         let adapted = adapted(session, sql)?;
         around("BEGIN IMMEDIATE")?;
         batch(session, &adapted)?;
+        after(migration)?;
         session.execute(
             "INSERT INTO schema_migration (version, name, digest, applied_at) VALUES (?1, ?2, ?3, ?4)",
             &params![*version, name, digest_of(sql), now],
@@ -309,6 +334,25 @@ fn word_of_sqlite<'a>(word: &str, token: &'a str) -> Result<&'a str, String> {
     }
 }
 
+/// The names that a migration gives to tables, in its order.
+pub(super) fn tables_made(sql: &str) -> Vec<&str> {
+    let (mut rest, mut words) = (sql, Vec::new());
+    while let Some(first) = rest.chars().next() {
+        let (token, after) = split_token(rest, first);
+        rest = after;
+        if first.is_ascii_alphabetic() || first == '_' {
+            words.push(token);
+        }
+    }
+    let is = |word: &str, wanted: &str| word.eq_ignore_ascii_case(wanted);
+    let made = words.windows(3).filter_map(|words| match words {
+        [make, table, name] if is(make, "CREATE") && is(table, "TABLE") => Some(*name),
+        [rename, to, name] if is(rename, "RENAME") && is(to, "TO") => Some(*name),
+        _ => None,
+    });
+    made.collect()
+}
+
 /// Splits off a comment, a quoted text, a word or one other character.
 fn split_token(rest: &str, first: char) -> (&str, &str) {
     let end = match first {
@@ -387,8 +431,8 @@ mod tests {
     fn run_both(first: &[Migration], second: &[Migration]) -> (i64, Option<String>) {
         let connection = Connection::open_in_memory().unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        run(Session::Sqlite(&connection), first, now).unwrap();
-        let refusal = run(Session::Sqlite(&connection), second, now)
+        run(Session::Sqlite(&connection), first, now, &|_| Ok(())).unwrap();
+        let refusal = run(Session::Sqlite(&connection), second, now, &|_| Ok(()))
             .err()
             .map(|error| error.to_string());
         (tables(&connection), refusal)

@@ -28,6 +28,7 @@ mod read;
 mod reading;
 mod restoring;
 mod rotate;
+mod schema;
 mod session;
 mod sqlite;
 mod stamp;
@@ -46,7 +47,7 @@ use std::future::Future;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc as channel};
+use std::sync::{Arc, Mutex, mpsc as channel};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -55,6 +56,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 pub use self::audit::export::{NoExport, export_log, log_key, verify_export};
+pub use self::audit::number::Accepted;
 pub use self::audit::proof::{Proved, check_proof, prove_event};
 pub use self::audit::sequence::{LogState, log_state};
 pub use self::audit::tree::{last_checkpoint, since};
@@ -77,7 +79,7 @@ pub use self::postgres::Isolation;
 pub use self::random::{random, secret};
 pub use self::read::{Query, Row, Snapshot, holding};
 pub use self::reading::Reading;
-pub use self::restoring::{KeysBeside, Restoring};
+pub use self::restoring::{KeysBeside, LogBeside, Restoring};
 pub use self::rotate::Rotation;
 pub use self::stats::Stats;
 pub use self::tables::{ColumnKind, Table};
@@ -85,7 +87,8 @@ pub use self::tx::{AfterCommit, Command, Tx, day_in_china};
 pub use self::value::{Document, FromValue, Value, ValueRef, mismatch};
 pub use crate::params;
 
-use self::audit::{rebind, sequence};
+use self::audit::rebind;
+use self::audit::upgrade::{Permit, Upgrade};
 use self::front::{Front, Message};
 use self::lock::FolderLock;
 use self::moment::Moment;
@@ -177,6 +180,10 @@ struct Inner {
     keys: Keys,
     counters: Arc<stats::Counters>,
     moment: Moment,
+    /// Whether rows may be bound anew.
+    permit: Option<Permit>,
+    /// Why the log is not carried on, where it is not.
+    trouble: Mutex<Option<String>>,
     /// One program at a time where the tables are a file; on a server several may share them.
     lock: Option<FolderLock>,
 }
@@ -216,22 +223,33 @@ impl Store {
             Ok::<_, StoreError>(Some((schema, done, audit::bound::Shapes::of(q.session())?)))
         })?;
         let Some((schema, done, shapes)) = found else {
-            return Ok(());
+            return Permit::end(&self.inner.keys);
         };
         let command = || Command::new("log.rebind", now);
         if done {
             tracing::error!("meta asks to bind rows anew, which no migration did: it is not done");
-            return self.write_blocking(command(), rebind::forget);
+            self.write_blocking(command(), rebind::forget)?;
+            return Permit::end(&self.inner.keys);
         }
+        let Some(permit) = &self.inner.permit else {
+            // The wish stays, so that a verification names it.
+            tracing::error!("meta asks to bind rows anew, and no upgrade did: it is not done");
+            return Permit::end(&self.inner.keys);
+        };
         for bound in shapes.all() {
-            let run = self.read_blocking(|q| rebind::Run::begin(&**q, bound))?;
-            let (mut after, run) = (Some(run.first()), Arc::new(run));
-            while let Some(from) = after {
-                let run = Arc::clone(&run);
-                after = self.write_blocking(command(), move |tx| run.some(tx, &from))?;
+            let run = self.read_blocking(|q| rebind::Run::begin(&**q, bound, &permit.odd))?;
+            let (mut after, run) = (None, Arc::new(run));
+            loop {
+                let (run, from) = (Arc::clone(&run), after);
+                let some = move |tx: &Tx<'_>| run.some(tx, from.as_ref());
+                after = self.write_blocking(command(), some)?;
+                if after.is_none() {
+                    break;
+                }
             }
         }
-        self.write_blocking(command(), move |tx| rebind::finish(tx, schema))
+        self.write_blocking(command(), move |tx| rebind::finish(tx, schema))?;
+        Permit::end(&self.inner.keys)
     }
 
     fn open_with(
@@ -253,7 +271,10 @@ impl Store {
         let settings = sqlite::Settings::of(options);
         let connection = sqlite::open_writer(&file, &settings)?;
         let session = Session::Sqlite(&connection);
-        migrate::run(session, migrations, options.now)?;
+        let upgrade = Upgrade::prepare(session, &options.keys_of(dir), migrations, options.now)?;
+        migrate::run(session, migrations, options.now, &|it| {
+            upgrade.after(session, it)
+        })?;
         let keys = keys::open(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
         let setup = Setup {
@@ -281,6 +302,8 @@ impl Store {
             counters,
             moment: Moment::default(),
             lock: Some(lock),
+            permit: upgrade.permit,
+            trouble: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -302,7 +325,10 @@ impl Store {
             return Err(StoreError::Missing(server.name()));
         }
         make_folders(dir)?;
-        migrate::run(session, migrations, options.now)?;
+        let upgrade = Upgrade::prepare(session, &options.keys_of(dir), migrations, options.now)?;
+        migrate::run(session, migrations, options.now, &|it| {
+            upgrade.after(session, it)
+        })?;
         server.learn(&connection)?;
         let keys = keys::open(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
@@ -325,6 +351,8 @@ impl Store {
             counters,
             moment: Moment::default(),
             lock: None,
+            permit: upgrade.permit,
+            trouble: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -544,44 +572,6 @@ impl Store {
         })
         .await
         .map(|swept: u64| swept > 0)
-    }
-
-    /// Gives every committed event its number in the log, signs the root, and says how many there
-    /// were. Costs no write where none waits.
-    ///
-    /// # Errors
-    /// The store's own; [`StoreError::Log`] where the stored tree cannot be carried on.
-    pub async fn sequence(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut numbered = 0;
-        while self.read(|q| sequence::any_waiting(q)).await? {
-            let command = Command::new("log.sequence", now);
-            let count = self.write(command, sequence::sequence).await?;
-            numbered += count;
-            if !sequence::was_full(count) {
-                break;
-            }
-        }
-        Ok(numbered)
-    }
-
-    /// [`sequence`](Self::sequence) from code that is not asynchronous.
-    ///
-    /// # Errors
-    /// As [`sequence`](Self::sequence).
-    ///
-    /// # Panics
-    /// As [`write_blocking`](Self::write_blocking).
-    pub fn sequence_blocking(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut numbered = 0;
-        while self.read_blocking(|q| sequence::any_waiting(q))? {
-            let command = Command::new("log.sequence", now);
-            let count = self.write_blocking(command, sequence::sequence)?;
-            numbered += count;
-            if !sequence::was_full(count) {
-                break;
-            }
-        }
-        Ok(numbered)
     }
 
     /// Whether commands are possible at present.

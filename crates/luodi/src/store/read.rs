@@ -183,6 +183,18 @@ pub struct Snapshot<'a> {
     ring: RefCell<KeyRing>,
 }
 
+impl<'a> Snapshot<'a> {
+    /// Of a moment that somebody else began.
+    pub(super) fn of(session: Session<'a>, keys: &'a Keys) -> Self {
+        let ring = RefCell::default();
+        Self {
+            session,
+            keys,
+            ring,
+        }
+    }
+}
+
 impl Snapshot<'_> {
     pub(super) fn session(&self) -> Session<'_> {
         self.session
@@ -346,14 +358,7 @@ impl Readers {
                 fresh
             }
         };
-        let answer = {
-            let ring = RefCell::default();
-            f(&Snapshot {
-                session: reader.session(),
-                keys,
-                ring,
-            })
-        };
+        let answer = { f(&Snapshot::of(reader.session(), keys)) };
         // A connection whose snapshot does not end is dropped, and with it the snapshot.
         if reader.end().is_ok() {
             loan.connection = Some(reader);

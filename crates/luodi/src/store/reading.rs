@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use trail::Note;
 
 use super::audit::bound::{Shapes, free_columns};
-use super::audit::rebind;
-use super::audit::verify::{Verified, verify};
+use super::audit::verify::{Asked, Verified, verify};
+use super::audit::{mark, rebind, upgrade};
 use super::keys::{self, Keys};
 use super::lock::Pin;
 use super::migrate::{self, Applied};
 use super::postgres::{Server, aside};
 use super::read::{Readers, Snapshot, Source};
 use super::session::Session;
-use super::{Options, StoreError, restoring, sqlite};
+use super::{Options, StoreError, restoring, schema, sqlite};
 
 /// A data folder opened for reading.
 pub struct Reading {
@@ -83,14 +83,29 @@ impl Reading {
     /// reports. What is wrong with the content is a finding.
     pub fn verify_log(&self, saved: Option<&Note>, now: Timestamp) -> Result<Verified, StoreError> {
         let newest = self.migrations.last().map_or(0, |last| last.version);
-        let known = self.migrations.iter().any(|it| it.name == "log_seals");
+        let known = self.migrations.iter().any(|it| it.name == "audit_seal");
+        // Before the moment of the tables: a server may go on meanwhile.
+        let (mark, mark_unread) = match mark::known(&self.keys) {
+            Ok(mark) => (mark, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let all = migrate::embedded()?;
         self.read(|q| {
-            if !known || (rebind::is_asked(&**q)? && !rebind::is_done(&**q, newest)?) {
+            let under_way = || upgrade::under_way(&self.keys);
+            if !known || (rebind::is_asked(&**q)? && under_way() && !rebind::is_done(&**q, newest)?)
+            {
                 let why =
                     "这些数据是旧版本的，或升级没有完成。请先用 luodi serve 启动一次，升级后再核对";
                 return Err(StoreError::Migration(why.to_owned()));
             }
-            verify(&**q, &self.shapes, saved, now)
+            let asked = Asked {
+                saved,
+                mark,
+                mark_unread,
+                foreign: schema::foreign(q.session(), &all)?,
+                ..Asked::new(now)
+            };
+            verify(&**q, &self.shapes, asked)
         })
     }
 

@@ -8,10 +8,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
+use super::audit::mark::{self, Mark};
+use super::audit::number::mark_of;
+use super::keys::Keys;
 use super::migrate::{self, Applied, Migration};
 use super::postgres::{self, Server};
+use super::read::Snapshot;
 use super::session::Session;
 use super::tables::{self, Table};
 use super::value::Value;
@@ -53,9 +55,7 @@ pub struct Restoring {
     dir: PathBuf,
     keys: PathBuf,
     engine: Engine,
-    all: Vec<Migration>,
     tables: Vec<Table>,
-    now: Timestamp,
 }
 
 impl Restoring {
@@ -70,16 +70,16 @@ impl Restoring {
         options: &Options,
         migrations: &[Applied],
     ) -> Result<Self, StoreError> {
-        Self::begin_with(dir, options, migrations, migrate::embedded()?)
+        Self::begin_with(dir, options, migrations, &migrate::embedded()?)
     }
 
     pub(super) fn begin_with(
         dir: &Path,
         options: &Options,
         applied: &[Applied],
-        all: Vec<Migration>,
+        all: &[Migration],
     ) -> Result<Self, StoreError> {
-        let then = migrate::known(&all, applied)?;
+        let then = migrate::known(all, applied)?;
         refuse_files(dir)?;
         let engine = match &options.database {
             Some(url) => Engine::Postgres(Box::new(empty_server(url, options)?)),
@@ -96,9 +96,7 @@ impl Restoring {
             dir: dir.to_owned(),
             keys: options.keys_of(dir),
             engine,
-            all,
             tables: Vec::new(),
-            now: options.now,
         };
         let session = begun.session();
         session.begin_work()?;
@@ -138,16 +136,17 @@ impl Restoring {
         self.dir.join("attachments")
     }
 
-    /// Brings the schema up to date, moves sequences past what is there, makes all of it durable
-    /// and lets the folder be used. Says whose keys are beside it.
+    /// Moves sequences past what is there, makes all of it durable and lets the folder be used. Says
+    /// whose keys are beside it; where they are those of the data, they remember the log as it now
+    /// is. The schema stays that of the backup until the first start, which has the keys.
     ///
     /// # Errors
     /// What the engine or the disk reports.
-    pub fn finish(self) -> Result<KeysBeside, StoreError> {
+    pub fn finish(self) -> Result<(KeysBeside, LogBeside), StoreError> {
         let session = self.session();
-        migrate::within(session, &self.all, self.now)?;
         postgres_sequences(session)?;
-        let beside = keys_beside(session, &self.keys);
+        let (beside, keys) = keys_beside(session, &self.keys);
+        let log = log_beside(session, keys.as_ref())?;
         session.end_work()?;
         let unusable = |error: std::io::Error| {
             StoreError::Unavailable(format!("{}：{error}", self.dir.display()))
@@ -165,8 +164,53 @@ impl Restoring {
         sync().map_err(unusable)?;
         fs::remove_file(dir.join(MARK)).map_err(unusable)?;
         sync().map_err(unusable)?;
-        Ok(beside)
+        let mut told = LogBeside::default();
+        if let Some((keys, remembered, mark)) =
+            keys.zip(log).map(|(keys, log)| (keys, log.0, log.1))
+        {
+            told.remembered = remembered;
+            told.events = mark.as_ref().map_or(0, |mark| mark.size);
+            mark::set(&keys, mark.as_ref())?;
+        }
+        Ok((beside, told))
     }
+}
+
+/// What the key folder remembered of the log before the restore, and how many events were restored.
+/// From now on it remembers these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LogBeside {
+    /// Events it remembered; none where it remembered no log.
+    pub remembered: Option<u64>,
+    /// Events of the restored log that were signed.
+    pub events: u64,
+}
+
+impl LogBeside {
+    /// Whether the log was set back.
+    #[must_use]
+    pub fn is_behind(self) -> bool {
+        self.remembered.is_some_and(|before| before > self.events)
+    }
+}
+
+/// What the keys remember of the log, and what they are to remember.
+fn log_beside(
+    session: Session<'_>,
+    keys: Option<&Keys>,
+) -> Result<Option<(Option<u64>, Option<Mark>)>, StoreError> {
+    let Some(keys) = keys else {
+        return Ok(None);
+    };
+    let remembered = mark::known(keys).ok().flatten().map(|mark| mark.size);
+    let has_tree = migrate::list(session)?
+        .iter()
+        .any(|it| it.name == "audit_log");
+    let mark = match has_tree {
+        true => mark_of(&*Snapshot::of(session, keys))?,
+        false => None,
+    };
+    Ok(Some((remembered, mark)))
 }
 
 /// Only keys may be there before, because they are brought separately.
@@ -243,13 +287,13 @@ fn postgres_sequences(session: Session<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether the key folder is the one these tables were written under.
-fn keys_beside(session: Session<'_>, dir: &Path) -> KeysBeside {
+/// Whether the key folder is the one these tables were written under, and the keys where it is.
+fn keys_beside(session: Session<'_>, dir: &Path) -> (KeysBeside, Option<Keys>) {
     if !master::any(dir) {
-        return KeysBeside::Missing;
+        return (KeysBeside::Missing, None);
     }
     match keys::known(session, dir) {
-        Ok(_) => KeysBeside::Fit,
-        Err(_) => KeysBeside::Foreign,
+        Ok(keys) => (KeysBeside::Fit, Some(keys)),
+        Err(_) => (KeysBeside::Foreign, None),
     }
 }

@@ -56,6 +56,16 @@ impl Session<'_> {
         }
     }
 
+    /// Begins to read one moment, as [`end_work`](Self::end_work) ends it.
+    pub(super) fn begin_look(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::control(connection, "BEGIN DEFERRED"),
+            Self::Postgres(session) => {
+                session.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            }
+        }
+    }
+
     /// Keeps what was done since [`begin_work`](Self::begin_work).
     pub(super) fn end_work(self) -> Result<(), StoreError> {
         match self {
@@ -92,6 +102,30 @@ impl Session<'_> {
                 "SELECT t.relname, f.relname FROM pg_constraint k \
                  JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class f ON f.oid = k.confrelid \
                  WHERE k.contype = 'f' AND t.relnamespace = current_schema()::regnamespace"
+            }
+        }
+    }
+
+    /// Kind and name of everything in the schema that holds, shows or changes rows. What belongs to an
+    /// extension of the server is its own.
+    pub(super) fn parts_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => {
+                "SELECT type, name FROM sqlite_schema WHERE type <> 'index' \
+                 AND (type <> 'table' OR name NOT LIKE 'sqlite!_%' ESCAPE '!')"
+            }
+            Self::Postgres(_) => {
+                "WITH own AS (SELECT c.oid, CAST(c.relname AS TEXT) AS name, c.relkind FROM pg_class c \
+                 WHERE c.relnamespace = current_schema()::regnamespace AND NOT EXISTS \
+                 (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')) \
+                 SELECT CASE WHEN relkind IN ('v', 'm') THEN 'view' ELSE 'table' END, name FROM own \
+                 WHERE relkind IN ('r', 'p', 'f', 'v', 'm') \
+                 UNION ALL SELECT 'trigger', t.tgname || ' (' || name || ')' FROM pg_trigger t \
+                 JOIN own ON own.oid = t.tgrelid WHERE NOT t.tgisinternal \
+                 UNION ALL SELECT 'rule', r.rulename || ' (' || name || ')' FROM pg_rewrite r \
+                 JOIN own ON own.oid = r.ev_class WHERE r.rulename <> '_RETURN' \
+                 UNION ALL SELECT 'policy', p.polname || ' (' || name || ')' FROM pg_policy p \
+                 JOIN own ON own.oid = p.polrelid"
             }
         }
     }

@@ -155,11 +155,9 @@ fn it_is_the_way_from_one_engine_to_the_other() {
     run(&server, &["restore", &file, "--json"]);
     let keys = server.data().join("keys");
     std::fs::create_dir_all(&keys).unwrap();
-    std::fs::copy(
-        city.data().join("keys/master-1.key"),
-        keys.join("master-1.key"),
-    )
-    .unwrap();
+    for name in ["master-1.key", "log.seen"] {
+        std::fs::copy(city.data().join("keys").join(name), keys.join(name)).unwrap();
+    }
     let file = server.beside().join("two.luodi").display().to_string();
     let second = run(&server, &["backup", &file, "--json"]);
     assert_eq!(second["root"], first["root"]);

@@ -336,6 +336,8 @@ impl<'a> Check<'a> {
             key_given: Some(key_given),
             waiting: 0,
             unsequenced: Vec::new(),
+            remembered: None,
+            accepted: Vec::new(),
             first_bad: self.findings.first().cloned(),
             findings: self.findings,
             findings_not_listed: self.more,

@@ -8,8 +8,7 @@ use trail::{Checkpoint, Hash, Note, Verifier};
 use uuid::Uuid;
 
 use super::export::{NoExport, same, signed};
-use super::record::Record;
-use super::sequence::record;
+use super::record::{Record, record};
 use super::tree::{Stored, base64};
 use crate::store::read::Query;
 use crate::store::{StoreError, params};

@@ -1,5 +1,6 @@
 //! Binds rows anew after an upgrade: a migration changes rows without an event, and binds tables
-//! that were not bound before. What differs from its last event is named by an event of its own.
+//! that were not bound before. What differs from its last event is named by an event of its own, but
+//! for what differed before the migration.
 
 use std::collections::{HashMap, HashSet};
 
@@ -33,6 +34,8 @@ pub(in crate::store) struct Run {
     pub(in crate::store) shape: Shape,
     /// Owners that an event names already; of rows that are not bound together none.
     pub(in crate::store) named: HashSet<Uuid>,
+    /// Rows, or owners, that were out of order before the migration: they stay so.
+    pub(in crate::store) odd: HashSet<Uuid>,
 }
 
 impl Run {
@@ -40,6 +43,7 @@ impl Run {
     pub(in crate::store) fn begin(
         q: &dyn Query,
         (table, shape): (&'static str, Shape),
+        odd: &HashSet<(String, Uuid)>,
     ) -> Result<Self, StoreError> {
         let mut named = HashSet::new();
         if shape.owner.is_some() {
@@ -56,25 +60,25 @@ impl Run {
             table,
             shape,
             named,
+            odd: odd
+                .iter()
+                .filter(|it| it.0 == table)
+                .map(|it| it.1)
+                .collect(),
         })
-    }
-
-    /// Before the first row.
-    pub(in crate::store) fn first(&self) -> Value {
-        let blob = || Value::Blob(Vec::new());
-        self.shape.owner.map_or_else(blob, Owner::first)
     }
 
     /// Binds some rows, those after a place; gives the last place looked at, none at the end.
     pub(in crate::store) fn some(
         &self,
         tx: &Tx<'_>,
-        after: &Value,
+        after: Option<&Value>,
     ) -> Result<Option<Value>, StoreError> {
-        let (last, differing) = match self.shape.owner {
+        let (last, mut differing) = match self.shape.owner {
             None => self.one_by_one(tx, after)?,
             Some(owner) => self.by_owner(tx, owner, after)?,
         };
+        differing.retain(|id| !self.odd.contains(id));
         if !differing.is_empty() {
             let count = json!({ "rows": differing.len() });
             let rows = differing.into_iter().map(|id| (self.table, id)).collect();
@@ -87,14 +91,15 @@ impl Run {
     fn one_by_one(
         &self,
         tx: &Tx<'_>,
-        after: &Value,
+        after: Option<&Value>,
     ) -> Result<(Option<Value>, Vec<Uuid>), StoreError> {
         let Self { table, shape, .. } = self;
         let (columns, width) = (shape.columns.join(", "), shape.columns.len());
-        let sql = format!(
-            "SELECT {columns}, id, last_event FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2"
-        );
-        let page: Vec<Found> = tx.rows(&sql, params![after.clone(), AT_ONCE], |row| {
+        let further = further("id", after);
+        let sql =
+            format!("SELECT {columns}, id, last_event FROM {table} {further} ORDER BY id LIMIT ?2");
+        let from = after.cloned().unwrap_or(Value::Blob(Vec::new()));
+        let page: Vec<Found> = tx.rows(&sql, params![from, AT_ONCE], |row| {
             Ok((
                 row.get(width)?,
                 row.get(width + 1)?,
@@ -134,14 +139,13 @@ impl Run {
         &self,
         tx: &Tx<'_>,
         owner: Owner,
-        after: &Value,
+        after: Option<&Value>,
     ) -> Result<(Option<Value>, Vec<Uuid>), StoreError> {
         let (table, by) = (self.table, owner.column());
-        let sql =
-            format!("SELECT DISTINCT {by} FROM {table} WHERE {by} > ?1 ORDER BY {by} LIMIT ?2");
-        let owners = tx.rows(&sql, params![after.clone(), AT_ONCE], |row| {
-            owner.read(row, 0)
-        })?;
+        let further = further(by, after);
+        let sql = format!("SELECT DISTINCT {by} FROM {table} {further} ORDER BY {by} LIMIT ?2");
+        let from = after.cloned().unwrap_or_else(|| owner.first());
+        let owners = tx.rows(&sql, params![from, AT_ONCE], |row| owner.read(row, 0))?;
         let new = owners.iter().map(|(_, id)| *id);
         let new = new.filter(|id| !self.named.contains(id)).collect();
         Ok((owners.into_iter().next_back().map(|(place, _)| place), new))
@@ -200,4 +204,11 @@ pub(in crate::store) fn finish(tx: &Tx<'_>, schema: i64) -> Result<(), StoreErro
 pub(in crate::store) fn forget(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.execute("DELETE FROM meta WHERE name = ?1", params![ASKED])
         .map(drop)
+}
+
+/// The condition of a further page; the first leaves out none but what has no place, for none comes
+/// before the empty id, the empty text and the least number.
+pub(in crate::store) fn further<T: ?Sized>(column: &str, after: Option<&T>) -> String {
+    let sign = if after.is_some() { ">" } else { ">=" };
+    format!("WHERE {column} {sign} ?1")
 }

@@ -8,9 +8,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::store::StoreError;
-use crate::store::read::Row;
+use crate::store::read::{Query, Row};
 use crate::store::value::ValueRef;
+use crate::store::{StoreError, params};
 
 /// The columns of a written event in the order of their names.
 pub(super) const COLUMNS: [&str; 12] = [
@@ -100,6 +100,13 @@ impl Record {
         }
         trail::leaf(&bytes)
     }
+}
+
+/// A written event.
+pub(super) fn record(q: &dyn Query, event: Uuid) -> Result<Option<Record>, StoreError> {
+    let columns = columns_of("e");
+    let sql = format!("SELECT {columns} FROM audit_event e WHERE e.id = ?1");
+    q.row_opt(&sql, params![event], |row| Record::read(row, 0))
 }
 
 /// The columns of an event as the end of a list of columns, each with the table's name before it.

@@ -5,29 +5,39 @@
 //! the last event that names a row is the one whose state the row has.
 
 use jiff::Timestamp;
-use subtle::ConstantTimeEq;
 use trail::{Appender, Hash};
 use uuid::Uuid;
 
-use super::record::{Record, columns_of};
+use super::mark::Mark;
+use super::seal;
+use super::standing::{Standing, standing};
 use super::tree::{self, Head, Stored};
 use crate::store::read::Query;
+use crate::store::session::Session;
 use crate::store::tx::Tx;
 use crate::store::value::Value;
 use crate::store::{StoreError, params};
 
-/// Events numbered in one command at most.
+/// Events looked at in one command at most.
 const AT_ONCE: usize = 2_048;
 /// Rows written or removed by one statement.
 const ROWS: usize = 128;
 
 /// Puts an event among those that wait for their number.
 pub(super) fn wait(tx: &Tx<'_>, event: Uuid, leaf: &Hash) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO audit_pending (event_id, leaf, mac) VALUES (?1, ?2, ?3)",
-        params![event, *leaf, tx.keys().log_mac(leaf)],
-    )
-    .map(drop)
+    let sql = match tx.session() {
+        // A place that somebody took at the very end would make this engine take any.
+        Session::Sqlite(_) => {
+            "INSERT INTO audit_pending (place, event_id, leaf, seal) VALUES ((SELECT \
+             COALESCE(MAX(place), 0) + 1 FROM audit_pending WHERE place < 4611686018427387904), \
+             ?1, ?2, ?3)"
+        }
+        Session::Postgres(_) => {
+            "INSERT INTO audit_pending (event_id, leaf, seal) VALUES (?1, ?2, ?3)"
+        }
+    };
+    let seal = seal::waits(tx.keys(), leaf, event);
+    tx.execute(sql, params![event, *leaf, seal]).map(drop)
 }
 
 /// An event that waits.
@@ -35,26 +45,76 @@ struct Waiting {
     place: i64,
     event: Uuid,
     leaf: Hash,
-    mac: [u8; 32],
 }
 
-/// Whether any event waits for its number.
-pub(in crate::store) fn any_waiting(q: &dyn Query) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM audit_pending ORDER BY place LIMIT 1";
-    Ok(q.row_opt(sql, params![], |row| row.get::<i64>(0))?
-        .is_some())
+/// What stands among those that wait and is none of them.
+struct Foreign {
+    place: i64,
+    event: Vec<u8>,
+    leaf: Option<Vec<u8>>,
+    seal: Option<Vec<u8>>,
 }
 
-/// Numbers some of the events that wait and says how many; where it is as many as it takes at once,
-/// more may wait. Where another server is at it, it leaves it to that one.
-pub(in crate::store) fn sequence(tx: &Tx<'_>) -> Result<usize, StoreError> {
-    let Some(mut head) = hold(tx)? else {
-        return Ok(0);
+/// What one command of the numbering did.
+pub(in crate::store) enum Round {
+    /// Another server is at it.
+    Busy,
+    /// The log cannot be carried on: why, in Chinese. Nothing was changed.
+    Broken(String),
+    /// Some got their numbers.
+    Went {
+        /// How many.
+        numbered: usize,
+        /// Whether it may have left some.
+        more: bool,
+        /// The log as it was signed.
+        signed: Option<Mark>,
+    },
+}
+
+/// How the log stands, and whether any event waits for its number.
+///
+/// # Errors
+/// [`StoreError::Log`] where it cannot be carried on; what the engine reports.
+pub(in crate::store) fn look(
+    q: &dyn Query,
+    mark: Option<&Mark>,
+) -> Result<(Option<Mark>, bool), StoreError> {
+    let head = tree::head(q)?.ok_or_else(no_head)?;
+    let signed = match standing(q, &head, mark)? {
+        Standing::Sound(signed) => signed,
+        Standing::Broken(why) => return Err(StoreError::Log(why)),
     };
-    let adopting = tree::latest(tx)?.is_none();
-    let waiting = next(tx, adopting)?;
+    let sql = "SELECT 1 FROM audit_pending LIMIT 1";
+    let waits = q.row_opt(sql, params![], |row| row.get::<i64>(0))?;
+    Ok((signed, waits.is_some()))
+}
+
+fn no_head() -> StoreError {
+    StoreError::Log("日志的表头被删除".to_owned())
+}
+
+/// Numbers some of the events that wait, and signs, where the log is the one that was signed last
+/// and the one the key folder remembers.
+pub(in crate::store) fn sequence(tx: &Tx<'_>, mark: Option<&Mark>) -> Result<Round, StoreError> {
+    let Some(mut head) = hold(tx)? else {
+        return Ok(match tree::head(tx)? {
+            Some(_) => Round::Busy,
+            None => Round::Broken(no_head().to_string()),
+        });
+    };
+    if let Standing::Broken(why) = standing(tx, &head, mark)? {
+        return Ok(Round::Broken(why));
+    }
+    let (waiting, foreign) = next(tx)?;
+    let more = waiting.len() + foreign.len() >= AT_ONCE;
+    set_aside(tx, &foreign)?;
     if waiting.is_empty() {
-        return Ok(0);
+        return Ok(Round::Went {
+            numbered: 0,
+            more,
+            signed: None,
+        });
     }
     if head.origin.is_empty() {
         head.origin = format!("luodi/{}", tx.new_id());
@@ -68,23 +128,23 @@ pub(in crate::store) fn sequence(tx: &Tx<'_>) -> Result<usize, StoreError> {
     for (id, tile) in appender.changed() {
         tree::keep(tx, id, tile)?;
     }
-    forget(tx, &waiting)?;
+    forget(tx, waiting.iter().map(|one| one.place))?;
     head.size = appender.size();
     tx.execute(
         "UPDATE audit_head SET size = ?1, origin = ?2",
         params![tree::number(head.size)?, &head.origin],
     )?;
-    // Nothing is signed before the events of the time before the tree are all in it.
-    if !(adopting && more_unsealed(tx)?) {
-        let root = trail::root(&stored, head.size)?;
-        tree::sign(tx, &head, root)?;
-    }
-    Ok(waiting.len())
-}
-
-/// Whether [`sequence`] may have left some.
-pub(in crate::store) fn was_full(numbered: usize) -> bool {
-    numbered >= AT_ONCE
+    let root = trail::root(&stored, head.size)?;
+    tree::sign(tx, &head, root)?;
+    Ok(Round::Went {
+        numbered: waiting.len(),
+        more,
+        signed: Some(Mark {
+            origin: head.origin,
+            size: head.size,
+            root,
+        }),
+    })
 }
 
 /// Holds the head until the command ends; none while another server holds it.
@@ -95,84 +155,62 @@ fn hold(tx: &Tx<'_>) -> Result<Option<Head>, StoreError> {
     );
     tx.row_opt(&sql, params![], |row| {
         Ok(Head {
-            size: row.get(0)?,
+            size: tree::count(row.get(0)?),
             origin: row.get(1)?,
         })
     })
 }
 
-fn more_unsealed(q: &dyn Query) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM audit_pending WHERE leaf IS NULL LIMIT 1";
-    Ok(q.row_opt(sql, params![], |row| row.get::<i64>(0))?
-        .is_some())
-}
-
-/// The next events to be numbered. What no program with the keys wrote stays where it is, and
-/// `audit verify` names it; only before the first checkpoint, events without a seal are those of
-/// the time before the tree.
-fn next(tx: &Tx<'_>, adopting: bool) -> Result<Vec<Waiting>, StoreError> {
-    let mut after = i64::MIN;
-    loop {
-        let (found, last) = page(tx, after, adopting)?;
-        match last {
-            Some(last) if found.is_empty() => after = last,
-            _ => return Ok(found),
-        }
-    }
-}
-
-/// The good ones among the next that wait, and the place of the last one looked at.
-fn page(
-    tx: &Tx<'_>,
-    after: i64,
-    adopting: bool,
-) -> Result<(Vec<Waiting>, Option<i64>), StoreError> {
-    let sql = "SELECT place, event_id, leaf, mac FROM audit_pending WHERE place > ?1 \
-               ORDER BY place LIMIT ?2";
+/// The next events to be numbered, and what no program with the keys put there or has its number
+/// already.
+fn next(tx: &Tx<'_>) -> Result<(Vec<Waiting>, Vec<Foreign>), StoreError> {
+    let sql = "SELECT p.place, p.event_id, p.leaf, p.seal, l.number FROM audit_pending p \
+               LEFT JOIN audit_leaf l ON l.event_id = p.event_id ORDER BY p.place LIMIT ?1";
     let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-    let rows = tx.rows(sql, params![after, limit], |row| {
-        Ok((
-            row.get::<i64>(0)?,
-            row.get::<Uuid>(1)?,
-            row.get::<Option<Vec<u8>>>(2)?,
-            row.get::<Option<Vec<u8>>>(3)?,
-        ))
-    })?;
-    let last = rows.last().map(|row| row.0);
-    let mut found = Vec::with_capacity(rows.len());
-    for (place, event, leaf, mac) in rows {
-        let leaf = match leaf {
-            None if adopting => record(tx, event)?.map(|record| record.leaf()),
-            None => None,
-            Some(leaf) => sealed(tx, &leaf, mac.as_deref()),
+    let (mut waiting, mut foreign) = (Vec::new(), Vec::new());
+    tx.each(sql, &params![limit], &mut |row| {
+        let one = Foreign {
+            place: row.get(0)?,
+            event: row.get(1)?,
+            leaf: row.get(2)?,
+            seal: row.get(3)?,
         };
-        match leaf {
-            Some(leaf) => found.push(Waiting {
-                place,
+        let numbered = row.get::<Option<i64>>(4)?.is_some();
+        match seal::opened(
+            tx.keys(),
+            &one.event,
+            one.leaf.as_deref(),
+            one.seal.as_deref(),
+        ) {
+            Some((event, leaf)) if !numbered => waiting.push(Waiting {
+                place: one.place,
                 event,
                 leaf,
-                mac: tx.keys().log_mac(&leaf),
             }),
-            None => {
-                tracing::error!(%event, "the log holds an event that this program did not write")
-            }
+            _ => foreign.push(one),
         }
+        Ok(())
+    })?;
+    Ok((waiting, foreign))
+}
+
+/// Takes out of the way what is no event that waits: `audit verify` names it.
+fn set_aside(tx: &Tx<'_>, foreign: &[Foreign]) -> Result<(), StoreError> {
+    for one in foreign {
+        let event = Uuid::from_slice(&one.event).unwrap_or_default();
+        tracing::error!(%event, "among the events that wait for their number stands one that this program did not put there: {event}");
+        tx.execute(
+            "INSERT INTO audit_refused (id, event_id, leaf, seal, refused_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                tx.new_id(),
+                one.event.as_slice(),
+                one.leaf.as_deref(),
+                one.seal.as_deref(),
+                tx.now()
+            ],
+        )?;
     }
-    Ok((found, last))
-}
-
-/// The leaf, where the keys sealed it.
-fn sealed(tx: &Tx<'_>, leaf: &[u8], mac: Option<&[u8]>) -> Option<Hash> {
-    let leaf: Hash = leaf.try_into().ok()?;
-    let fits: bool = tx.keys().log_mac(&leaf).ct_eq(mac?).into();
-    fits.then_some(leaf)
-}
-
-/// A written event.
-pub(super) fn record(q: &dyn Query, event: Uuid) -> Result<Option<Record>, StoreError> {
-    let columns = columns_of("e");
-    let sql = format!("SELECT {columns} FROM audit_event e WHERE e.id = ?1");
-    q.row_opt(&sql, params![event], |row| Record::read(row, 0))
+    forget(tx, foreign.iter().map(|one| one.place))
 }
 
 /// Writes the numbers from `first` on.
@@ -181,7 +219,8 @@ fn number(tx: &Tx<'_>, waiting: &[Waiting], first: u64) -> Result<(), StoreError
     for part in waiting.chunks(ROWS) {
         let mut values: Vec<Value> = Vec::with_capacity(part.len() * 3);
         for one in part {
-            values.extend([number.into(), one.event.into(), one.mac.into()]);
+            let seal = seal::numbered(tx.keys(), number, &one.leaf);
+            values.extend([number.into(), one.event.into(), seal.into()]);
             number += 1;
         }
         let places: Vec<String> = (0..part.len())
@@ -196,17 +235,17 @@ fn number(tx: &Tx<'_>, waiting: &[Waiting], first: u64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Takes the numbered ones from those that wait: by name, for on a server one with a lower place
-/// may be committed meanwhile.
-fn forget(tx: &Tx<'_>, waiting: &[Waiting]) -> Result<(), StoreError> {
-    for part in waiting.chunks(ROWS) {
+/// Takes these from those that wait: by name, for on a server one with a lower place may be
+/// committed meanwhile.
+fn forget(tx: &Tx<'_>, places: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    let values: Vec<Value> = places.map(Into::into).collect();
+    for part in values.chunks(ROWS) {
         let places: Vec<String> = (1..=part.len()).map(|n| format!("?{n}")).collect();
-        let values: Vec<Value> = part.iter().map(|one| one.place.into()).collect();
         let sql = format!(
             "DELETE FROM audit_pending WHERE place IN ({})",
             places.join(", ")
         );
-        tx.execute(&sql, values)?;
+        tx.execute(&sql, part)?;
     }
     Ok(())
 }

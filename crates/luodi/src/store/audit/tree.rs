@@ -130,7 +130,7 @@ pub(super) fn sign(tx: &Tx<'_>, head: &Head, root: Hash) -> Result<(), StoreErro
 /// Seals the checkpoints of the time before they had a seal.
 pub(super) fn seal_all(tx: &Tx<'_>) -> Result<(), StoreError> {
     let mut before = 0;
-    for kept in checkpoints(tx)? {
+    for kept in checkpoints(tx, true)? {
         tx.execute(
             "UPDATE audit_checkpoint SET seal = ?2 WHERE size = ?1",
             params![number(kept.size)?, kept.sealed(tx.keys(), before)],
@@ -159,7 +159,8 @@ impl Kept {
         }
         bytes.extend(self.signed_at.as_millisecond().to_be_bytes());
         bytes.extend(self.note.as_bytes());
-        keys.log_mac(&trail::leaf(&bytes))
+        // What it is stands in the bytes.
+        keys.log_word(&[&trail::leaf(&bytes)])
     }
 
     /// Opens the note, which must be the log's and of the size it is kept under.
@@ -173,18 +174,19 @@ impl Kept {
     }
 }
 
-/// The checkpoints that are kept, the smallest first.
-pub(super) fn checkpoints(q: &dyn Query) -> Result<Vec<Kept>, StoreError> {
-    kept(q, "ORDER BY size")
+/// The checkpoints that are kept, the smallest first, with their seals where the tables have them.
+pub(super) fn checkpoints(q: &dyn Query, sealed: bool) -> Result<Vec<Kept>, StoreError> {
+    kept(q, sealed, "ORDER BY size")
 }
 
-/// The last checkpoint.
+/// The last checkpoint, without its seal: a backup may be of the time before seals.
 pub(super) fn latest(q: &dyn Query) -> Result<Option<Kept>, StoreError> {
-    Ok(kept(q, "ORDER BY size DESC LIMIT 1")?.pop())
+    Ok(kept(q, false, "ORDER BY size DESC LIMIT 1")?.pop())
 }
 
-fn kept(q: &dyn Query, which: &str) -> Result<Vec<Kept>, StoreError> {
-    let sql = format!("SELECT size, signed_at, note, seal FROM audit_checkpoint {which}");
+fn kept(q: &dyn Query, sealed: bool, which: &str) -> Result<Vec<Kept>, StoreError> {
+    let seal = if sealed { "seal" } else { "NULL" };
+    let sql = format!("SELECT size, signed_at, note, {seal} FROM audit_checkpoint {which}");
     q.rows(&sql, params![], |row| {
         Ok(Kept {
             size: count(row.get(0)?),

@@ -4,20 +4,25 @@
 //! compares the rows with that. What is said here rests on nothing but the signature of a
 //! checkpoint: tiles, numbers and seals only help to name the event that does not fit.
 
+mod around;
 mod beside;
 mod rows;
 mod walk;
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use trail::{Checkpoint, Hash, Note};
+use trail::{Checkpoint, Note};
 use uuid::Uuid;
 
 pub(super) use self::walk::Named;
 use self::walk::Walked;
 use super::bound::Shapes;
+use super::mark::Mark;
 use super::rebind;
 use super::record::{append, columns_of};
+use super::seal;
 use super::tree::{self, Head, base64};
 use crate::store::read::Query;
 use crate::store::{StoreError, params};
@@ -69,6 +74,11 @@ pub struct Verified {
     pub waiting: u64,
     /// Of these, the first that wait longer than ten seconds: no server is numbering them.
     pub unsequenced: Vec<Uuid>,
+    /// Events that the key folder remembers; none where it remembers no log, because it is new or
+    /// cannot be written.
+    pub remembered: Option<u64>,
+    /// Events by which an operator took a log that was not the one the key folder remembered.
+    pub accepted: Vec<Uuid>,
     /// The first finding.
     pub first_bad: Option<Finding>,
     /// Findings, the first hundred.
@@ -87,15 +97,16 @@ impl Verified {
 }
 
 /// Collects findings.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Findings {
+    limit: usize,
     told: Vec<Finding>,
     more: u64,
 }
 
 impl Findings {
     fn add(&mut self, finding: Finding) {
-        if self.told.len() < TOLD {
+        if self.told.len() < self.limit {
             self.told.push(finding);
         } else {
             self.more += 1;
@@ -125,22 +136,60 @@ impl Findings {
     }
 }
 
-/// Verifies one moment of the tables, against a checkpoint saved elsewhere where one is given.
+/// What the tables are compared with, beside themselves.
+pub(in crate::store) struct Asked<'a> {
+    /// A checkpoint kept elsewhere.
+    pub(in crate::store) saved: Option<&'a Note>,
+    /// What the key folder remembers, read before the moment of the tables.
+    pub(in crate::store) mark: Option<Mark>,
+    /// Why it does not say.
+    pub(in crate::store) mark_unread: Option<String>,
+    /// The tables are from before seals said what they are.
+    pub(in crate::store) old_seals: bool,
+    /// The tables are from before checkpoints had seals.
+    pub(in crate::store) unsealed: bool,
+    /// Parts of the schema that no migration made, each as its kind and its name.
+    pub(in crate::store) foreign: Vec<(String, String)>,
+    /// Findings that are told.
+    pub(in crate::store) told: usize,
+    pub(in crate::store) now: Timestamp,
+}
+
+impl Asked<'_> {
+    pub(in crate::store) fn new(now: Timestamp) -> Self {
+        Self {
+            saved: None,
+            mark: None,
+            mark_unread: None,
+            old_seals: false,
+            unsealed: false,
+            foreign: Vec::new(),
+            told: TOLD,
+            now,
+        }
+    }
+}
+
+/// Verifies one moment of the tables.
 ///
 /// # Errors
 /// What the engine reports; what is wrong with the content is a finding.
 pub(in crate::store) fn verify(
     q: &dyn Query,
     shapes: &Shapes,
-    saved: Option<&Note>,
-    now: Timestamp,
+    asked: Asked<'_>,
 ) -> Result<Verified, StoreError> {
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        limit: asked.told,
+        told: Vec::new(),
+        more: 0,
+    };
     let head = tree::head(q)?.unwrap_or(Head {
         size: u64::MAX,
         origin: String::new(),
     });
-    let known = known(q, &head.origin, saved, &mut findings)?;
+    around::look(q, &asked, &mut findings)?;
+    let known = known(q, &head.origin, &asked, &mut findings)?;
     let mut marks: Vec<u64> = known.iter().map(|known| known.checkpoint.size).collect();
     marks.sort_unstable();
     let mut walked = walk::walk(q, &marks)?;
@@ -150,7 +199,7 @@ pub(in crate::store) fn verify(
         findings.log(table, why);
     }
     beside::check(q, walked.size, walked.names_any(), &mut findings)?;
-    let waiting = waiting(q, &mut walked, now, &mut findings)?;
+    let waiting = waiting(q, &mut walked, &asked, &mut findings)?;
     unaccounted(q, &walked, waiting.0, &mut findings)?;
     let (tables, rows) = rows::check(q, shapes, &mut walked, &mut findings)?;
     Ok(Verified {
@@ -162,10 +211,12 @@ pub(in crate::store) fn verify(
         tables,
         rebound: rebind::rebound(q)?,
         checkpoints: judged.checkpoints,
-        saved_checkpoint: saved.is_some(),
+        saved_checkpoint: asked.saved.is_some(),
         key_given: None,
         waiting: waiting.0,
         unsequenced: waiting.1,
+        remembered: asked.mark.map(|mark| mark.size),
+        accepted: around::accepted(q)?,
         first_bad: findings.told.first().cloned(),
         findings: findings.told,
         findings_not_listed: findings.more,
@@ -175,19 +226,55 @@ pub(in crate::store) fn verify(
 /// A checkpoint whose signature fits.
 struct Known {
     checkpoint: Checkpoint,
+    whose: Whose,
+}
+
+/// Where a signed root is from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The database keeps it.
+    Kept,
     /// It was kept elsewhere.
-    saved: bool,
+    Saved,
+    /// The key folder remembers it.
+    Remembered,
+}
+
+impl Whose {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "检查点",
+            Self::Saved => "另存的检查点",
+            Self::Remembered => "密钥文件夹里的标记",
+        }
+    }
 }
 
 /// The checkpoints to be compared, the smallest first; tells of those that are not the log's.
 fn known(
     q: &dyn Query,
     origin: &str,
-    saved: Option<&Note>,
+    asked: &Asked<'_>,
     findings: &mut Findings,
 ) -> Result<Vec<Known>, StoreError> {
     let mut known = Vec::new();
-    let kept = tree::checkpoints(q)?;
+    let (kept, saved) = (tree::checkpoints(q, !asked.unsealed)?, asked.saved);
+    if let Some(mark) = &asked.mark {
+        if mark.origin != origin {
+            findings.log(
+                "audit_head",
+                "日志的名称与密钥文件夹记得的不同：换成了另一个日志。",
+            );
+        }
+        known.push(Known {
+            checkpoint: Checkpoint {
+                origin: mark.origin.clone(),
+                size: mark.size,
+                root: mark.root,
+            },
+            whose: Whose::Remembered,
+        });
+    }
     if kept.is_empty() && saved.is_none() {
         return Ok(known);
     }
@@ -201,7 +288,7 @@ fn known(
         let seal = kept.sealed(q.keys(), before);
         before = kept.size;
         match kept.open(&log) {
-            Ok(_) if kept.seal.as_deref() != Some(&seal) => findings.log(
+            Ok(_) if !asked.unsealed && kept.seal.as_deref() != Some(&seal) => findings.log(
                 "audit_checkpoint",
                 format!(
                     "大小为 {} 的检查点的签发时间被改动，或它前面的检查点被删除或加入。",
@@ -210,7 +297,7 @@ fn known(
             ),
             Ok(checkpoint) => known.push(Known {
                 checkpoint,
-                saved: false,
+                whose: Whose::Kept,
             }),
             Err(error) => findings.log(
                 "audit_checkpoint",
@@ -222,7 +309,7 @@ fn known(
         match Checkpoint::open(note, &log) {
             Ok(checkpoint) => known.push(Known {
                 checkpoint,
-                saved: true,
+                whose: Whose::Saved,
             }),
             Err(error) => findings.log(
                 "audit_checkpoint",
@@ -247,19 +334,15 @@ struct Judged {
 /// Compares the tree made anew with the signed roots.
 fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
     let (mut good, mut checkpoints) = (0, 0);
-    for Known { checkpoint, saved } in known {
+    for Known { checkpoint, whose } in known {
         let size = checkpoint.size;
         let root = walked.roots.get(&size);
         if root == Some(&checkpoint.root) {
             good = size;
-            checkpoints += u64::from(!saved);
+            checkpoints += u64::from(*whose == Whose::Kept);
             continue;
         }
-        let whose = if *saved {
-            "另存的检查点"
-        } else {
-            "检查点"
-        };
+        let whose = whose.word();
         let why = match root {
             Some(_) => format!(
                 "{whose}（前 {size} 个事件）与日志不符：第 {good} 号及以后、第 {size} 号之前的事件被改动过。"
@@ -275,7 +358,7 @@ fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
             why: Some(("audit_checkpoint", why)),
         };
     }
-    let kept = known.iter().rfind(|known| !known.saved);
+    let kept = known.iter().rfind(|known| known.whose == Whose::Kept);
     let last = kept.map_or(0, |known| known.checkpoint.size);
     let fits = last == walked.size && head_size == walked.size;
     let why = format!(
@@ -293,45 +376,66 @@ fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
 fn waiting(
     q: &dyn Query,
     walked: &mut Walked,
-    now: Timestamp,
+    asked: &Asked<'_>,
     findings: &mut Findings,
 ) -> Result<(u64, Vec<Uuid>), StoreError> {
     const LISTED: usize = 20;
-    let before_tree = walked.size == 0;
-    let columns = columns_of("e");
-    let sql = format!(
-        "SELECT p.event_id, p.leaf, p.mac, e.at, {columns} FROM audit_pending p \
-         LEFT JOIN audit_event e ON e.id = p.event_id ORDER BY p.place"
+    let treeless = asked.old_seals && walked.size == 0 && asked.mark.is_none();
+    let (columns, seal) = (
+        columns_of("e"),
+        if asked.old_seals { "mac" } else { "seal" },
     );
-    let late = now.saturating_sub(PROMPT).unwrap_or(Timestamp::MIN);
-    let (mut count, mut long) = (0, Vec::new());
+    let sql = format!(
+        "SELECT p.event_id, p.leaf, p.{seal}, e.at, l.number, {columns} FROM audit_pending p \
+         LEFT JOIN audit_event e ON e.id = p.event_id \
+         LEFT JOIN audit_leaf l ON l.event_id = p.event_id ORDER BY p.place"
+    );
+    let late = asked.now.saturating_sub(PROMPT).unwrap_or(Timestamp::MIN);
+    let (mut count, mut long, mut met) = (0, Vec::new(), HashSet::new());
     q.each(&sql, &[], &mut |row| {
-        let event = id_or_nil(&row.get::<Vec<u8>>(0)?);
-        let number = walked.size + count;
-        count += 1;
-        walked.waiting.push(event);
+        let id = row.get::<Vec<u8>>(0)?;
+        let event = id_or_nil(&id);
+        if let Some(number) = row.get::<Option<i64>>(4)? {
+            let number = Some(tree::count(number));
+            findings.event((number, event), "已有编号的事件又被放进等待编号的事件里。");
+            return Ok(());
+        }
+        if !met.insert(event) {
+            findings.event((None, event), "同一个事件等待编号两次：是被加进来的。");
+            return Ok(());
+        }
         let Some(at) = row.get::<Option<i64>>(3)? else {
+            walked.waiting.push(event);
+            count += 1;
             findings.event((None, event), "等待编号的事件被删除。");
             return Ok(());
         };
         let mut bytes = Vec::new();
-        let (_, rows) = append(&mut bytes, row, 4)?;
-        let seal: Option<(Hash, Hash)> = row
-            .get::<Option<Vec<u8>>>(1)?
-            .zip(row.get::<Option<Vec<u8>>>(2)?)
-            .and_then(|(leaf, mac)| Some((leaf.try_into().ok()?, mac.try_into().ok()?)));
-        let why = match seal {
-            Some((leaf, mac)) if mac == q.keys().log_mac(&leaf) => {
-                (leaf != trail::leaf(&bytes)).then_some("等待编号的事件被改动。")
+        let (_, rows) = append(&mut bytes, row, 5)?;
+        let leaf = row.get::<Option<Vec<u8>>>(1)?;
+        let seal = row.get::<Option<Vec<u8>>>(2)?;
+        let sealed = match (&leaf, &seal) {
+            (None, None) if treeless => Some(trail::leaf(&bytes)),
+            (leaf, seal) => {
+                let (leaf, seal) = (leaf.as_deref(), seal.as_deref());
+                seal::opened_as(q.keys(), asked.old_seals, (&id, leaf, seal))
             }
-            None if before_tree => None,
-            _ => Some("等待编号的事件不是本系统写入的。"),
+        };
+        let why = match sealed {
+            None => Some("等待编号的事件不是本系统写入的。"),
+            Some(leaf) => (leaf != trail::leaf(&bytes)).then_some("等待编号的事件被改动。"),
         };
         if let Some(why) = why {
             findings.event((None, event), why);
         }
-        let rows = bytes.get(rows).unwrap_or_default();
-        walked.mention(number, event, std::str::from_utf8(rows).unwrap_or_default());
+        // What is forged is the last event of nothing.
+        let number = walked.size + count;
+        walked.waiting.push(event);
+        count += 1;
+        if why.is_none() {
+            let rows = bytes.get(rows).unwrap_or_default();
+            walked.mention(number, event, std::str::from_utf8(rows).unwrap_or_default());
+        }
         if at < late.as_millisecond() && long.len() < LISTED {
             long.push(event);
         }

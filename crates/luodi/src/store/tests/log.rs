@@ -9,7 +9,7 @@ use crate::store::{
 };
 
 /// A bank with some history, all of it numbered but the last event.
-fn played() -> Bank {
+pub(super) fn played() -> Bank {
     let bank = Bank::new();
     for name in ["丙", "乙", "甲"] {
         bank.write_blocking(command("open"), move |tx| {
@@ -34,7 +34,7 @@ fn played() -> Bank {
 }
 
 /// Gives an account its new amount.
-fn grant(bank: &Bank, name: &'static str, amount_fen: i64) {
+pub(super) fn grant(bank: &Bank, name: &'static str, amount_fen: i64) {
     bank.write_blocking(command("grant"), move |tx| {
         let sql = "UPDATE bank_account SET amount_fen = ?2 WHERE name = ?1 RETURNING id";
         let account = tx.row(sql, params![name, amount_fen], |row| row.get(0))?;
@@ -44,25 +44,34 @@ fn grant(bank: &Bank, name: &'static str, amount_fen: i64) {
     .unwrap();
 }
 
-fn number(bank: &Bank) -> usize {
+pub(super) fn number(bank: &Bank) -> usize {
     bank.sequence_blocking(now()).unwrap()
 }
 
-fn verified_with(bank: &Bank, saved: Option<&Note>) -> Verified {
+fn verify(bank: &Bank, saved: Option<&Note>) -> Result<Verified, StoreError> {
     let options = Options {
         database: bank.database.url(),
         ..options()
     };
     let reading = Reading::open(bank.dir(), &options).unwrap();
-    reading.verify_log(saved, now()).unwrap()
+    reading.verify_log(saved, now())
 }
 
-fn verified(bank: &Bank) -> Verified {
+fn verified_with(bank: &Bank, saved: Option<&Note>) -> Verified {
+    verify(bank, saved).unwrap()
+}
+
+/// Whether an upgrade is under way, before the end of which nothing can be said.
+pub(super) fn is_half_done(bank: &Bank) -> bool {
+    matches!(verify(bank, None), Err(StoreError::Migration(_)))
+}
+
+pub(super) fn verified(bank: &Bank) -> Verified {
     verified_with(bank, None)
 }
 
 /// Changes the tables behind the program's back.
-fn tamper(bank: &Bank, sql: &str) {
+pub(super) fn tamper(bank: &Bank, sql: &str) {
     match bank.database.url() {
         None => rusqlite::Connection::open(bank.dir().join("luodi.db"))
             .unwrap()
@@ -74,7 +83,62 @@ fn tamper(bank: &Bank, sql: &str) {
     }
 }
 
-fn checkpoint(bank: &Bank) -> Note {
+/// The right side of a log: what one needs to put an old copy of it back.
+pub(super) struct Edge {
+    size: i64,
+    tile: Vec<u8>,
+    note: String,
+    signed_at: i64,
+    seal: Vec<u8>,
+}
+
+impl Edge {
+    pub(super) fn of(bank: &Bank) -> Self {
+        let found: Result<_, StoreError> = bank.read_blocking(|q| {
+            let sql = "SELECT h.size, t.hashes, c.note, c.signed_at, c.seal FROM audit_head h, audit_tile t, \
+                       audit_checkpoint c WHERE t.level = 0 AND c.size = h.size";
+            q.row(sql, params![], |row| {
+                Ok(Self {
+                    size: row.get(0)?,
+                    tile: row.get(1)?,
+                    note: row.get(2)?,
+                    signed_at: row.get(3)?,
+                    seal: row.get(4)?,
+                })
+            })
+        });
+        found.unwrap()
+    }
+
+    pub(super) fn put_back(&self, bank: &Bank) {
+        let Self {
+            size,
+            note,
+            signed_at,
+            ..
+        } = self;
+        let (tile, seal) = (literal(bank, &self.tile), literal(bank, &self.seal));
+        tamper(
+            bank,
+            &format!(
+                "DELETE FROM audit_leaf WHERE number >= {size}; UPDATE audit_tile SET hashes = {tile}; \
+                 DELETE FROM audit_checkpoint; UPDATE audit_head SET size = {size}; \
+                 INSERT INTO audit_checkpoint (size, signed_at, note, seal) VALUES ({size}, {signed_at}, '{note}', {seal})"
+            ),
+        );
+    }
+}
+
+/// Bytes as the engine writes them in SQL.
+pub(super) fn literal(bank: &Bank, bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    match bank.on_server() {
+        true => format!("CAST('\\x{hex}' AS BYTEA)"),
+        false => format!("x'{hex}'"),
+    }
+}
+
+pub(super) fn checkpoint(bank: &Bank) -> Note {
     let sql = "SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1";
     let note: Result<String, StoreError> =
         bank.read_blocking(|q| q.row(sql, params![], |row| row.get(0)));
@@ -133,36 +197,48 @@ fn many_events_get_their_numbers_in_their_order() {
     assert_eq!(events[..4_000], wanted[..4_000]);
 }
 
-/// Events from before the log had a tree are taken in at the first numbering.
+/// Events from before the log had a tree are taken in by the program that makes it one.
 #[test]
 fn what_happened_before_the_tree_is_taken_in() {
-    let bank = played();
-    let sql = "DELETE FROM audit_leaf; DELETE FROM audit_tile; DELETE FROM audit_checkpoint; \
-               DELETE FROM audit_pending; UPDATE audit_head SET size = 0, origin = ''; \
-               INSERT INTO audit_pending (event_id) SELECT id FROM audit_event WHERE rows <> ''";
-    tamper(&bank, sql);
-    assert!(verified(&bank).ok);
+    let mut bank = played();
+    tamper(&bank, BEFORE_THE_TREE);
+    forget_mark(&bank);
+    bank.reopen(&migrations()).unwrap();
+    bank.finish_upgrade(now()).unwrap();
     assert_eq!(number(&bank), 5);
-    assert!(verified(&bank).ok);
+    let found = verified(&bank);
+    assert!(found.ok, "{:?}", found.findings);
+}
+
+/// Undoes the migrations that made the log a tree.
+pub(super) const BEFORE_THE_TREE: &str = "DROP TABLE audit_leaf; DROP TABLE audit_tile; \
+    DROP TABLE audit_checkpoint; DROP TABLE audit_pending; DROP TABLE audit_head; \
+    DROP TABLE audit_refused; DELETE FROM schema_migration WHERE version >= 15";
+
+/// As in a key folder that never saw the log, or cannot be written.
+pub(super) fn forget_mark(bank: &Bank) {
+    std::fs::remove_file(bank.dir().join("keys/log.seen")).unwrap();
+}
+
+/// A migration that changes rows without an event.
+pub(super) fn widening(sql: &str) -> Vec<Migration> {
+    let mut all = migrations();
+    all.push(Migration {
+        version: 9_100,
+        name: "widening".into(),
+        sql: format!("{sql}; INSERT INTO meta (name, value) VALUES ('rebind', '1');"),
+    });
+    all
 }
 
 /// A migration changes rows without an event, and binds tables that were not bound: the first start
 /// after it names them.
 #[test]
 fn an_upgrade_binds_anew_what_it_changed() {
-    let bank = played();
-    let upgrade = "UPDATE bank_account SET share = 1.5; \
-                   INSERT INTO meta (name, value) VALUES ('rebind', '1')";
-    tamper(&bank, upgrade);
-    let reading = Reading::open(
-        bank.dir(),
-        &Options {
-            database: bank.database.url(),
-            ..options()
-        },
-    );
-    let found = reading.unwrap().verify_log(None, now());
-    assert!(matches!(found, Err(StoreError::Migration(_))), "half done");
+    let mut bank = played();
+    let upgrade = widening("UPDATE bank_account SET share = 1.5");
+    bank.reopen(&upgrade).unwrap();
+    assert!(is_half_done(&bank));
     bank.finish_upgrade(now()).unwrap();
     let found = verified(&bank);
     assert!(found.ok, "{:?}", found.findings);
@@ -178,9 +254,10 @@ fn an_upgrade_binds_anew_what_it_changed() {
 /// Of an upgrade that was done, the wish for it is nothing but a forger's.
 #[test]
 fn whoever_asks_to_bind_anew_once_more_is_told() {
-    let bank = played();
+    let mut bank = played();
     let asked = "INSERT INTO meta (name, value) VALUES ('rebind', '1')";
-    tamper(&bank, asked);
+    bank.reopen(&widening("UPDATE bank_account SET share = 1.5"))
+        .unwrap();
     bank.finish_upgrade(now()).unwrap();
     assert!(verified(&bank).ok);
     tamper(&bank, asked);
@@ -290,10 +367,10 @@ const ATTEMPTS: &[(&str, &str)] = &[
     ),
     ("DELETE FROM audit_pending", "audit_event"),
     (
-        "UPDATE audit_pending SET leaf = NULL, mac = NULL",
+        "UPDATE audit_pending SET leaf = NULL, seal = NULL",
         "audit_event",
     ),
-    ("UPDATE audit_pending SET leaf = mac", "audit_event"),
+    ("UPDATE audit_pending SET leaf = seal", "audit_event"),
     // The log's own tables.
     (
         "UPDATE audit_leaf SET mac = event_id WHERE number = 2",
@@ -330,15 +407,16 @@ const ATTEMPTS: &[(&str, &str)] = &[
     ),
     (
         "INSERT INTO audit_leaf (number, event_id, mac) \
-         SELECT -1, event_id, mac FROM audit_pending",
+         SELECT -1, event_id, seal FROM audit_pending",
         "audit_leaf",
     ),
     (
-        "INSERT INTO audit_pending (event_id, leaf, mac) SELECT event_id, leaf, mac FROM audit_pending",
+        "DROP INDEX audit_pending_event; \
+         INSERT INTO audit_pending (event_id, leaf, seal) SELECT event_id, leaf, seal FROM audit_pending",
         "audit_event",
     ),
     (
-        "INSERT INTO audit_pending (event_id, leaf, mac) SELECT event_id, mac, mac FROM audit_leaf WHERE number = 1",
+        "INSERT INTO audit_pending (event_id, leaf, seal) SELECT event_id, mac, mac FROM audit_leaf WHERE number = 1",
         "audit_event",
     ),
     // When a checkpoint was signed, and that there was one before it.
@@ -419,18 +497,21 @@ fn what_was_changed_is_named() {
 #[test]
 fn a_checkpoint_kept_elsewhere_finds_an_old_copy() {
     let bank = played();
+    let old = Edge::of(&bank);
     number(&bank);
     let saved = checkpoint(&bank);
-    let back = "DELETE FROM audit_event WHERE id = (SELECT event_id FROM audit_leaf WHERE number = 4); \
-                DELETE FROM audit_leaf WHERE number = 4; DELETE FROM audit_tile; \
-                DELETE FROM audit_checkpoint; DELETE FROM audit_pending; \
-                UPDATE audit_head SET size = 0; \
+    old.put_back(&bank);
+    let back = "DELETE FROM audit_event WHERE id NOT IN (SELECT event_id FROM audit_leaf); \
                 UPDATE bank_account SET amount_fen = 500, last_event = \
-                (SELECT event_id FROM audit_leaf WHERE number = 1) WHERE name = '乙'; \
-                DELETE FROM audit_leaf; \
-                INSERT INTO audit_pending (event_id) SELECT id FROM audit_event WHERE rows <> ''";
+                (SELECT event_id FROM audit_leaf WHERE number = 1) WHERE name = '乙'";
     tamper(&bank, back);
-    number(&bank);
+    let found = verified(&bank);
+    assert_eq!(
+        found.first_bad.unwrap().table,
+        "audit_checkpoint",
+        "by the mark"
+    );
+    forget_mark(&bank);
     assert!(verified(&bank).ok, "by itself the old copy is in order");
     let found = verified_with(&bank, Some(&saved));
     assert_eq!(found.first_bad.unwrap().table, "audit_checkpoint");
@@ -466,7 +547,7 @@ fn what_this_program_did_not_write_gets_no_number() {
     tamper(&bank, forged);
     assert_eq!(number(&bank), 1);
     let found = verified(&bank);
-    assert_eq!((found.tree_size, found.waiting), (5, 1));
+    assert_eq!((found.tree_size, found.waiting), (5, 0));
     assert_eq!(found.first_bad.unwrap().table, "audit_event");
 }
 

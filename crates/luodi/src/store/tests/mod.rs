@@ -6,6 +6,7 @@
 mod events;
 mod faults;
 mod first_steps;
+mod forge;
 mod jobs;
 mod log;
 mod model;
@@ -62,26 +63,39 @@ pub(super) fn options() -> Options {
 pub(super) fn migrations() -> Vec<Migration> {
     let mut all = migrate::embedded().unwrap();
     all.retain(|migration| {
-        ["store", "event_region", "audit_log", "log_seals"].contains(&migration.name.as_str())
+        [
+            "store",
+            "event_region",
+            "audit_log",
+            "log_seals",
+            "audit_seal",
+        ]
+        .contains(&migration.name.as_str())
     });
-    all.push(Migration {
-        version: 9_000,
-        name: "bank".into(),
-        sql: BANK.into(),
-    });
+    all.insert(
+        2,
+        Migration {
+            // Before the log became a tree, so that this can be undone.
+            version: 13,
+            name: "bank".into(),
+            sql: BANK.into(),
+        },
+    );
     all
 }
 
 /// A store with the bank's tables.
 pub(super) struct Bank {
-    store: Store,
+    store: Option<Store>,
     folder: TemporaryFolder,
     database: TemporaryDatabase,
 }
 
 impl Drop for Bank {
     fn drop(&mut self) {
-        self.store.shutdown();
+        if let Some(store) = &self.store {
+            store.shutdown();
+        }
     }
 }
 
@@ -89,7 +103,7 @@ impl Deref for Bank {
     type Target = Store;
 
     fn deref(&self) -> &Store {
-        &self.store
+        self.store.as_ref().unwrap()
     }
 }
 
@@ -112,10 +126,24 @@ impl Bank {
         let folder = TemporaryFolder::new().unwrap();
         let store = Store::open_with(folder.path(), &options, &migrations(), hooks).unwrap();
         Self {
-            store,
+            store: Some(store),
             folder,
             database,
         }
+    }
+
+    /// Closes the bank and opens it once more, with these migrations.
+    pub(super) fn reopen(&mut self, migrations: &[Migration]) -> Result<(), StoreError> {
+        if let Some(store) = self.store.take() {
+            store.shutdown();
+        }
+        let options = Options {
+            database: self.database.url(),
+            ..options()
+        };
+        let hooks = Hooks::default();
+        self.store = Some(Store::open_with(self.dir(), &options, migrations, &hooks)?);
+        Ok(())
     }
 
     /// Opens the bank's tables once more, with the files of `dir`.

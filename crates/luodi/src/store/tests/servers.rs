@@ -293,7 +293,7 @@ fn begin_restore(
             digest: migrate::digest_of(&it.sql),
         })
         .collect();
-    let place = Restoring::begin_with(ground.0.path(), &options, &applied, all.to_vec()).unwrap();
+    let place = Restoring::begin_with(ground.0.path(), &options, &applied, all).unwrap();
     // As its backup remembers them.
     let rows: Vec<Vec<Value>> = applied
         .into_iter()

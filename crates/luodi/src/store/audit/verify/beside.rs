@@ -1,10 +1,10 @@
-//! What is kept beside the tree and must be no more than it: tiles, numbers, the head, events that
-//! wait. Nothing rests on these rows; one too many is still not as it was written.
+//! What is kept beside the tree and must be no more than it: tiles, numbers, the head, the wish of an
+//! upgrade. Nothing rests on these rows; one too many is still not as it was written.
 
 use uuid::Uuid;
 
 use super::{Findings, id_or_nil};
-use crate::store::audit::rebind;
+use crate::store::audit::{rebind, upgrade};
 use crate::store::read::Query;
 use crate::store::{StoreError, params};
 
@@ -32,8 +32,7 @@ pub(super) fn check(
     if (heads, all) != (1, 1) {
         findings.log("audit_head", "日志的名称和大小被删除或加入。");
     }
-    waiting_twice(q, findings)?;
-    if rebind::is_asked(q)? {
+    if rebind::is_asked(q)? && !upgrade::under_way(q.keys()) {
         findings.log("meta", "没有升级，却要求重新绑定记录：这个标记被加进来。");
     }
     Ok(())
@@ -66,20 +65,6 @@ fn numbers(q: &dyn Query, size: u64, findings: &mut Findings) -> Result<(), Stor
         findings.log(
             "audit_leaf",
             format!("事件 {event} 的编号不在日志的范围内：被加进来或改动。"),
-        );
-    }
-    Ok(())
-}
-
-/// Events that wait although they have a number, or wait more than once.
-fn waiting_twice(q: &dyn Query, findings: &mut Findings) -> Result<(), StoreError> {
-    let sql = "SELECT p.event_id FROM audit_pending p \
-               WHERE EXISTS (SELECT 1 FROM audit_leaf l WHERE l.event_id = p.event_id) \
-               OR EXISTS (SELECT 1 FROM audit_pending o WHERE o.event_id = p.event_id AND o.place < p.place)";
-    for event in q.rows(sql, params![], |row| row.get::<Vec<u8>>(0))? {
-        findings.event(
-            (None, id_or_nil(&event)),
-            "已经编号或已在等待的事件又排进了等待编号的队列。",
         );
     }
     Ok(())

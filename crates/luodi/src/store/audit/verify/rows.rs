@@ -5,7 +5,9 @@ use uuid::Uuid;
 use super::walk::{Named, Walked};
 use super::{Finding, Findings, id_or_nil};
 use crate::store::audit::bound::{Shape, Shapes, digest, together};
+use crate::store::audit::rebind::further;
 use crate::store::read::Query;
+use crate::store::value::Value;
 use crate::store::{StoreError, params};
 
 /// Rows read at once.
@@ -38,12 +40,14 @@ fn one_by_one(
     findings: &mut Findings,
 ) -> Result<u64, StoreError> {
     let columns = shape.columns.join(", ");
-    let sql =
-        format!("SELECT {columns}, id, last_event FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2");
     let width = shape.columns.len();
-    let (mut count, mut after) = (0, Vec::new());
+    let (mut count, mut after) = (0, None::<Vec<u8>>);
     loop {
-        let page = q.rows(&sql, params![&after, AT_ONCE], |row| {
+        let further = further("id", after.as_deref());
+        let sql =
+            format!("SELECT {columns}, id, last_event FROM {table} {further} ORDER BY id LIMIT ?2");
+        let from = after.as_deref().unwrap_or_default();
+        let page = q.rows(&sql, params![from, AT_ONCE], |row| {
             let digest = digest(&shape.bytes(row)?);
             Ok((
                 row.get::<Vec<u8>>(width)?,
@@ -72,9 +76,10 @@ fn one_by_one(
                 }
                 None => findings.add(unknown(table, row, event)),
             }
-            after = id;
+            after = Some(id);
         }
         if !full {
+            all_met(q, table, count, findings)?;
             return Ok(count);
         }
     }
@@ -90,11 +95,13 @@ fn by_owner(
         return Ok(0);
     };
     let (columns, by) = (shape.columns.join(", "), owner.column());
-    let sql = format!("SELECT {columns}, {by} FROM {table} WHERE {by} > ?1 ORDER BY {by} LIMIT ?2");
     let width = shape.columns.len();
-    let (mut count, mut after, mut limit) = (0, owner.first(), AT_ONCE);
+    let (mut count, mut after, mut limit) = (0, None::<Value>, AT_ONCE);
     loop {
-        let mut page = q.rows(&sql, params![after.clone(), limit], |row| {
+        let further = further(by, after.as_ref());
+        let sql = format!("SELECT {columns}, {by} FROM {table} {further} ORDER BY {by} LIMIT ?2");
+        let from = after.clone().unwrap_or_else(|| owner.first());
+        let mut page = q.rows(&sql, params![from, limit], |row| {
             Ok((owner.read(row, width)?, shape.bytes(row)?))
         })?;
         let full = page.len() == limit as usize;
@@ -125,12 +132,30 @@ fn by_owner(
                 }
                 None => findings.add(unknown(table, row, None)),
             }
-            after.clone_from(value);
+            after = Some(value.clone());
         }
         if !full {
+            all_met(q, table, count, findings)?;
             return Ok(count);
         }
     }
+}
+
+/// Whether every row was reached by its id: one whose id is null, or that another order of bytes
+/// hides, was not.
+fn all_met(
+    q: &dyn Query,
+    table: &str,
+    count: u64,
+    findings: &mut Findings,
+) -> Result<(), StoreError> {
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    let all: u64 = q.row(&sql, params![], |row| row.get(0))?;
+    if all != count {
+        let why = format!("表里有 {all} 行，按编号只找到 {count} 行：有的行没有编号。");
+        findings.log(table, why);
+    }
+    Ok(())
 }
 
 /// A row that no event names.

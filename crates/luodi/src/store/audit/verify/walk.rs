@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Findings, id_or_nil};
 use crate::store::audit::bound::is_together;
 use crate::store::audit::record::{append, columns_of};
+use crate::store::audit::seal;
 use crate::store::audit::tree::{count, latest, number};
 use crate::store::keys::Keys;
 use crate::store::read::Query;
@@ -342,6 +343,7 @@ impl<'k> Worker<'k> {
             let hash = trail::leaf(content);
             let missing = leaf.written.is_none();
             self.walked.present += u64::from(!missing);
+            let place = i64::try_from(leaf.number).unwrap_or(i64::MAX);
             let within = (leaf.number % TILE as u64) as usize;
             let kept = tiles
                 .get(&(leaf.number / TILE as u64))
@@ -350,7 +352,7 @@ impl<'k> Worker<'k> {
                 number: leaf.number,
                 event: leaf.event,
                 missing,
-                seal_fits: leaf.mac == self.keys.log_mac(&hash),
+                seal_fits: seal::is_numbered(self.keys, place, &hash, &leaf.mac),
                 tile_fits: kept == Some(&hash),
             };
             if (missing || !odd.seal_fits || !odd.tile_fits) && self.walked.odd.len() < REMEMBERED {
