@@ -196,6 +196,11 @@ async fn list(
     let reader = actor.clone();
     let mut standing = app.store.read(move |q| standing(&**q, &reader)).await?;
     standing.trouble = app.store.log_trouble().unwrap_or_default();
+    let watched = app.store.watched();
+    let touched = watched
+        .iter()
+        .map(|(table, id)| (words::table(table).to_owned(), *id));
+    standing.touched = touched.collect();
     let (status, errors, (events, total)) = match asked.read() {
         Ok(wanted) => {
             let offset = i64::from(number - 1) * i64::from(ROWS);

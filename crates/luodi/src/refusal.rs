@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::store::StoreError;
+use uuid::Uuid;
+
+use crate::store::{StoreError, Tx};
 
 /// Why a refusal came about; decides the HTTP status at the edge and the exit code of the CLI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +181,38 @@ pub enum Error {
 
 /// What commands and queries of the domains return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Refuses to rely on rows that somebody changed behind the program's back: the event of the command
+/// would vouch for them.
+///
+/// # Errors
+/// Refused where one is; what the engine reports.
+pub fn need_untouched(tx: &Tx<'_>, table: &'static str, ids: &[Uuid]) -> Result<()> {
+    let touched = tx.touched(table, ids)?;
+    touched
+        .first()
+        .map_or(Ok(()), |id| Err(touched_row(table, *id).into()))
+}
+
+/// As [`need_untouched`], for the rows of a table that belong to one owner.
+///
+/// # Errors
+/// As [`need_untouched`].
+pub fn need_untouched_part(tx: &Tx<'_>, table: &'static str, owner: (&str, Uuid)) -> Result<()> {
+    match tx.part_touched(table, owner)? {
+        true => Err(touched_row(table, owner.1).into()),
+        false => Ok(()),
+    }
+}
+
+fn touched_row(table: &str, id: Uuid) -> Refusal {
+    tracing::error!(%table, %id, "refused: a row is not as its event says: {table} {id}");
+    let message = format!(
+        "数据（{table} {}）与日志不符，可能有人在数据库里直接改动过。没有办理；请告诉系统管理员运行 luodi audit verify 核对。",
+        id.simple()
+    );
+    Refusal::conflict("row-touched", message)
+}
 
 #[cfg(test)]
 mod tests {

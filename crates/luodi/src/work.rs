@@ -17,6 +17,10 @@ const EVERY: Duration = Duration::from_millis(500);
 const NOTE_EVERY: u64 = 600;
 /// Between two times that events get their numbers.
 const NUMBER_EVERY: Duration = Duration::from_secs(1);
+/// Rounds of the numbering between two looks at bound rows, and the rows of a look: with a million
+/// rows the watch is around in six hours.
+const WATCH_EVERY: u64 = 10;
+const WATCHED: u32 = 500;
 const AT_ONCE: u32 = 20;
 /// Letters handed over one after the other under one lease, however slow the gateway is.
 const LETTERS_AT_ONCE: u32 = 5;
@@ -92,12 +96,26 @@ pub async fn keep_log(app: App, stop: impl Future<Output = ()>) {
         {
             tracing::warn!(%error, "clock: {error}");
         }
+        if seconds.is_multiple_of(WATCH_EVERY) {
+            watch(&app).await;
+        }
         seconds += 1;
     }
     if app.store.writable()
         && let Err(error) = clock::keep(&app).await
     {
         tracing::warn!(%error, "clock: {error}");
+    }
+}
+
+/// Looks at a few of the bound rows: one that was changed behind the program's back is named by the
+/// store and on the log's page.
+async fn watch(app: &App) {
+    let store = app.store.clone();
+    match tokio::task::spawn_blocking(move || store.watch_rows(WATCHED)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "watch: {error}"),
+        Err(error) => tracing::warn!(%error, "watch: {error}"),
     }
 }
 

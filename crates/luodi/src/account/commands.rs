@@ -10,7 +10,7 @@ use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
 use crate::gateway::Template;
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
-use crate::refusal::{Refusal, Refusals, Result};
+use crate::refusal::{Refusal, Refusals, Result, need_untouched, need_untouched_part};
 use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
@@ -76,6 +76,7 @@ pub fn create_account(tx: &Tx<'_>, actor: &Actor, new: &NewAccount) -> Result<Ac
         ],
     )?;
     write_roles(tx, id, new.roles)?;
+    let roles = ("account_role", id.0);
     if let Some(password) = &new.demo {
         let sql = "INSERT INTO demo_account (account_id, password) VALUES (?1, ?2)";
         tx.execute(sql, params![id, password])?;
@@ -90,7 +91,7 @@ pub fn create_account(tx: &Tx<'_>, actor: &Actor, new: &NewAccount) -> Result<Ac
             "region": new.region.to_string(),
             "party": new.party.map(|party| party.to_string()),
         }),
-        rows: vec![("account", id.0)],
+        rows: vec![("account", id.0), roles],
     });
     Ok(id)
 }
@@ -180,6 +181,7 @@ pub fn grant_roles(
             return Err(Refusal::field("roles", rule.code(), rule.message_zh()).into());
         }
     }
+    need_untouched_account(tx, id)?;
     let before = roles_of(tx, id)?;
     let leaves_office = before.any(&ADMINISTRATORS) && roles != before;
     let by_account = matches!(actor.kind, ActorKind::Account(_));
@@ -199,6 +201,7 @@ pub fn grant_roles(
         params![id],
     )?;
     write_roles(tx, id, roles)?;
+    tx.part("account_role", id.0);
     if roles != before {
         // What a session may do changes with a log-in only.
         close_all(tx, id, None)?;
@@ -213,8 +216,13 @@ pub fn grant_roles(
     Ok(())
 }
 
+/// Refuses an account that somebody changed behind the program's back, roles included.
+pub(super) fn need_untouched_account(tx: &Tx<'_>, id: AccountId) -> Result<()> {
+    need_untouched(tx, "account", &[id.0])?;
+    need_untouched_part(tx, "account_role", ("account", id.0))
+}
+
 fn write_roles(tx: &Tx<'_>, id: AccountId, roles: Roles) -> Result<()> {
-    tx.part("account_role", id.0);
     for role in roles.iter() {
         let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
         tx.execute(sql, params![id, role.code()])?;

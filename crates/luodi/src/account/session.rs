@@ -19,6 +19,7 @@ use crate::refusal::{Error, Refusal, Result};
 use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx, Value};
 use crate::web::{App, Session, SessionLookup, WebError};
 
+use super::commands::need_untouched_account;
 use super::factor;
 use super::queries::roles_of;
 
@@ -357,6 +358,7 @@ pub(super) fn open(
     let Some((login, region, before)) = owner else {
         return Err(wrong().into());
     };
+    need_untouched_account(tx, account)?;
     let mut rows = vec![("account", account.0)];
     if let Some(factor) = factor::active(tx, account)? {
         let proof = entry.proof.as_deref().ok_or_else(asks_code)?;

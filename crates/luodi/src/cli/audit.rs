@@ -289,6 +289,9 @@ fn watch(
         Some(file) => (std::fs::read_to_string(file).map_err(failed(file))?, None),
         None => {
             let reading = open(cli, now)?;
+            if let Err(StoreError::Log(why)) = reading.check_log() {
+                return Ok(refused(cli, &format!("{why}。见证人不签这样的日志。")));
+            }
             let seen = witness.seen()?;
             let asked = reading.read(|q| {
                 let request = since(&**q, seen)?;

@@ -27,7 +27,7 @@ use crate::item::{self, Offered, Package};
 use crate::number;
 use crate::params;
 use crate::party;
-use crate::refusal::{Refusal, Refusals, Result};
+use crate::refusal::{Refusal, Refusals, Result, need_untouched};
 use crate::store::{Event, Query, Tx, Value};
 
 /// The most entries of one batch: what one command writes at once. What is left goes into the next.
@@ -67,6 +67,9 @@ pub fn create_batch(
         (item, period, Some(line)),
         Refusals::default(),
     )?;
+    let cases: Vec<Uuid> = waiting.iter().map(|case| case.id.0).collect();
+    need_untouched(tx, "casework", &cases)?;
+    need_untouched(tx, "budget_line", &[line.0])?;
     let total = Fen::checked_sum(waiting.iter().map(|case| case.amount)).ok_or_else(|| {
         Refusal::invalid("overflow", "本批合计超出可记账范围，请核对各办件的金额。")
     })?;

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use ledger::Movement;
 use serde_json::json;
+use uuid::Uuid;
 use vocab::{Fen, fold_width};
 
 use super::batch::{change_entry, move_entries, settle_state};
@@ -24,7 +25,7 @@ use crate::party::{
     self,
     bank_account::{self, PaymentAccount},
 };
-use crate::refusal::{Error, Refusal, Result};
+use crate::refusal::{Error, Refusal, Result, need_untouched};
 use crate::store::{Event, Query, Tx};
 
 /// What a sealed payment file is called among sealed things.
@@ -178,6 +179,11 @@ pub fn create_payment_file(
             "没有可以拨付的名单：应付各项尚无已核准的收款账户，或者正在暂缓。请先核准账户。";
         return Err(Refusal::invalid("nothing-to-pay", message).into());
     }
+    let entries: Vec<Uuid> = leaving.iter().map(|out| out.entry.id.0).collect();
+    let accounts: Vec<Uuid> = leaving.iter().map(|out| out.account.0).collect();
+    need_untouched(tx, "batch", &[batch.0])?;
+    need_untouched(tx, "batch_entry", &entries)?;
+    need_untouched(tx, "bank_account", &accounts)?;
     for out in &leaving {
         record_pay(tx, actor, &out.entry)?;
     }

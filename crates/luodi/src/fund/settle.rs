@@ -25,7 +25,7 @@ use crate::casework::{self, Duty};
 use crate::ids::{BatchEntryId, PaymentFileId};
 use crate::params;
 use crate::party;
-use crate::refusal::Result;
+use crate::refusal::{Result, need_untouched};
 use crate::store::{Event, Tx, day_in_china};
 use crate::web::civil;
 
@@ -141,6 +141,9 @@ pub fn apply_reply(
     if file.version != version {
         return Err(changed_meanwhile("这个支付文件"));
     }
+    let lines: Vec<Uuid> = payments.iter().map(|payment| payment.id.0).collect();
+    need_untouched(tx, "payment_file", &[id.0])?;
+    need_untouched(tx, "payment", &lines)?;
     let mut rows = move_on(tx, &file, &fresh)?;
     for found in &fresh {
         rows.extend(carry_out(tx, actor, &file, found)?);

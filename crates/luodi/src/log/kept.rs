@@ -3,6 +3,7 @@
 
 use axum::extract::{Path, State};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::READERS;
 use super::asked::Wanted;
@@ -36,6 +37,8 @@ pub(super) struct Standing {
     pub(super) signed_at: Option<Timestamp>,
     /// Why it is not carried on; empty where it is.
     pub(super) trouble: String,
+    /// Rows that are not as their events say, as far as looked at: table and id.
+    pub(super) touched: Vec<(String, Uuid)>,
     /// Whether the reader may take all of it along.
     pub(super) whole: bool,
 }
@@ -47,6 +50,7 @@ pub(super) fn standing(q: &dyn Query, actor: &Actor) -> Result<Standing, StoreEr
         waiting: state.waiting,
         signed_at: state.signed_at,
         trouble: String::new(),
+        touched: Vec::new(),
         whole: sees_all_events(actor),
     })
 }
@@ -62,8 +66,20 @@ fn check_whole(actor: &Actor) -> Result<(), Refusal> {
     ))
 }
 
+/// A log that is not the one that was signed is no proof of anything.
+fn check_sound(app: &App) -> Result<(), WebError> {
+    if let Some(why) = app.store.log_trouble() {
+        let message = format!(
+            "{why}。这样的日志不能作证，没有下载。请告诉系统管理员运行 luodi audit verify 核对。"
+        );
+        return Err(Refusal::conflict("log-broken", message).into());
+    }
+    Ok(())
+}
+
 /// Before the first checkpoint there is nothing to take along.
 async fn check_signed(app: &App) -> Result<u64, WebError> {
+    check_sound(app)?;
     let state = app.store.read(|q| log_state(&**q)).await?;
     if state.signed_at.is_some() {
         return Ok(state.numbered);
@@ -121,6 +137,7 @@ async fn proof(State(app): State<App>, visit: Visit, Path(event): Path<EventId>)
     let Some(proof) = found else {
         return Err(Refusal::not_found("没有这个事件，或者它不在您的地区。").into());
     };
+    check_sound(&app)?;
     let Some(text) = proof else {
         let message = "这个事件刚刚写入，正在编号。请过几秒再下载它的证明。";
         return Err(Refusal::conflict("not-numbered", message).into());

@@ -349,6 +349,8 @@ fn approved(
          VALUES (?1, ?2, ?3, 'notice', '公示', 'batch', '', 'open', 0, 1)",
         params![task, case, activity],
     )?;
+    let rows = vec![("party", party), ("casework", case), ("task", task)];
+    tx.event(crate::store::Event { rows, ..event() });
     Ok(CaseId(case))
 }
 

@@ -15,6 +15,7 @@ mod seal;
 pub(super) mod sequence;
 mod standing;
 pub(super) mod tree;
+pub(super) mod untouched;
 pub(super) mod upgrade;
 pub(super) mod verify;
 

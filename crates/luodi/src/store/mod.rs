@@ -88,6 +88,7 @@ pub use self::value::{Document, FromValue, Value, ValueRef, mismatch};
 pub use crate::params;
 
 use self::audit::rebind;
+use self::audit::untouched::Watch;
 use self::audit::upgrade::{Permit, Upgrade};
 use self::front::{Front, Message};
 use self::lock::FolderLock;
@@ -184,6 +185,8 @@ struct Inner {
     permit: Option<Permit>,
     /// Why the log is not carried on, where it is not.
     trouble: Mutex<Option<String>>,
+    /// What the watch over the rows found.
+    watch: Mutex<Watch>,
     /// One program at a time where the tables are a file; on a server several may share them.
     lock: Option<FolderLock>,
 }
@@ -304,6 +307,7 @@ impl Store {
             lock: Some(lock),
             permit: upgrade.permit,
             trouble: Mutex::default(),
+            watch: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -353,6 +357,7 @@ impl Store {
             lock: None,
             permit: upgrade.permit,
             trouble: Mutex::default(),
+            watch: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use trail::Note;
 
 use super::audit::bound::{Shapes, free_columns};
+use super::audit::sequence::look;
 use super::audit::verify::{Asked, Verified, verify};
 use super::audit::{mark, rebind, upgrade};
 use super::keys::{self, Keys};
@@ -112,6 +113,16 @@ impl Reading {
     /// The tables whose rows the log binds, and the columns of these that it does not.
     pub fn bound(&self) -> (Vec<String>, Vec<(&'static str, &'static str)>) {
         (self.shapes.names(), free_columns().collect())
+    }
+
+    /// Whether the log is the one that was signed last, and the one the key folder remembers: whoever
+    /// gives it out asks first.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] where it is not; what the engine reports.
+    pub fn check_log(&self) -> Result<(), StoreError> {
+        let mark = mark::known(&self.keys)?;
+        self.read(|q| look(&**q, mark.as_ref())).map(drop)
     }
 
     /// The keys of the data folder.

@@ -361,6 +361,18 @@ impl<'a> Tx<'a> {
         self.stamps.borrow().digest_of(table, row, event)
     }
 
+    /// Whether the command itself has changed a row, or rows of an owner, so far.
+    pub(super) fn names(&self, table: &str, id: Uuid) -> bool {
+        let events = self.events.borrow();
+        let mut rows = events.iter().flat_map(|it| &it.event.rows);
+        let parts = self.parts.borrow();
+        rows.any(|row| *row == (table, id)) || parts.iter().any(|row| *row == (table, id))
+    }
+
+    pub(super) fn shapes(&self) -> &Shapes {
+        self.lent.shapes
+    }
+
     pub(super) fn session(&self) -> Session<'_> {
         self.lent.session
     }

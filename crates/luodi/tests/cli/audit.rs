@@ -472,3 +472,30 @@ fn a_witness_elsewhere_needs_the_log_s_key() {
         Some(0)
     );
 }
+
+/// Without its checkpoints a log is given to nobody, signed by nobody and taken by nobody.
+#[test]
+fn a_log_that_is_not_the_signed_one_leaves_nowhere() {
+    let city = Luodi {
+        ground: Ground::demo_in_a_file(),
+    };
+    let (code, told) = city.audit(&["accept", "--reason", "恢复了备份"]);
+    assert_eq!((code, &told["accepted"]), (Some(0), &Value::from(false)));
+    city.tamper("DELETE FROM audit_checkpoint");
+    let (out, witness) = (city.path("out"), city.path("witness"));
+    assert_eq!(city.audit(&["verify"]).0, Some(1));
+    for refused in [
+        &["export", &out][..],
+        &["checkpoint", "--out", &out],
+        &["accept", "--reason", "恢复了备份"],
+    ] {
+        assert_eq!(city.audit(refused).0, Some(3), "{refused:?}");
+    }
+    let (code, told) = city.audit(&["witness", "--state", &witness]);
+    assert_eq!(
+        (code, &told["ok"]),
+        (Some(1), &Value::from(false)),
+        "{told}"
+    );
+    assert!(!std::path::Path::new(&out).exists());
+}

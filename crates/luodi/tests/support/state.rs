@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use luodi::access::Actor;
 use luodi::account::{self, totp::Secret};
 use luodi::params;
-use luodi::store::testing::FORCE;
-use luodi::store::{Command, StoreError, Value};
+use luodi::refusal::Error;
+use luodi::store::testing::{self, FORCE};
+use luodi::store::{Command, Event, StoreError, Value};
 use uuid::Uuid;
 
 use super::TestCity;
@@ -148,11 +149,21 @@ impl TestCity {
 
     /// Gives an account a further role, whatever the rules of roles say, and a second factor.
     pub async fn give_role(&self, login: &str, role: &str) {
-        self.force(
-            "INSERT INTO account_role (account_id, role) SELECT id, ?2 FROM account WHERE login = ?1",
-            vec![login.to_owned().into(), role.to_owned().into()],
-        )
-        .await;
+        self.ground.forced.store(true, Ordering::Relaxed);
+        let (named, role) = (login.to_owned(), role.to_owned());
+        let command = Command::new("test.role", self.clock.now());
+        let given = self.app.store.write(command, move |tx| {
+            let id = account::find_login(tx, &named)?.unwrap();
+            let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
+            tx.execute(sql, params![id, role.as_str()])?;
+            tx.event(Event {
+                subject: ("account", id.0),
+                rows: vec![("account", id.0), ("account_role", id.0)],
+                ..testing::event()
+            });
+            Ok::<_, Error>(())
+        });
+        given.await.unwrap();
         self.enrol(login).await;
     }
 

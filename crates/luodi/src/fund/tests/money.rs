@@ -133,6 +133,11 @@ impl Story {
                  VALUES (?1, ?2, ?3, 'notice', '公示', 'batch', '', 'open', ?4, 1)",
                 params![task, case, activity, tx.now()],
             )?;
+            let rows = vec![("party", party.0), ("casework", case.0), ("task", task)];
+            tx.event(crate::store::Event {
+                rows,
+                ..crate::store::testing::event()
+            });
             Ok(case)
         });
         made.unwrap()

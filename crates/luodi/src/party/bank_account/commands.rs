@@ -7,7 +7,7 @@ use crate::access::{Actor, ActorKind, Role};
 use crate::ids::{AccountId, BankAccountId, PartyId};
 use crate::params;
 use crate::party::{self, Party};
-use crate::refusal::{Refusal, Refusals, Result};
+use crate::refusal::{Refusal, Refusals, Result, need_untouched};
 use crate::store::{Event, Query, Tx};
 
 use super::{BankAccountState, CLASS, Listed, queries};
@@ -223,6 +223,8 @@ fn may_decide(q: &dyn Query, actor: &Actor, id: BankAccountId) -> Result<Pending
 /// whose holder no longer is the party's name.
 pub fn approve(tx: &Tx<'_>, actor: &Actor, id: BankAccountId, version: i64) -> Result<()> {
     let pending = may_decide(tx, actor, id)?;
+    need_untouched(tx, "bank_account", &[id.0])?;
+    need_untouched(tx, "party", &[pending.party.id.0])?;
     tx.hold("party", pending.party.id)?;
     if vocab::fold_width(&pending.holder_name) != vocab::fold_width(&pending.party.name) {
         let message = "户名与主体现在的名称不一致，不能核准。请填写原因退回，由申请人重新登记。";

@@ -276,8 +276,7 @@ impl Shapes {
         }
         let shape = self.require(table)?;
         if let Some(owner) = shape.owner {
-            let rows = tx.rows(&shape.statement, [owner.value(id)], |row| shape.bytes(row))?;
-            return Ok(together(rows));
+            return shape.of_owner(tx, owner, id);
         }
         let stamped = tx.row(&shape.statement, params![event, id], |row| {
             Ok(digest(&shape.bytes(row)?))
@@ -300,6 +299,17 @@ impl Shape {
         })?;
         let (_, id) = owner.read(row, self.columns.len())?;
         Ok((id, together(vec![self.bytes(row)?])))
+    }
+
+    /// The digest of the rows of an owner, as they are.
+    pub(super) fn of_owner(
+        &self,
+        tx: &Tx<'_>,
+        owner: Owner,
+        id: Uuid,
+    ) -> Result<String, StoreError> {
+        let rows = tx.rows(&self.statement, [owner.value(id)], |row| self.bytes(row))?;
+        Ok(together(rows))
     }
 
     /// The column of the owner, where rows are bound together.

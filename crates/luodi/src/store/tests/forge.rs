@@ -432,3 +432,67 @@ fn a_folder_that_cannot_be_written_is_said() {
     let found = verified(&bank);
     assert_eq!((found.ok, found.remembered), (true, None));
 }
+
+/// The watch goes around all rows, a few at a time, and names what was changed with or without an
+/// event made up for it.
+#[test]
+fn the_watch_finds_what_was_changed() {
+    let bank = played();
+    let around = |bank: &Bank| {
+        for _ in 0..4 {
+            bank.watch_rows(2).unwrap();
+        }
+        bank.watched()
+    };
+    assert_eq!(around(&bank), []);
+    number(&bank);
+    tamper(
+        &bank,
+        "UPDATE bank_account SET amount_fen = 501 WHERE name = '丙'",
+    );
+    forge(&bank, "甲", 9_999);
+    let of = "SELECT id FROM bank_account WHERE name IN ('丙', '甲') ORDER BY id";
+    let named: Vec<Uuid> = around(&bank).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(named, ids(&bank, of));
+    tamper(
+        &bank,
+        "UPDATE bank_account SET amount_fen = 500 WHERE name = '丙'",
+    );
+    assert_eq!(around(&bank).len(), 1);
+}
+
+/// A command that relies on rows learns which of them somebody changed.
+#[test]
+fn a_command_knows_a_touched_row() {
+    let bank = played();
+    let all = ids(&bank, "SELECT id FROM bank_account ORDER BY name");
+    let touched = |bank: &Bank| {
+        let all = all.clone();
+        bank.write_blocking(command("look"), move |tx| {
+            let mut parts = Vec::new();
+            for id in &all {
+                if tx.part_touched("bank_holder", ("bank_account", *id))? {
+                    parts.push(*id);
+                }
+            }
+            Ok::<_, StoreError>((tx.touched("bank_account", &all)?, parts))
+        })
+        .unwrap()
+    };
+    assert_eq!(touched(&bank), (vec![], vec![]));
+    number(&bank);
+    assert_eq!(touched(&bank), (vec![], vec![]));
+    let of = |name: &str| {
+        ids(
+            &bank,
+            &format!("SELECT id FROM bank_account WHERE name = '{name}'"),
+        )
+    };
+    forge(&bank, "甲", 9_999);
+    tamper(
+        &bank,
+        "DELETE FROM bank_holder WHERE holder = '二' AND account_id = \
+         (SELECT id FROM bank_account WHERE name = '乙')",
+    );
+    assert_eq!(touched(&bank), (of("甲"), of("乙")));
+}

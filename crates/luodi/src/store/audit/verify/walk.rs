@@ -32,7 +32,7 @@ const REMEMBERED: usize = 1_000;
 pub(in crate::store::audit) struct Named<'a> {
     pub(in crate::store::audit) table: &'a str,
     pub(in crate::store::audit) id: Uuid,
-    pub(super) digest: Option<&'a str>,
+    pub(in crate::store::audit) digest: Option<&'a str>,
 }
 
 /// The event that names a row last.
