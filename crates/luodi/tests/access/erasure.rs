@@ -424,11 +424,8 @@ async fn names_of_before_and_what_log_ins_left_go_too() {
     let id = city.id(PAID_PERSON).await;
     let party = || vec![Uuid::parse_str(&id).unwrap().into()];
     end_its_cases(&city, &id).await;
-    city.force(
-        "UPDATE account SET party_id = ?1 WHERE login = 'citizen-yj'",
-        party(),
-    )
-    .await;
+    let sql = "UPDATE account SET party_id = ?2 WHERE id = ?1";
+    city.force_account("citizen-yj", sql, party()).await;
     // The person was called otherwise when its cases were made, and wrote the name into them.
     let sql = "UPDATE casework SET party_name = '欧阳旧名', title = '欧阳旧名家的屋顶' WHERE party_id = ?1";
     city.force(sql, party()).await;

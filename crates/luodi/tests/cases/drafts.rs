@@ -185,12 +185,8 @@ async fn the_window_finds_the_drafts_it_left() {
     let choice = window.get(&format!("/parties/{party}/apply")).await;
     assert!(choice.says("未提交的草稿"));
     // Who is no longer at the window has a desk all the same.
-    city.force(
-        "UPDATE account_role SET role = 'investment_officer' WHERE account_id = \
-         (SELECT id FROM account WHERE login = 'window-yj')",
-        Vec::new(),
-    )
-    .await;
+    let sql = "UPDATE account_role SET role = 'investment_officer' WHERE account_id = ?1";
+    city.force_account("window-yj", sql, Vec::new()).await;
     let mut officer = city.log_in("window-yj").await;
     assert_eq!(officer.get("/work").await.status, StatusCode::OK);
 }

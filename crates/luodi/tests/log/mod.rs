@@ -353,11 +353,8 @@ async fn a_right_password_of_a_locked_account_is_a_failed_log_in() {
     let mut stranger = city.stranger();
     let page = stranger.get("/login").await;
     let password = page.between("data-user=\"leader-yj\" data-password=\"", "\"");
-    city.force(
-        "UPDATE account SET state = 'locked' WHERE login = ?1",
-        vec!["leader-yj".into()],
-    )
-    .await;
+    let sql = "UPDATE account SET state = 'locked' WHERE id = ?1";
+    city.force_account("leader-yj", sql, vec![]).await;
     fail(&city, "leader-yj", &password).await;
     let mut audit = city.log_in("audit").await;
     let page = audit

@@ -149,13 +149,23 @@ impl TestCity {
 
     /// Gives an account a further role, whatever the rules of roles say, and a second factor.
     pub async fn give_role(&self, login: &str, role: &str) {
+        let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
+        self.force_account(login, sql, vec![role.to_owned().into()])
+            .await;
+        self.enrol(login).await;
+    }
+
+    /// Changes what an account is by a statement whose first value is its id, whatever the rules
+    /// say, but with an event: one that does not fit its last event opens no session.
+    pub async fn force_account(&self, login: &str, sql: &'static str, further: Vec<Value>) {
         self.ground.forced.store(true, Ordering::Relaxed);
-        let (named, role) = (login.to_owned(), role.to_owned());
-        let command = Command::new("test.role", self.clock.now());
-        let given = self.app.store.write(command, move |tx| {
-            let id = account::find_login(tx, &named)?.unwrap();
-            let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
-            tx.execute(sql, params![id, role.as_str()])?;
+        let login = login.to_owned();
+        let command = Command::new("test.account", self.clock.now());
+        let forced = self.app.store.write(command, move |tx| {
+            let id = account::find_login(tx, &login)?.unwrap();
+            let mut values = vec![id.0.into()];
+            values.extend_from_slice(&further);
+            assert!(tx.execute(sql, &values)? > 0, "{sql}");
             tx.event(Event {
                 subject: ("account", id.0),
                 rows: vec![("account", id.0), ("account_role", id.0)],
@@ -163,8 +173,7 @@ impl TestCity {
             });
             Ok::<_, Error>(())
         });
-        given.await.unwrap();
-        self.enrol(login).await;
+        forced.await.unwrap();
     }
 
     /// Gives an account of the demonstration a second factor.

@@ -205,7 +205,11 @@ fn what_happened_before_the_tree_is_taken_in() {
     forget_mark(&bank);
     bank.reopen(&migrations()).unwrap();
     bank.finish_upgrade(now()).unwrap();
-    assert_eq!(number(&bank), 5);
+    let sql = "SELECT COUNT(*) FROM audit_event WHERE command = 'log.rebind'";
+    let bound_anew: Result<i64, StoreError> =
+        bank.read_blocking(|q| q.row(sql, params![], |row| row.get(0)));
+    assert_eq!(bound_anew.unwrap(), 1);
+    assert_eq!(number(&bank), 6);
     let found = verified(&bank);
     assert!(found.ok, "{:?}", found.findings);
 }
