@@ -359,7 +359,8 @@ pub(super) fn open(
         return Err(wrong().into());
     };
     need_untouched_account(tx, account)?;
-    let mut rows = vec![("account", account.0)];
+    // With the roles, so that the next log-in need not look far back.
+    let mut rows = vec![("account", account.0), ("account_role", account.0)];
     if let Some(factor) = factor::active(tx, account)? {
         let proof = entry.proof.as_deref().ok_or_else(asks_code)?;
         factor::prove(tx, &factor, proof)?;

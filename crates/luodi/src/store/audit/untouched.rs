@@ -91,6 +91,16 @@ fn met(shape: &Shape, row: &crate::store::Row<'_>) -> Result<Met, StoreError> {
     })
 }
 
+/// Clocks of two servers that are further apart do not go unnoticed.
+const APART: u64 = 3_600_000;
+
+/// The least id of the hour before another: ids begin with their milliseconds.
+fn apart(id: Uuid) -> Uuid {
+    let (millis, _) = id.as_u64_pair();
+    let from = (millis >> 16).saturating_sub(APART);
+    Uuid::from_u64_pair(from << 16, 0)
+}
+
 fn otherwise(table: &str) -> StoreError {
     StoreError::Statement(format!("the rows of {table} are bound in the other way"))
 }
@@ -130,14 +140,23 @@ impl Tx<'_> {
         if self.names(table, owner) {
             return Ok(false);
         }
-        // The order of the log, not of the ids: of one millisecond these have none.
-        let sql = "SELECT e.id FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id \
-                   LEFT JOIN audit_pending p ON p.event_id = e.id \
-                   WHERE e.subject_table = ?1 AND e.subject_id = ?2 AND e.rows LIKE ?3 ESCAPE '!' \
-                   ORDER BY CASE WHEN l.number IS NULL THEN 0 ELSE 1 END, l.number DESC, \
-                   p.place DESC LIMIT 1";
         let named = crate::store::holding(&format!("\"id\":\"{owner}\",\"table\":\"{table}\""));
-        let last = self.row_opt(sql, params![owner_table, owner, named], |row| row.get(0))?;
+        let of_owner = "FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id \
+                        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE e.subject_table = ?1 \
+                        AND e.subject_id = ?2 AND e.rows LIKE ?3 ESCAPE '!'";
+        let youngest = format!("SELECT e.id {of_owner} ORDER BY e.id DESC LIMIT 1");
+        let values = params![owner_table, owner, &named];
+        let Some(youngest) = self.row_opt(&youngest, values, |row| row.get::<Uuid>(0))? else {
+            return Ok(false);
+        };
+        // The order of the log, not of the ids, which follow the clocks of several servers.
+        let sql = format!(
+            "SELECT e.id {of_owner} AND e.id >= ?4 \
+             ORDER BY CASE WHEN l.number IS NULL THEN 0 ELSE 1 END, l.number DESC, p.place DESC LIMIT 1"
+        );
+        let from = apart(youngest);
+        let values = params![owner_table, owner, &named, from];
+        let last = self.row_opt(&sql, values, |row| row.get(0))?;
         let Some(event) = last else {
             return Ok(false);
         };
