@@ -37,8 +37,8 @@ use super::tls::Tls;
 pub struct Limits {
     /// Connections open at once; further ones wait in the system's queue.
     pub connections: usize,
-    /// Connections that one address may have open; further ones are closed. An IPv6 /64 is one
-    /// address; trusted proxies have no such bound.
+    /// Connections that one address may have open; for a further one that closes which has sent no
+    /// whole request for longest. An IPv6 /64 is one address; trusted proxies have no such bound.
     pub connections_per_address: usize,
     /// Time to send all headers of a request, which also bounds an idle connection.
     pub header_timeout: Duration,
@@ -157,26 +157,31 @@ pub async fn serve(
         } else {
             limits.connections_per_address
         };
-        let Some(seat) = crowd.admit(from, most) else {
-            tracing::debug!(address = %from, "connection refused: {from} has {most} open");
-            continue;
-        };
+        let seat = crowd.admit(from, most);
+        let waiter = seat.waiter();
         let proxies = Arc::clone(&limits.trusted_proxies);
         // Around the router, not in it: a layer is built into each route anew, some hundred
         // kilobytes for a connection.
-        let service = router
-            .clone()
-            .map_request(move |mut request: Request<Incoming>| {
-                let visitor = proxy::visitor(&proxies, from, request.headers());
-                request.extensions_mut().insert(visitor);
-                request
-            });
+        let router = router.clone();
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            let visitor = proxy::visitor(&proxies, from, request.headers());
+            request.extensions_mut().insert(visitor);
+            let (course, answer) = (waiter.begin(), router.clone().oneshot(request));
+            async move {
+                let answer = answer.await;
+                drop(course);
+                answer
+            }
+        });
         let stream = Stalling::new(stream, limits.write_timeout);
         let (watcher, tls) = (graceful.watcher(), limits.tls.clone());
         let patience = limits.header_timeout;
         tokio::spawn(async move {
-            if let Err(error) = greet(stream, tls, service, patience, watcher).await {
-                tracing::debug!(%error, "connection ended: {error}");
+            tokio::select! {
+                ended = greet(stream, tls, service, patience, watcher) => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended: {error}");
+                },
+                () = seat.must_leave() => {}
             }
             drop((seat, place));
         });
