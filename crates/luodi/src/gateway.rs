@@ -92,6 +92,8 @@ pub enum Template {
     FactorChanged,
     /// A contact of an account was proved or given up: `login`.
     ContactChanged,
+    /// An account was linked to somebody at the identity provider, or that link was ended: `login`.
+    IdentityChanged,
 }
 
 impl Template {
@@ -111,6 +113,9 @@ impl Template {
             }
             Self::FactorChanged => {
                 "账号 {login} 的动态验证码刚刚有变动（绑定、解除或恢复角色）。不是您本人操作时请立即联系窗口或系统管理员。"
+            }
+            Self::IdentityChanged => {
+                "账号 {login} 的统一身份关联刚刚有变动（关联或解除）。不是您本人操作时请立即更改密码，并联系窗口或系统管理员。"
             }
             Self::ContactChanged => {
                 "账号 {login} 的联系方式刚刚有变动。不是您本人操作时请立即更改密码，并联系窗口或系统管理员。"
@@ -315,6 +320,9 @@ mod tests {
             Template::ResetCode,
             Template::OneTimePassword,
             Template::PasswordChanged,
+            Template::FactorChanged,
+            Template::ContactChanged,
+            Template::IdentityChanged,
         ] {
             assert!(template.text().ends_with('。'), "{template:?}");
         }

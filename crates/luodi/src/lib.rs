@@ -22,6 +22,7 @@ pub mod item;
 pub mod log;
 pub mod notice;
 pub mod number;
+pub mod oidc;
 pub mod party;
 pub mod personal;
 pub mod portal;

@@ -4,6 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use uuid::Uuid;
 use vocab::RegionCode;
 
 use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
@@ -15,7 +16,7 @@ use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
 use super::session::{Secrets, close_all, rotate, token_hash};
-use super::{ADMINISTRATORS, AccountState, check_roles, contact, password, rest};
+use super::{ADMINISTRATORS, AccountState, check_roles, contact, identity, password, rest};
 
 /// A one-time password is good for so long.
 const ONE_TIME: SignedDuration = SignedDuration::from_hours(72);
@@ -292,8 +293,9 @@ pub fn reset_password(
     put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
     rest::lay_to_rest(tx, actor, id)?;
     close_all(tx, id, None)?;
+    let ended = identity::end_all(tx, id)?;
     contact::tell(tx, id, Template::PasswordChanged)?;
-    event(tx, actor, "account.reset_password", id, json!({}));
+    event_with(tx, actor, "account.reset_password", id, json!({}), ended);
     Ok(())
 }
 
@@ -366,11 +368,12 @@ pub fn reset_at_window(
     let sql = "UPDATE account SET version = version + 1 WHERE id = ?1";
     tx.execute(sql, params![id])?;
     close_all(tx, id, None)?;
+    let ended = identity::end_all(tx, id)?;
     contact::tell(tx, id, Template::PasswordChanged)?;
     // Typed beside an identity card: its number is kept to its end.
     let masked = |text: &str| vocab::mask_numbers(text.trim());
     let detail = json!({ "reason": masked(&said.reason), "seen": masked(&said.seen) });
-    event(tx, actor, "account.reset_at_window", id, detail);
+    event_with(tx, actor, "account.reset_at_window", id, detail, ended);
     Ok(login)
 }
 
@@ -607,12 +610,25 @@ fn event(
     id: AccountId,
     detail: serde_json::Value,
 ) {
+    event_with(tx, actor, command, id, detail, Vec::new());
+}
+
+/// The event of a change of an account and of rows besides it.
+fn event_with(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    command: &'static str,
+    id: AccountId,
+    detail: serde_json::Value,
+    mut rows: Vec<(&'static str, Uuid)>,
+) {
+    rows.push(("account", id.0));
     tx.event(Event {
         actor: actor.to_ref(),
         command,
         subject: ("account", id.0),
         detail,
-        rows: vec![("account", id.0)],
+        rows,
     });
 }
 

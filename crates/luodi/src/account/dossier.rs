@@ -57,6 +57,22 @@ pub const SOURCES: &[Source] = &[
             stays("ended_at", "停用时间", Moment),
         ],
     },
+    Source {
+        table: "account_identity",
+        title: "网上账号关联的统一身份（以账号的密钥加密）",
+        rows: "t.account_id IN (SELECT id FROM account WHERE party_id = ?1)",
+        key: &["id"],
+        bound: true,
+        columns: &[
+            stays("id", "关联", Id),
+            stays("account_id", "账号", Id),
+            stays("issuer", "统一身份平台", Text),
+            inner("subject_sealed", NoBytes),
+            inner("subject_lookup", NoBytes),
+            stays("linked_at", "关联时间", Moment),
+            stays("ended_at", "解除时间", Moment),
+        ],
+    },
 ];
 
 /// Takes away what only a log-in needs: where from and with what an account was used, its former
@@ -79,6 +95,12 @@ fn forget(tx: &Tx<'_>, account: AccountId) -> Result<()> {
 /// # Errors
 /// A fault of the store.
 pub fn erase(tx: &Tx<'_>, of: &Erased) -> Result<Vec<(&'static str, Uuid)>> {
+    // Before what it is found by is gone: two that hold and are found by nothing would be the same.
+    tx.execute(
+        "UPDATE account_identity SET ended_at = ?1 WHERE ended_at IS NULL \
+           AND account_id IN (SELECT id FROM account WHERE party_id = ?2)",
+        params![tx.now(), of.party],
+    )?;
     let rows = erase_all(tx, of, SOURCES)?;
     for (_, id) in rows.iter().filter(|(table, _)| *table == "account") {
         // What is sealed under the account's own key, such as the secret of its second factor.

@@ -7,14 +7,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 use crate::ids::AccountId;
 use crate::refusal::{Error, Kind, Refusal};
-use crate::store::{Command, Query};
+use crate::store::{Command, IdempotencyKey, Query};
 use crate::web::{App, Rate, Visit, WebError};
 
 use super::password;
-use super::session::{self, ASKS_CODE, Before, Candidate, Entry, Secrets, Why};
+use super::session::{self, ASKS_CODE, Basis, Before, Candidate, Entry, Secrets, Why};
 
 /// Wrong log-ins of one address: an office of hundreds sits behind one, and right ones are free.
 pub(super) const LOG_IN: Rate = Rate {
@@ -63,19 +64,60 @@ pub(super) async fn open_session(
 ) -> Result<Entered, WebError> {
     let budget = Budget::take(app, visit, login)?;
     let candidate = try_password(app, visit, login, password).await?;
-    match open(app, visit, &candidate, code).await? {
+    let opened = open(app, visit, &candidate, &Shown::code(code)).await?;
+    Ok(entered(app, visit, budget, candidate, opened))
+}
+
+fn entered(
+    app: &App,
+    visit: &Visit,
+    budget: Budget,
+    candidate: Candidate,
+    opened: Option<(Secrets, Before)>,
+) -> Entered {
+    match opened {
         Some((secrets, before)) => {
             budget.forget(app, visit);
-            Ok(Entered::Opened(Box::new(Opened {
+            Entered::Opened(Box::new(Opened {
                 candidate,
                 secrets,
                 before,
-            })))
+            }))
         }
         None => {
             // It was no guess; but who guesses codes afterwards has no more tries than before.
             budget.give_back(app, visit);
-            Ok(Entered::AsksCode(Box::new(candidate)))
+            Entered::AsksCode(Box::new(candidate))
+        }
+    }
+}
+
+/// Opens a session for whom the identity provider named, once for `key`; none where it was opened
+/// before. `strong`: the provider has seen a second factor, and is believed.
+///
+/// # Errors
+/// Refused where the rate is used up, or the account may not be entered.
+pub(super) async fn open_for_identity(
+    app: &App,
+    visit: &Visit,
+    candidate: Candidate,
+    key: IdempotencyKey,
+    strong: bool,
+) -> Result<Option<Entered>, WebError> {
+    let budget = Budget::take(app, visit, &candidate.login)?;
+    let shown = Shown {
+        code: "",
+        strong,
+        key: Some(key),
+    };
+    match open(app, visit, &candidate, &shown).await {
+        Ok(opened) => Ok(Some(entered(app, visit, budget, candidate, opened))),
+        Err(error) => {
+            let refusal = error.into_refusal()?;
+            match refusal.code {
+                USED => Ok(None),
+                _ => Err(refusal.into()),
+            }
         }
     }
 }
@@ -96,7 +138,7 @@ pub(super) async fn open_with_code(
         Refusal::field("login", "ticket", message)
     })?;
     let budget = Budget::take(app, visit, &candidate.login)?;
-    let opened = open(app, visit, &candidate, code).await?;
+    let opened = open(app, visit, &candidate, &Shown::code(code)).await?;
     let (secrets, before) = opened.ok_or_else(|| {
         Refusal::field(
             "totp",
@@ -184,13 +226,34 @@ async fn try_password(
     Ok(candidate)
 }
 
-/// Opens the session of a candidate whose password was right; `None` where a code is still asked
-/// for.
+/// What somebody shows besides what his log-in rests on.
+struct Shown<'a> {
+    /// A code of the second factor; may be empty.
+    code: &'a str,
+    strong: bool,
+    /// Under which the effect comes once.
+    key: Option<IdempotencyKey>,
+}
+
+impl<'a> Shown<'a> {
+    fn code(code: &'a str) -> Self {
+        Self {
+            code,
+            strong: false,
+            key: None,
+        }
+    }
+}
+
+/// The code of the refusal of a way to the provider that has opened a session already.
+const USED: &str = "provider-used";
+
+/// Opens the session of a candidate who has shown himself; `None` where a code is still asked for.
 async fn open(
     app: &App,
     visit: &Visit,
     candidate: &Candidate,
-    code: &str,
+    shown: &Shown<'_>,
 ) -> Result<Option<(Secrets, Before)>, WebError> {
     let (account, hash) = (candidate.account, candidate.password_hash.clone());
     let entry = Entry {
@@ -198,17 +261,29 @@ async fn open(
         previous: visit.token.clone(),
         address: visit.address.clone(),
         agent: visit.agent.clone(),
-        proof: (!code.is_empty()).then(|| code.to_owned()),
+        proof: (!shown.code.is_empty()).then(|| shown.code.to_owned()),
+        basis: candidate.basis,
+        strong: shown.strong,
     };
     let secrets = entry.secrets.clone();
+    let mut command = Command::new("session.open", visit.now);
+    if let Some(key) = &shown.key {
+        command = command.once(key.clone());
+    }
     let entered = app
         .store
-        .write(Command::new("session.open", visit.now), move |tx| {
-            session::open(tx, account, &hash, &entry)
+        .write_once(command, move |tx| {
+            let before = session::open(tx, account, &hash, &entry)?;
+            Ok::<_, Error>((before, session::token_hash(&entry.secrets.token)))
         })
-        .await;
+        .await
+        .map(|once| once.value);
     match entered {
-        Ok(before) => Ok(Some((secrets, before))),
+        // Where the answer to a commit was lost, what is remembered is this very session.
+        Ok((before, token)) if token == session::token_hash(&secrets.token) => {
+            Ok(Some((secrets, before)))
+        }
+        Ok(_) => Err(Refusal::conflict(USED, "这次登录已经用过，请重新登录。").into()),
         Err(Error::Refused(refusal)) if refusal.code == ASKS_CODE => Ok(None),
         Err(Error::Refused(refusal)) => {
             let of_code = refusal.fields.iter().any(|field| field.field == "totp");
@@ -249,15 +324,31 @@ pub(super) async fn ticket(
     let until = (visit.now + TICKET_GOOD).as_millisecond();
     let made = app.store.read(move |q| {
         let mark = mark(q, &candidate, until, &csrf);
-        Ok::<_, Error>(format!("{}.{until}.{mark}", candidate.account))
+        let basis = basis_text(candidate.basis);
+        Ok::<_, Error>(format!("{}.{until}.{basis}.{mark}", candidate.account))
     });
     Ok(made.await?)
 }
 
-/// Binds a ticket to account, password, browser and time.
+/// How a ticket says what the log-in rests on.
+fn basis_text(basis: Basis) -> String {
+    match basis {
+        Basis::Password => "password".to_owned(),
+        Basis::Identity(link) => link.simple().to_string(),
+    }
+}
+
+/// Whether a ticket says that the identity provider named its owner.
+pub(super) fn is_through_provider(ticket: &str) -> bool {
+    let basis = ticket.split('.').nth(2);
+    basis.is_some_and(|basis| basis != basis_text(Basis::Password))
+}
+
+/// Binds a ticket to account, password, browser, time and what it rests on.
 fn mark(q: &dyn Query, candidate: &Candidate, until: i64, csrf: &str) -> String {
     let (account, hash) = (candidate.account, &candidate.password_hash);
-    let text = format!("{account} {until} {csrf} {hash}");
+    let basis = basis_text(candidate.basis);
+    let text = format!("{account} {until} {csrf} {basis} {hash}");
     let mark = q.keys().hash("log-in ticket", &text);
     mark.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -269,16 +360,23 @@ pub(super) fn ticket_account(ticket: &str) -> Option<AccountId> {
 
 /// Whose ticket it is; none where it is too old, of another browser, or the password has changed.
 async fn redeem(app: &App, visit: &Visit, ticket: &str) -> Result<Option<Candidate>, WebError> {
-    let mut parts = ticket.splitn(3, '.');
+    let mut parts = ticket.splitn(4, '.');
     let account = parts.next().and_then(|_| ticket_account(ticket));
     let until = parts.next().and_then(|part| part.parse::<i64>().ok());
-    let (Some(account), Some(until), Some(given)) = (account, until, parts.next()) else {
+    let link = parts.next().map(|basis| basis.parse::<Uuid>().ok());
+    let (Some(account), Some(until), Some(link), Some(given)) =
+        (account, until, link, parts.next())
+    else {
         return Ok(None);
     };
     let good = Timestamp::from_millisecond(until).is_ok_and(|until| visit.now < until);
     let (given, csrf) = (given.to_owned(), visit.csrf.clone());
     let found = app.store.read(move |q| {
         let found = session::candidate_of(q, account)?;
+        let found = match link {
+            Some(link) => found.map(|candidate| candidate.through(link)),
+            None => found,
+        };
         Ok::<_, Error>(found.filter(|candidate| {
             let mark = mark(q, candidate, until, &csrf);
             mark.as_bytes().ct_eq(given.as_bytes()).into()

@@ -19,7 +19,7 @@ use super::commands::{advance, found_at_console, target};
 use super::queries::roles_of;
 use super::session::{Secrets, close_all, rotate, token_hash};
 use super::totp::Secret;
-use super::{ADMINISTRATORS, contact, password, rest};
+use super::{ADMINISTRATORS, contact, identity, password, rest};
 
 /// Recovery codes made at once.
 const RECOVERY_CODES: usize = 10;
@@ -310,6 +310,7 @@ pub fn reset_factor(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) -> 
     rest::lay_to_rest(tx, actor, id)?;
     show_in_demonstration(tx, id, None)?;
     close_all(tx, id, None)?;
+    let ended = identity::end_all(tx, id)?;
     contact::tell(tx, id, Template::FactorChanged)?;
     let factors = rows.into_iter().map(|row| ("second_factor", row));
     tx.event(Event {
@@ -317,7 +318,7 @@ pub fn reset_factor(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) -> 
         command: "account.reset_factor",
         subject: ("account", id.0),
         detail: json!({}),
-        rows: factors.chain([("account", id.0)]).collect(),
+        rows: factors.chain(ended).chain([("account", id.0)]).collect(),
     });
     Ok(())
 }

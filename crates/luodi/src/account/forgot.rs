@@ -23,7 +23,7 @@ use super::contact::{self, Contact};
 use super::queries::{self, roles_of};
 use super::sent_code::{self, Browser, Purpose};
 use super::session::{close_all, unknown_login};
-use super::{ADMINISTRATORS, commands, password};
+use super::{ADMINISTRATORS, commands, identity, password};
 
 /// Codes asked for from one address.
 const ASK: Rate = Rate {
@@ -143,8 +143,9 @@ fn reset_by_code(
         params![found.account],
     )?;
     close_all(tx, found.account, None)?;
+    let mut rows = identity::end_all(tx, found.account)?;
     contact::tell(tx, found.account, gateway::Template::PasswordChanged)?;
-    let rows = vec![("account", found.account.0)];
+    rows.push(("account", found.account.0));
     let detail = json!({ "address": address });
     event(tx, "account.reset_by_code", found.account.0, detail, rows);
     Ok(())

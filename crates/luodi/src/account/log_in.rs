@@ -20,7 +20,9 @@ use crate::web::{
 };
 use crate::web::{filters, is_local};
 
-use super::enter::{Entered, Opened, open_session, open_with_code, ticket, ticket_account};
+use super::enter::{
+    Entered, Opened, is_through_provider, open_session, open_with_code, ticket, ticket_account,
+};
 use super::queries::{DemoAccount, DemoCode, demo_accounts, demo_code};
 use super::session::{self, Before, Secrets};
 
@@ -42,6 +44,9 @@ struct LogInPage {
     errors: Errors,
     typed: LogIn,
     groups: Vec<DemoGroup>,
+    /// What people call the identity provider, where they may log in there. What was typed before
+    /// the session ended does not travel that way.
+    provider: Option<String>,
 }
 
 /// The accounts of one region and department, as the demonstration lists them.
@@ -70,7 +75,7 @@ struct ResumePage {
 
 /// The log-in form as posted.
 #[derive(Clone, Debug, Default)]
-struct LogIn {
+pub(super) struct LogIn {
     login: String,
     password: String,
     /// A code of the second factor.
@@ -83,6 +88,19 @@ struct LogIn {
 }
 
 impl LogIn {
+    /// One that goes on to a path of this site; empty for home.
+    pub(super) fn to(next: &str) -> Self {
+        Self {
+            next: local(next),
+            ..Self::default()
+        }
+    }
+
+    /// The same on the page that asks for the code.
+    pub(super) fn with_ticket(self, ticket: String) -> Self {
+        Self { ticket, ..self }
+    }
+
     fn read(posted: &Posted) -> Self {
         let resume = posted.fields().iter().filter_map(|(name, value)| {
             name.strip_prefix(RESUME)
@@ -105,7 +123,7 @@ impl LogIn {
 }
 
 /// A path of this site, or nothing.
-fn local(next: &str) -> String {
+pub(super) fn local(next: &str) -> String {
     if is_local(next) && !is_door(next) {
         next.to_owned()
     } else {
@@ -115,7 +133,8 @@ fn local(next: &str) -> String {
 
 /// Log-in and log-out themselves lead nowhere.
 fn is_door(path: &str) -> bool {
-    matches!(path.split('?').next(), Some("/login" | "/logout"))
+    let path = path.split('?').next().unwrap_or_default();
+    matches!(path, "/login" | "/logout") || path.starts_with("/login/provider")
 }
 
 async fn ask(State(app): State<App>, visit: Visit) -> Answer {
@@ -138,9 +157,11 @@ async fn show(app: &App, visit: &Visit, status: StatusCode, form: LogIn, errors:
     } else {
         Vec::new()
     };
+    let provider = app.provider.as_ref().filter(|_| form.resume.is_empty());
     visit.show_with(
         status,
         &LogInPage {
+            provider: provider.map(|provider| provider.name().to_owned()),
             page,
             errors,
             typed: form,
@@ -240,10 +261,12 @@ struct SecondStepPage {
     typed: LogIn,
     /// What the telephone of a demonstration's account would show.
     demo: Option<DemoCode>,
+    /// The identity provider has named who it is; else the password was right.
+    through_provider: bool,
 }
 
 /// The page that asks for the code after the password.
-async fn ask_code(
+pub(super) async fn ask_code(
     app: &App,
     visit: &Visit,
     status: StatusCode,
@@ -260,6 +283,7 @@ async fn ask_code(
     let page = SecondStepPage {
         page: Page::new(app, visit, visit.lang.text("login.second.title")),
         errors: errors.told(visit.lang),
+        through_provider: is_through_provider(&form.ticket),
         typed: form,
         demo,
     };
@@ -268,7 +292,7 @@ async fn ask_code(
 
 /// Where a fresh session begins: the interrupted form, the first own password, the page asked for,
 /// or home.
-async fn entered(app: &App, visit: &Visit, form: LogIn, opened: &Opened) -> Answer {
+pub(super) async fn entered(app: &App, visit: &Visit, form: LogIn, opened: &Opened) -> Answer {
     let (candidate, secrets) = (&opened.candidate, &opened.secrets);
     let home = if candidate.acts_for_party {
         "/my"

@@ -11,9 +11,12 @@ mod department;
 mod desk;
 pub mod dossier;
 mod enter;
+mod errand;
 mod factor;
 mod factor_pages;
 mod forgot;
+mod identity;
+mod identity_pages;
 mod leave;
 mod leave_pages;
 mod log_in;
@@ -23,6 +26,7 @@ mod own_sessions;
 mod owner;
 pub mod password;
 mod permissions;
+mod provider;
 mod queries;
 mod rest;
 mod sent_code;
@@ -39,6 +43,7 @@ pub use commands::{
 };
 pub use department::{NewDepartment, amend_department, create_department};
 pub use factor::{enrol_demonstration, reset_factor, reset_factor_at_console};
+pub use identity::HASHED;
 pub use leave::{
     KINDS as LEAVE_KINDS, NewLeave, change_leave, end_leave, kind_zh, register_leave,
     stands_in_for, still_works,
@@ -182,10 +187,12 @@ pub fn check_roles(
 /// The routes of log-in, of one's own account and of the administrators' desk.
 pub fn routes() -> Vec<Route> {
     let mut routes = log_in::routes();
+    routes.extend(provider::routes());
     routes.extend(own::routes());
     routes.extend(factor_pages::routes());
     routes.extend(own_sessions::routes());
     routes.extend(contact_pages::routes());
+    routes.extend(identity_pages::routes());
     routes.extend(forgot::routes());
     routes.extend(api::routes());
     routes.extend(desk::routes());

@@ -24,7 +24,7 @@ use super::log_in::with_secrets;
 use super::own_sessions::{self, OpenSession};
 use super::queries::{self, roles_of};
 use super::session::{self, Before, Secrets, Why};
-use super::{commands, factor_pages, password, rest};
+use super::{commands, factor_pages, identity, password, rest};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -44,6 +44,8 @@ struct OwnPage {
     before: Option<Before>,
     contacts: Vec<Shown>,
     leaves: Vec<Line>,
+    /// Whether the account is linked to the identity provider, where there is one.
+    linked: Option<bool>,
 }
 
 /// What one may know of one's own account.
@@ -92,13 +94,18 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
     let (now, token) = (visit.now, visit.token.clone().unwrap_or_default());
     let limit = session::password_limit(app, now);
     let today = visit.today();
-    let (me, (sessions, before), contacts, leaves) = app
+    let issuer = app.provider.as_ref().map(|it| it.issuer().to_owned());
+    let (me, (sessions, before), contacts, leaves, linked) = app
         .store
         .read(move |q| {
             let sessions = own_sessions::list(q, id, now, &token)?;
             let leaves = leave_pages::of_account(q, id, today)?;
             let contacts = contact::shown(q, id)?;
-            Ok::<_, Error>((me(q, id, limit)?, sessions, contacts, leaves))
+            let linked = match &issuer {
+                Some(issuer) => Some(identity::of_account(q, id, issuer)?.is_some()),
+                None => None,
+            };
+            Ok::<_, Error>((me(q, id, limit)?, sessions, contacts, leaves, linked))
         })
         .await?;
     let roles_zh = actor
@@ -119,6 +126,7 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
             before,
             contacts,
             leaves,
+            linked,
         },
     )
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -20,8 +21,8 @@ use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx, V
 use crate::web::{App, Session, SessionLookup, WebError};
 
 use super::commands::need_untouched_account;
-use super::factor;
 use super::queries::roles_of;
+use super::{factor, identity};
 
 /// A session ends when nothing was asked for so long.
 pub(super) const IDLE: SignedDuration = SignedDuration::from_mins(30);
@@ -243,6 +244,27 @@ pub(super) struct Candidate {
     pub(super) lacks_factor: bool,
     /// Roles that need one rest until they are confirmed.
     pub(super) roles_rest: bool,
+    /// What it rests on.
+    pub(super) basis: Basis,
+}
+
+impl Candidate {
+    /// The same, whom the identity provider has named.
+    pub(super) fn through(self, link: Uuid) -> Self {
+        Self {
+            basis: Basis::Identity(link),
+            ..self
+        }
+    }
+}
+
+/// What a log-in rests on; it must still hold when the session is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// The password.
+    Password,
+    /// A link to the identity provider.
+    Identity(Uuid),
 }
 
 /// The account with this log-in name, in whatever state.
@@ -270,6 +292,7 @@ fn find_candidate(q: &dyn Query, which: &str, value: Value) -> Result<Option<Can
             set_at: r.get(5)?,
             lacks_factor: false,
             roles_rest: r.get::<Option<i64>>(6)?.is_some(),
+            basis: Basis::Password,
         })
     })?;
     let Some(mut candidate) = found else {
@@ -322,13 +345,16 @@ pub(super) struct Entry {
     pub(super) agent: String,
     /// A code of the second factor, where one was typed.
     pub(super) proof: Option<String>,
+    pub(super) basis: Basis,
+    /// The identity provider has seen a second factor, and is believed.
+    pub(super) strong: bool,
 }
 
 /// The code of the refusal of a log-in whose password is right and whose second factor was not asked
 /// for yet.
 pub(super) const ASKS_CODE: &str = "second-factor";
 
-/// Opens a session for an account whose password was right, unless the account has to wait, is
+/// Opens a session for an account whose password was right, or whom the provider named, unless the account has to wait, is
 /// locked, its one-time password is too old, or its second factor is not proved. Waiting is for
 /// strangers: a browser that has logged in before is not kept out by those who guess elsewhere.
 /// Gives the log-in before.
@@ -359,9 +385,15 @@ pub(super) fn open(
         return Err(wrong().into());
     };
     need_untouched_account(tx, account)?;
+    if let Basis::Identity(link) = entry.basis
+        && !identity::opens(tx, link, account)?
+    {
+        return Err(wrong().into());
+    }
     // With the roles, so that the next log-in need not look far back.
     let mut rows = vec![("account", account.0), ("account_role", account.0)];
-    if let Some(factor) = factor::active(tx, account)? {
+    let factor = factor::active(tx, account)?;
+    if let Some(factor) = factor.filter(|_| !entry.strong) {
         let proof = entry.proof.as_deref().ok_or_else(asks_code)?;
         factor::prove(tx, &factor, proof)?;
         rows.push(("second_factor", factor.id));
@@ -380,7 +412,10 @@ pub(super) fn open(
         actor: by_account(account, login, region),
         command: "session.open",
         subject: ("account", account.0),
-        detail: json!({ "address": &entry.address }),
+        detail: match entry.basis {
+            Basis::Password => json!({ "address": &entry.address }),
+            Basis::Identity(_) => json!({ "address": &entry.address, "through": "provider" }),
+        },
         rows,
     });
     Ok(before)
@@ -395,7 +430,7 @@ fn asks_code() -> Refusal {
 }
 
 /// The log-in before, as its account remembers it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Before {
     pub(super) at: Option<Timestamp>,
     pub(super) address: Option<String>,
@@ -514,6 +549,10 @@ pub(super) enum Why {
     Code,
     /// No account has this log-in name.
     NoAccount,
+    /// No account is linked to whom the identity provider named.
+    Unlinked,
+    /// What came from the identity provider is not believed.
+    Provider,
 }
 
 impl Why {
@@ -524,6 +563,8 @@ impl Why {
             Self::OldPassword => "old-password",
             Self::Code => "code",
             Self::NoAccount => "no-account",
+            Self::Unlinked => "unlinked",
+            Self::Provider => "provider",
         }
     }
 }
@@ -533,7 +574,7 @@ impl Why {
 pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -> Result<()> {
     let failures = match why {
         Why::Password | Why::OldPassword | Why::Code => count_failure(tx, account)?,
-        Why::Shut | Why::NoAccount => None,
+        Why::Shut | Why::NoAccount | Why::Unlinked | Why::Provider => None,
     };
     let detail = json!({ "why": why.code(), "failures": failures, "address": address });
     let rows = failures.map(|_| ("account", account.0));
@@ -544,8 +585,13 @@ pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -
 /// Notes a log-in under a name that no account has. The name itself may be a password typed in the
 /// wrong field, so it is kept as a keyed hash only: who types the name again finds its attempts.
 pub(super) fn refuse_unknown(tx: &Tx<'_>, login: &str, address: &str) {
-    let detail = json!({ "why": Why::NoAccount.code(), "address": address });
-    note_refusal(tx, unknown_login(tx, login), detail, Vec::new());
+    refuse_stranger(tx, Why::NoAccount, login, address);
+}
+
+/// Notes a log-in that stands for no account, under whatever it was tried.
+pub(super) fn refuse_stranger(tx: &Tx<'_>, why: Why, name: &str, address: &str) {
+    let detail = json!({ "why": why.code(), "address": address });
+    note_refusal(tx, unknown_login(tx, name), detail, Vec::new());
 }
 
 /// What stands in the log for a log-in name that no account has.

@@ -72,6 +72,7 @@ impl City {
             }),
             sessions: Arc::new(Editors),
             attempts: Arc::new(Attempts::default()),
+            provider: None,
         };
         Self {
             router: mount(&app, crate::router::routes()),

@@ -4,6 +4,7 @@ mod audit;
 mod copy;
 mod forward;
 mod keys;
+mod oidc;
 mod run;
 mod serve;
 mod verify;
@@ -21,6 +22,7 @@ use crate::store::{Options, Store, StoreError};
 use crate::web::{Clock, Limits, Network, Tls};
 
 pub use audit::AuditWhat;
+pub use oidc::Oidc;
 pub use serve::{More, app as application};
 
 /// Luodi 落地：从线索到达产，从政策到兑付。
@@ -99,6 +101,8 @@ pub enum What {
             value_name = "DAYS"
         )]
         password_days: u16,
+        #[command(flatten)]
+        oidc: Oidc,
     },
     /// Fills a demonstration city; again changes nothing.
     Demo {
@@ -427,6 +431,7 @@ fn run(cli: &Cli, args: &[OsString]) -> Said {
         trusted_proxy,
         gateway,
         password_days,
+        oidc,
     } = &cli.what
     {
         let tls = match tls_cert.as_ref().zip(tls_key.as_ref()) {
@@ -435,6 +440,10 @@ fn run(cli: &Cli, args: &[OsString]) -> Said {
                 Ok(tls) => Some(tls),
                 Err(why) => return Said::failed(why),
             },
+        };
+        let provider = match oidc.provider() {
+            Ok(provider) => provider,
+            Err(why) => return Said::failed(why),
         };
         let edge = Limits {
             trusted_proxies: trusted_proxy.as_slice().into(),
@@ -446,6 +455,7 @@ fn run(cli: &Cli, args: &[OsString]) -> Said {
             secure: edge.secure,
             gateway: words(gateway.as_deref()),
             password_days: *password_days,
+            provider,
         };
         return serve::main(cli, listen, !no_work, edge, more);
     }

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Cli, Said, forward};
+use crate::oidc::Provider;
 use crate::store::Store;
 use crate::web::{self, App, Clock, Limits, Site};
 use crate::{account, city, clock, router, work};
@@ -22,6 +23,8 @@ pub struct More {
     pub gateway: Vec<String>,
     /// Days a password holds; 0 for ever.
     pub password_days: u16,
+    /// The identity provider people may log in at.
+    pub provider: Option<Arc<Provider>>,
 }
 
 /// The application on an open store.
@@ -58,6 +61,7 @@ pub fn app(
         site: Arc::new(site),
         sessions: Arc::new(account::Sessions),
         attempts: Arc::default(),
+        provider: more.provider,
     })
 }
 

@@ -125,6 +125,7 @@ impl Fill<'_> {
             site: Arc::new(site),
             sessions: Arc::new(account::Sessions),
             attempts: Arc::default(),
+            provider: None,
         };
         let mut town = Town::new(app, clock, self.seed, self.rng(1))?;
         town.build(&mut self.rng(2), begin)?;

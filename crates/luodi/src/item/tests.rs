@@ -155,6 +155,7 @@ impl City {
             site: std::sync::Arc::new(site),
             sessions: std::sync::Arc::new(Sessions),
             attempts: std::sync::Arc::new(Attempts::default()),
+            provider: None,
         };
         mount(&app, crate::router::routes())
     }

@@ -5,6 +5,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("account.add_contact", "添加联系方式"),
     ("account.ask_reset", "申请用验证码重设密码"),
     ("account.begin_factor", "准备绑定动态验证码"),
+    ("account.begin_identity", "准备关联统一身份"),
     ("account.change_leave", "更改请假"),
     ("account.change_password", "修改密码"),
     ("account.confirm_factor", "绑定动态验证码"),
@@ -13,6 +14,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("account.end_leave", "提前结束请假"),
     ("account.end_contact", "停用联系方式"),
     ("account.grant", "授予角色"),
+    ("account.link_identity", "关联统一身份"),
     ("account.register_leave", "登记请假"),
     ("account.renew_recovery", "更换备用码"),
     ("account.reset_at_window", "窗口重置密码"),
@@ -20,6 +22,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("account.reset_factor", "解除动态验证码"),
     ("account.reset_password", "重置密码"),
     ("account.set_state", "启用或停用账号"),
+    ("account.unlink_identity", "解除关联统一身份"),
     ("account.verify_contact", "确认联系方式"),
     ("admin.init", "设立管理员"),
     ("article.create", "新建文章"),
@@ -168,11 +171,13 @@ const GROUPS: &[(&str, &[&str])] = &[
             "account.confirm_roles",
             "account.create",
             "account.grant",
+            "account.link_identity",
             "account.reset_at_window",
             "account.reset_by_code",
             "account.reset_factor",
             "account.reset_password",
             "account.set_state",
+            "account.unlink_identity",
             "admin.init",
         ],
     ),
@@ -253,6 +258,12 @@ values! {
         "reset-code" => "重设密码的验证码不正确",
         "old-password" => "修改密码时原密码不正确",
         "no-account" => "没有这个账号",
+        "unlinked" => "统一身份没有关联账号",
+        "provider" => "统一身份平台的答复不可信",
+    }
+    /// By what somebody logged in, other than a password.
+    through {
+        "provider" => "统一身份",
     }
     /// Why a clock stood still.
     cause {

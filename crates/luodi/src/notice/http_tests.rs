@@ -64,6 +64,7 @@ fn router(city: &City) -> Doors {
         }),
         sessions: Arc::new(sessions),
         attempts: Arc::new(Attempts::default()),
+        provider: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -23,7 +23,7 @@ pub use queries::{
     Order, Party, PartyFilter, Personal, count, find, find_for_case, find_number, known_words,
     list, not_erased, personal,
 };
-pub use rehash::rehash_all;
+pub use rehash::{Hashed, rehash_all};
 
 use jiff::civil::Date;
 use vocab::industry::IndustryCode;

@@ -8,6 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::access::Actor;
+use crate::account;
 use crate::params;
 use crate::refusal::Result;
 use crate::store::{Command, Event, Store, Tx};
@@ -19,12 +20,18 @@ use super::commands::ID_NUMBER;
 const AT_ONCE: u32 = 500;
 
 /// A column of look-up hashes, and what its hashes are made of.
-struct Hashed {
-    table: &'static str,
-    column: &'static str,
-    owner: &'static str,
-    sealed: &'static str,
-    class: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub struct Hashed {
+    /// Where it is.
+    pub table: &'static str,
+    /// The hashes.
+    pub column: &'static str,
+    /// The column that says under whose key the value is sealed.
+    pub owner: &'static str,
+    /// The sealed value.
+    pub sealed: &'static str,
+    /// What is hashed besides the value.
+    pub class: &'static str,
 }
 
 /// Every column of look-up hashes there is.
@@ -43,6 +50,7 @@ const HASHED: &[Hashed] = &[
         sealed: "account_sealed",
         class: bank_account::CLASS,
     },
+    account::HASHED,
 ];
 
 /// Makes every look-up hash anew under the present key, some hundred rows a command, and says how

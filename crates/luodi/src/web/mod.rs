@@ -37,12 +37,14 @@ pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
 pub use tls::Tls;
 pub use visit::{
-    Session, SessionLookup, Visit, hide_from_search, is_local, known_again, percent, session_cookie,
+    Session, SessionLookup, Visit, cookie, hide_from_search, is_local, known_again, percent,
+    session_cookie,
 };
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::oidc::Provider;
 use crate::store::Store;
 
 /// What every handler gets: the store, the clock and the facts of this installation.
@@ -58,6 +60,8 @@ pub struct App {
     pub sessions: Arc<dyn SessionLookup>,
     /// How often one address may try what strangers may do.
     pub attempts: Arc<Attempts>,
+    /// The identity provider people may log in at, where the operator names one.
+    pub provider: Option<Arc<Provider>>,
 }
 
 /// The facts of this installation.

@@ -32,6 +32,7 @@ pub(crate) fn app(store: &Store, clock: &Clock) -> App {
         }),
         sessions: Arc::new(crate::account::Sessions),
         attempts: Arc::new(Attempts::default()),
+        provider: None,
     }
 }
 
@@ -46,6 +47,14 @@ impl<'a> Browser<'a> {
         Self {
             router,
             cookies: Vec::new(),
+        }
+    }
+
+    /// The same browser a second time.
+    pub(crate) fn clone_of(&self) -> Self {
+        Self {
+            router: self.router,
+            cookies: self.cookies.clone(),
         }
     }
 

@@ -198,8 +198,8 @@ pub fn session_cookie(secure: bool) -> &'static str {
     if secure { "__Host-luodi" } else { "luodi" }
 }
 
-/// The value of a cookie.
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+/// The value of a cookie; none where it is empty.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(COOKIE)
         .iter()

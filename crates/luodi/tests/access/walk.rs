@@ -142,9 +142,11 @@ const OF_SESSIONS: &[&str] = &[
     "/logout",
     "/login/forgot",
     "/login/reset",
+    "/login/provider",
     "/api/session",
     "/account",
     "/account/sessions",
+    "/account/identity",
     "/objections/follow",
     "/notices/{id}/objections/new",
 ];

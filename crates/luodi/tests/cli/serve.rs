@@ -152,3 +152,49 @@ fn a_killed_server_leaves_nothing_in_the_way() {
     assert_eq!(next.get("/readyz").0, "HTTP/1.1 200 OK");
     assert_eq!(next.terminate().code(), Some(0));
 }
+
+/// What cannot work is said at the start, in both languages, and the secret is not.
+#[test]
+fn a_provider_that_cannot_work_is_refused_at_the_start() {
+    let city = Luodi::empty();
+    let secret = city.write("secret", b"kept-to-itself");
+    let none = city.path("none");
+    let start = |args: &[&str]| {
+        let all = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+        city.exits(3, &all)
+    };
+    let back = "https://luodi.example/login/provider/return";
+    let with = |issuer, secret| {
+        start(&[
+            "--oidc-issuer",
+            issuer,
+            "--oidc-client",
+            "luodi",
+            "--oidc-secret-file",
+            secret,
+            "--oidc-redirect",
+            back,
+        ])
+    };
+    for (said, chinese, english) in [
+        (
+            start(&["--oidc-client", "luodi"]),
+            "一起给出",
+            "go together",
+        ),
+        (start(&["--oidc-second-factor"]), "一起给出", "go together"),
+        (
+            with("http://id.example", &secret),
+            "须是 https",
+            "https address",
+        ),
+        (
+            with("https://id.example", &none),
+            "无法读取",
+            "cannot be read",
+        ),
+    ] {
+        assert!(said.contains(chinese) && said.contains(english), "{said}");
+        assert!(!said.contains("kept-to-itself"), "{said}");
+    }
+}

@@ -134,7 +134,7 @@ fn owner(table: &str) -> Option<&'static str> {
         "audit_event" | "idempotency" | "job" | "data_key" | "meta" | "schema_migration" => "store",
         "department" | "account" | "account_role" | "account_leave" | "session"
         | "second_factor" | "recovery_code" | "known_device" | "password_past" | "contact"
-        | "sent_code" => "account",
+        | "sent_code" | "account_identity" => "account",
         "party" | "bank_account" | "message" => "party",
         "policy_version" | "item_version" | "item" => "item",
         "casework" | "case_claim" | "case_value" | "case_measure" | "task" | "suspension"

@@ -155,6 +155,8 @@ fn of_two_servers_one_takes_a_code() {
             address: "10.0.0.1".into(),
             agent: String::new(),
             proof: Some(code.to_owned()),
+            basis: session::Basis::Password,
+            strong: false,
         };
         let store = city.store.clone();
         let command = Command::new("session.open", city.clock.now());

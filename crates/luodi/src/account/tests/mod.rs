@@ -2,6 +2,7 @@
 
 mod factor;
 mod owner;
+mod provider;
 mod reset;
 mod rest;
 mod sessions;

@@ -68,6 +68,8 @@ fn entry(device: Option<&str>) -> Entry {
         address: "203.0.113.9".into(),
         agent: String::new(),
         proof: None,
+        basis: session::Basis::Password,
+        strong: false,
     }
 }
 

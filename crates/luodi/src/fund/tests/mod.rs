@@ -145,6 +145,7 @@ impl City {
             }),
             sessions: Arc::new(Always(actor.clone())),
             attempts: Arc::new(Attempts::default()),
+            provider: None,
         };
         mount(&app, crate::router::routes())
     }
