@@ -21,6 +21,8 @@ const NUMBER_EVERY: Duration = Duration::from_secs(1);
 /// rows the watch is around in six hours.
 const WATCH_EVERY: u64 = 10;
 const WATCHED: u32 = 500;
+/// Commands that take what has had its time from the store, in one sweep.
+const SWEPT_AT_ONCE: u32 = 200;
 const AT_ONCE: u32 = 20;
 /// Letters handed over one after the other under one lease, however slow the gateway is.
 const LETTERS_AT_ONCE: u32 = 5;
@@ -121,7 +123,11 @@ async fn watch(app: &App) {
 
 /// Sweeps what has had its time from the store, and contents without a row from the next folders.
 async fn sweep(app: &App, folder: &mut u8) -> Result<(), Error> {
-    app.store.sweep(app.clock.now()).await?;
+    for _ in 0..SWEPT_AT_ONCE {
+        if !app.store.sweep(app.clock.now()).await? {
+            break;
+        }
+    }
     for _ in 0..FOLDERS_AT_ONCE {
         let (store, number) = (app.store.clone(), *folder);
         // One that cannot be swept does not keep the others from it.

@@ -55,7 +55,7 @@ pub enum Fault {
         why: String,
     },
     /// A file cannot be read or written.
-    #[error("{0}。请检查磁盘空间和权限后重试。")]
+    #[error("{0}。")]
     File(String),
     /// The store's own.
     #[error("{0}")]
@@ -85,6 +85,10 @@ impl Fault {
     }
 
     fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
-        Self::File(format!("{}：{error}", path.display()))
+        Self::File(format!(
+            "{}：{}",
+            path.display(),
+            crate::store::io_words(error)
+        ))
     }
 }

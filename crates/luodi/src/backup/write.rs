@@ -104,8 +104,10 @@ fn contents_of(
     now: Timestamp,
 ) -> Result<Manifest, Fault> {
     let mut sums = Vec::new();
+    let foreign = store.foreign_tables(q)?;
     for table in q.tables()? {
-        if !LEFT_OUT.contains(&table.name.as_str()) {
+        // One that no migration made could not be put back.
+        if !foreign.contains(&table.name) && !LEFT_OUT.contains(&table.name.as_str()) {
             sums.push(add_table(q, table, archive, part)?);
         }
     }

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::json;
+use trail::Note;
 use uuid::Uuid;
 
 use super::{Cli, Said, verify, witness};
 use crate::access::Actor;
 use crate::refusal::{Error, Refusal};
 use crate::store::{
-    self, Query, Reading, Store, StoreError, export_log, last_checkpoint, log_key, prove_event,
-    since,
+    Query, Reading, Store, StoreError, export_log, grew_from, io_words, last_checkpoint, log_key,
+    prove_event, since,
 };
 
 /// `luodi audit …`
@@ -156,7 +157,7 @@ pub(super) fn open(cli: &Cli, now: Timestamp) -> Result<Reading, Said> {
 /// A file could not be read or written.
 pub(super) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Said {
     let path = path.display().to_string();
-    move |error| Said::failed(format!("{path}：{error}"))
+    move |error| Said::failed(format!("{path}：{}。", io_words(&error)))
 }
 
 /// What needs every event numbered first, and so a store that may write.
@@ -178,6 +179,15 @@ pub(super) fn with_store(
             Ok(done(cli, written, file))
         }
         AuditWhat::Checkpoint { out, since: seen } => {
+            let kept = std::fs::read_to_string(out).ok();
+            if let Some(kept) = kept.filter(|kept| !kept.trim().is_empty())
+                && let Some(why) = store.read_blocking(|q| outgrown(&**q, &kept))?
+            {
+                return Ok(refused(
+                    cli,
+                    &format!("{}：{why}。没有改写它。", out.display()),
+                ));
+            }
             let text = store.read_blocking(|q| checkpoint(&**q, *seen))?;
             let written = write(out, |out| put(out, &text));
             Ok(done(cli, written, out))
@@ -243,6 +253,17 @@ fn checkpoint(q: &dyn Query, seen: Option<u64>) -> Result<String, StoreError> {
     }
 }
 
+/// Why a new checkpoint may not take the place of one that was kept: it would be the last witness of
+/// what the log was.
+fn outgrown(q: &dyn Query, kept: &str) -> Result<Option<String>, StoreError> {
+    let Ok(kept) = Note::parse(witness::note_of(kept)) else {
+        return Ok(Some(
+            "已有这个文件，它不是检查点，请换一个文件名".to_owned(),
+        ));
+    };
+    grew_from(q, &kept)
+}
+
 fn put(out: &mut dyn Write, text: &str) -> Result<(), StoreError> {
     out.write_all(text.as_bytes())
         .map_err(|error| StoreError::Unavailable(error.to_string()))
@@ -254,7 +275,7 @@ pub(super) fn write(
     content: impl FnOnce(&mut dyn Write) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let unusable = |error: std::io::Error| {
-        store::StoreError::Unavailable(format!("{}：{error}", path.display()))
+        StoreError::Unavailable(format!("{}：{}", path.display(), io_words(&error)))
     };
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

@@ -227,7 +227,12 @@ fn admin_init(
     let lines = made
         .iter()
         .map(|one| format!("{}\t{}\t{}\n", one.role.zh(), one.login, one.password));
-    Ok(Said::text(0, lines.collect::<String>()))
+    let next = "以上是一次性密码，72 小时内有效，各人首次登录时改为自己的密码，并绑定动态验证码。\
+        请当面分别交给三个人，不要留存。\n现在就把数据文件夹里的 keys 复制到另外的地方保管：\
+        没有它，备份里的个人信息打不开。\n";
+    let mut said = Said::text(0, lines.collect::<String>());
+    said.err = next.to_owned();
+    Ok(said)
 }
 
 fn admin_reset(
@@ -277,7 +282,7 @@ fn import(
     }
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
-        Err(error) => return Ok(Said::failed(format!("{}：{error}", file.display()))),
+        Err(error) => return Ok(audit::failed(file)(error)),
     };
     let report = article::import(store, actor, actor.region, clock.now(), &bytes)?;
     let code = u8::from(!report.ok);
@@ -339,7 +344,7 @@ fn export(
     };
     match std::fs::write(out, bytes) {
         Ok(()) => Ok(written(cli, out)),
-        Err(error) => Ok(Said::failed(format!("{}：{error}", out.display()))),
+        Err(error) => Ok(audit::failed(out)(error)),
     }
 }
 

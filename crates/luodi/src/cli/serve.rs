@@ -105,7 +105,13 @@ pub(super) fn main(cli: &Cli, listen: &str, works: bool, edge: Limits, more: Mor
 }
 
 async fn serve(app: App, listen: &str, works: bool, edge: Limits) -> std::io::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::InvalidInput => "不是地址和端口，例如 127.0.0.1:8080".to_owned(),
+            _ => crate::store::io_words(&error),
+        };
+        std::io::Error::new(error.kind(), format!("{listen}：{why}。"))
+    })?;
     let address = listener.local_addr()?;
     let scheme = if edge.tls.is_some() { "https" } else { "http" };
     let (stop, stopped) = watch::channel(false);

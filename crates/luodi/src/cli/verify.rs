@@ -62,6 +62,11 @@ pub(super) struct Asked<'a> {
     pub(super) files: bool,
 }
 
+/// What to do about findings.
+const NEXT: &str = "发现改动\n\
+    请先保留现场：把数据文件夹（连同 keys）和数据库原样复制一份，暂停办理上面各行涉及的业务。\
+    再把这份结果交给审计管理员，对照操作日志查明谁在何时改动；查明后用备份恢复（luodi restore）。\n";
+
 /// What was found, and what was looked at.
 #[derive(Serialize)]
 struct Report {
@@ -108,9 +113,14 @@ fn inside(
     saved: Option<&Note>,
     now: Timestamp,
 ) -> Result<Said, Said> {
-    let mut verified = reading.verify_log(saved, now).map_err(Said::failed)?;
-    for finding in recompute(reading).map_err(Said::failed)? {
-        verified.add(finding);
+    let mut verified = match reading.verify_log(saved, now) {
+        Ok(verified) => verified,
+        Err(error) => return unreadable(cli, &error),
+    };
+    match recompute(reading) {
+        Ok(found) => found.into_iter().for_each(|it| verified.add(it)),
+        // What was found so far is told all the same.
+        Err(error) => verified.add(bare("ledger_balance", None, unread(&error))),
     }
     let files = match files {
         false => None,
@@ -133,6 +143,29 @@ fn inside(
         true => Said::json(code, &report),
         false => Said::text(code, report.text()),
     })
+}
+
+fn unread(error: &impl std::fmt::Display) -> String {
+    format!("读不下去，不能核对：{error}。表的结构或值被改动过。")
+}
+
+/// Rows or tables that cannot be read as the program wrote them were changed; an engine that cannot
+/// be asked is no finding.
+fn unreadable(cli: &Cli, error: &StoreError) -> Result<Said, Said> {
+    let is_content = matches!(
+        error,
+        StoreError::Value(_) | StoreError::Statement(_) | StoreError::Engine { .. }
+    );
+    if !is_content {
+        return Err(Said::failed(error));
+    }
+    let why = unread(error);
+    if cli.json {
+        let bad = bare("", None, why.clone());
+        let told = json!({ "ok": false, "first_bad": bad, "findings": [bad] });
+        return Ok(Said::json(1, &told));
+    }
+    Ok(Said::text(1, format!("{why}\n{NEXT}")))
 }
 
 /// Says on a terminal how far the files are.
@@ -294,7 +327,7 @@ impl Report {
         }
         text + match found.ok {
             true => "完好\n",
-            false => "发现改动\n",
+            false => NEXT,
         }
     }
 

@@ -12,10 +12,10 @@ use uuid::Uuid;
 pub enum StoreError {
     /// Writing is impossible at present (full disk, I/O error); reading goes on and the store
     /// returns to writing by itself.
-    #[error("the store is read-only at present: {0}")]
+    #[error("现在只能读，不能写入：{0}。请检查数据所在磁盘的空间和权限；恢复后会自动继续")]
     ReadOnly(String),
     /// The store cannot be reached at all: it is closed, or its files cannot be used.
-    #[error("the store is unavailable: {0}")]
+    #[error("数据不能使用：{0}。请检查 --data、--database 指向的位置、权限和数据库服务")]
     Unavailable(String),
     /// There is nothing to open, and the caller did not want it made.
     #[error(
@@ -29,7 +29,7 @@ pub enum StoreError {
     #[error("{0} 不是空的。只能恢复到空的文件夹（keys 除外）和空的数据库。")]
     NotEmpty(String),
     /// Another process holds the data folder.
-    #[error("another server holds {0}")]
+    #[error("{0} 正由另一个服务使用。请先停止它，或用 --data 指定另一个数据文件夹")]
     Locked(PathBuf),
     /// One row was asked for and there is none.
     #[error("no such row: {0}")]
@@ -75,22 +75,22 @@ pub enum StoreError {
     #[error("sealed bytes cannot be opened: {0}")]
     Unsealable(&'static str),
     /// A value does not fit its column or its type.
-    #[error("value: {0}")]
+    #[error("数据的值不合规定：{0}")]
     Value(String),
     /// A statement the store does not let through.
     #[error("statement refused: {0}")]
     Statement(String),
     /// The schema of the database and the migrations of this program disagree.
-    #[error("migration: {0}")]
+    #[error("数据库结构：{0}")]
     Migration(String),
     /// The key folder is unusable.
-    #[error("keys: {0}")]
+    #[error("密钥：{0}")]
     Keys(String),
     /// The audit log is not what it must be; `luodi audit verify` tells more.
     #[error("审计日志：{0}。请运行 luodi audit verify 查明。")]
     Log(String),
     /// Another command changed what this one relies on, again and again; nothing of it was kept.
-    #[error("other commands were faster: {0}")]
+    #[error("同时办理的人太多，没有办成：{0}。请再试一次")]
     Raced(String),
     /// Anything else the engine reports.
     #[error("{message} [{sql}]")]
@@ -139,4 +139,25 @@ impl StoreError {
     pub(super) fn is_disk(&self) -> bool {
         matches!(self, Self::ReadOnly(_) | Self::Unavailable(_))
     }
+}
+
+/// What the system says of a file or an address, in Chinese with what to do; in its own words where
+/// it is nothing an operator meets.
+#[must_use]
+pub fn io_words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let words = match error.kind() {
+        ErrorKind::NotFound => "没有这个文件或文件夹，请核对路径",
+        ErrorKind::PermissionDenied => "没有权限，请换一个位置，或用有权限的用户运行",
+        ErrorKind::AlreadyExists => "已经存在，请换一个文件名",
+        ErrorKind::IsADirectory => "是文件夹，请给出文件名",
+        ErrorKind::NotADirectory => "路径里有一段不是文件夹，请核对路径",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "磁盘已满，请腾出空间后重试",
+        ErrorKind::ReadOnlyFilesystem => "磁盘只能读，请换一个位置",
+        ErrorKind::AddrInUse => "地址已被占用，请换一个端口（--listen），或停止占用它的程序",
+        ErrorKind::AddrNotAvailable => "不是这台机器的地址，请核对 --listen",
+        ErrorKind::InvalidData => "内容不是文本，请核对是不是这个文件",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
 }

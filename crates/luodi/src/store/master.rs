@@ -103,7 +103,7 @@ fn missing(dir: &Path, number: u32) -> StoreError {
         )
     };
     StoreError::Keys(format!(
-        "{place} lacks the master key {number} of this database. {what_to_do}"
+        "{place} 里没有这个数据库的主密钥 {number}。{what_to_do}"
     ))
 }
 

@@ -59,13 +59,13 @@ pub use self::audit::export::{NoExport, export_log, log_key, verify_export};
 pub use self::audit::number::Accepted;
 pub use self::audit::proof::{Proved, check_proof, prove_event};
 pub use self::audit::sequence::{LogState, log_state};
-pub use self::audit::tree::{last_checkpoint, since};
+pub use self::audit::tree::{grew_from, last_checkpoint, since};
 pub use self::audit::verify::{Finding, Verified};
 pub use self::audit::{
     ActorKind, ActorRef, EVENT_REGIONS, Event, EventFilter, SESSION_REFUSED, Written,
     count_written, labels_from, who_wrote, written,
 };
-pub use self::error::StoreError;
+pub use self::error::{StoreError, io_words};
 pub use self::idempotency::{IdempotencyKey, KEPT as ANSWERS_KEPT, Once};
 pub use self::jobs::{
     ClaimedJob, DeadJob, Failed, Job, MAX_ATTEMPTS, Outgoing, Queue, Waiting, dead as dead_jobs,

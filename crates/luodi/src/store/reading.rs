@@ -110,6 +110,16 @@ impl Reading {
         })
     }
 
+    /// The tables that no migration of this program made.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    pub fn foreign_tables(&self, q: &Snapshot<'_>) -> Result<Vec<String>, StoreError> {
+        let found = schema::foreign(q.session(), &migrate::embedded()?)?;
+        let tables = found.into_iter().filter(|(kind, _)| kind == "table");
+        Ok(tables.map(|(_, name)| name).collect())
+    }
+
     /// The tables whose rows the log binds, and the columns of these that it does not.
     pub fn bound(&self) -> (Vec<String>, Vec<(&'static str, &'static str)>) {
         (self.shapes.names(), free_columns().collect())

@@ -32,17 +32,20 @@ pub enum ColumnKind {
     /// Bytes.
     #[serde(rename = "BYTEA")]
     Bytes,
+    /// Something that no migration of this program makes.
+    #[serde(rename = "")]
+    Foreign,
 }
 
 impl ColumnKind {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word.to_ascii_uppercase().as_str() {
+    fn parse(word: &str) -> Self {
+        match word.to_ascii_uppercase().as_str() {
             "INTEGER" | "BIGINT" => Self::Int,
             "REAL" | "DOUBLE PRECISION" => Self::Real,
             "TEXT" => Self::Text,
             "BLOB" | "BYTEA" => Self::Bytes,
-            _ => return None,
-        })
+            _ => Self::Foreign,
+        }
     }
 }
 
@@ -176,11 +179,7 @@ pub(super) fn tables(session: Session<'_>) -> Result<Vec<Table>, StoreError> {
     session.query(session.tables_sql(), &[], &mut |row| {
         let (name, column, kind): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let kind = ColumnKind::parse(&kind).ok_or_else(|| {
-            StoreError::Value(format!(
-                "column {name}.{column} has the foreign type {kind}"
-            ))
-        })?;
+        let kind = ColumnKind::parse(&kind);
         if let place @ 1.. = row.get::<i64>(3)? {
             keys.insert((name.clone(), place), column.clone());
         }

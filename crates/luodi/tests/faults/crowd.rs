@@ -36,8 +36,13 @@ fn begin(number: usize) -> &'static str {
     ][number % 4]
 }
 
+/// One of the addresses of the slow.
+fn of_many(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 1, number)
+}
+
 /// Connections from an address of this machine, each begun in its own slow way.
-fn slow(server: SocketAddr, from: u8, count: usize) -> Vec<TcpStream> {
+fn slow(server: SocketAddr, from: Ipv4Addr, count: usize) -> Vec<TcpStream> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()
@@ -47,8 +52,7 @@ fn slow(server: SocketAddr, from: u8, count: usize) -> Vec<TcpStream> {
         for number in 0..count {
             let socket = TcpSocket::new_v4().unwrap();
             socket.set_recv_buffer_size(4_096).unwrap();
-            let address = Ipv4Addr::new(127, 0, 1, from);
-            socket.bind((address, 0).into()).unwrap();
+            socket.bind((from, 0).into()).unwrap();
             let mut stream = socket.connect(server).await.unwrap();
             // One that was refused may be closed already.
             let _ = stream.write_all(begin(number).as_bytes()).await;
@@ -94,15 +98,16 @@ fn a_thousand_slow_visitors_keep_nobody_out() {
     visits(&server);
     let before = memory_mib(&server);
     let many: Vec<TcpStream> = (1..=ADDRESSES)
-        .flat_map(|from| slow(server.address, from, EACH))
+        .flat_map(|from| slow(server.address, of_many(from), EACH))
         .collect();
     assert_eq!(many.len(), 1_000);
     visits(&server);
-    // One address alone has so many seats, and its neighbours lose none by it.
-    let one = slow(server.address, 100, PER_ADDRESS + 50);
+    // One address alone has so many seats, and neither its neighbours nor others who come from it
+    // lose theirs.
+    let one = slow(server.address, Ipv4Addr::LOCALHOST, PER_ADDRESS + 50);
     visits(&server);
-    let refused = || one.iter().filter(|stream| is_closed(stream)).count();
-    while refused() < 50 {
+    let left = || one.iter().filter(|stream| is_closed(stream)).count();
+    while left() < 50 {
         std::thread::yield_now();
     }
     let grown = memory_mib(&server).saturating_sub(before);
@@ -133,7 +138,7 @@ fn a_server_without_files_to_open_goes_on_when_it_has_some() {
         .unwrap()
         .count();
     may_open(server.pid(), u32::try_from(open).unwrap() + 8);
-    let many = slow(server.address, 1, 64);
+    let many = slow(server.address, of_many(1), 64);
     // Some wait in the system's queue, and the loop that takes them up does not end.
     assert!(server.lives());
     drop(many);

@@ -207,6 +207,27 @@ pub fn last_checkpoint(q: &dyn Query) -> Result<String, StoreError> {
         .note)
 }
 
+/// Why the log did not grow from a checkpoint that was kept elsewhere, in Chinese; none where it did.
+///
+/// # Errors
+/// [`StoreError::Log`] where there is no checkpoint or the tree cannot be read.
+pub fn grew_from(q: &dyn Query, kept: &Note) -> Result<Option<String>, StoreError> {
+    let head = head(q)?.ok_or_else(|| StoreError::Log("日志的表头被删除".to_owned()))?;
+    let log = signer(q.keys(), &head.origin)?.verifier();
+    let Ok(old) = Checkpoint::open(kept, &log) else {
+        return Ok(Some("里面的检查点不是这个日志签的".to_owned()));
+    };
+    let Some(proof) = trail::consistency(&Stored(q), old.size, head.size)? else {
+        let (old, size) = (old.size, head.size);
+        return Ok(Some(format!(
+            "里面的检查点有 {old} 个事件，日志现在只有 {size} 个：末尾被截去，或换成了旧的副本"
+        )));
+    };
+    let root = trail::root(&Stored(q), head.size)?;
+    let grew = trail::consistent((old.size, &old.root), (head.size, &root), &proof);
+    Ok((!grew).then(|| "日志不是从里面的检查点长出来的：换成了另一段历史".to_owned()))
+}
+
 /// The last checkpoint as one asks a witness to sign it (C2SP `tlog-witness`): the size it has seen,
 /// the hashes that show how the log grew from there, the checkpoint. None where the log is smaller.
 ///

@@ -182,12 +182,28 @@ pub(in crate::store) struct Watch {
 const FOUND: usize = 1_000;
 
 impl Store {
-    /// Compares the next few bound rows with their events, table after table and then from the
-    /// beginning, and remembers those that differ. Cheap; reads only.
+    /// Compares the next bound rows with their events, table after table and then from the
+    /// beginning, and remembers those that differ; `limit` of them, or all where there are fewer.
+    /// Reads only.
     ///
     /// # Errors
     /// The store's own.
     pub fn watch_rows(&self, limit: u32) -> Result<(), StoreError> {
+        let (mut left, mut ends) = (limit, 0);
+        while left > 0 {
+            let (looked, tables) = self.watch_some(left)?;
+            left = left.saturating_sub(looked.max(1));
+            // A table's end is met where it had fewer rows than wanted; after all ends, all was seen.
+            ends += 1;
+            if ends > tables {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at rows of one table; says at how many, and how many tables there are.
+    fn watch_some(&self, limit: u32) -> Result<(u32, usize), StoreError> {
         let (table, after) = {
             let watch = self.watch_lock();
             (watch.table.clone(), watch.after.clone())
@@ -222,9 +238,11 @@ impl Store {
                 true => (Some((*name).to_owned()), last),
                 false => (next, None),
             };
-            Ok::<_, StoreError>(Some(((*name).to_owned(), all, odd, place)))
+            Ok::<_, StoreError>(Some(((*name).to_owned(), all, odd, place, tables.len())))
         })?;
-        if let Some((name, all, odd, (table, after))) = slice {
+        let mut looked = (0, 0);
+        if let Some((name, all, odd, (table, after), tables)) = slice {
+            looked = (u32::try_from(all.len()).unwrap_or(limit), tables);
             let mut watch = self.watch_lock();
             (watch.table, watch.after) = (table, after);
             for id in all {
@@ -236,7 +254,7 @@ impl Store {
                 }
             }
         }
-        Ok(())
+        Ok(looked)
     }
 
     /// The rows that the watch found changed behind the program's back.

@@ -94,7 +94,7 @@ impl Upgrade {
                     migration,
                     ..looked(session, &keys, (treeless, now, &missing))?
                 };
-                permit.keep(&keys);
+                permit.keep(&keys)?;
                 Some(permit)
             }
             (under_way, _) => under_way,
@@ -181,16 +181,19 @@ impl Permit {
         keys.log_word(&[b"upgrade", text.as_bytes()])
     }
 
-    /// Where the folder cannot be written, the permission ends with the process.
-    fn keep(&self, keys: &Keys) {
+    /// Without it nobody could go on with an upgrade that is interrupted.
+    fn keep(&self, keys: &Keys) -> Result<(), StoreError> {
         let kept = serde_json::to_string(self).map_err(std::io::Error::other);
         let kept = kept.and_then(|text| {
             let seal = BASE64.encode(Self::seal(keys, &text));
             mark::write(&Self::path(keys), &format!("{text}\n{seal}\n"))
         });
-        if let Err(error) = kept {
-            tracing::warn!(%error, "the key folder cannot be written: an interrupted upgrade will not go on: {error}");
-        }
+        kept.map_err(|error| {
+            StoreError::Migration(format!(
+                "升级时密钥文件夹要能写入，{} 却不能（{error}）。没有升级；请让它可写后重新启动，升级完成后可以再改为只读",
+                keys.dir().display()
+            ))
+        })
     }
 
     /// The permission of an upgrade that was interrupted: for the migration that asked last, and a log

@@ -361,8 +361,12 @@ fn judge_tree(walked: &Walked, known: &[Known], head_size: u64) -> Judged {
     let kept = known.iter().rfind(|known| known.whose == Whose::Kept);
     let last = kept.map_or(0, |known| known.checkpoint.size);
     let fits = last == walked.size && head_size == walked.size;
+    let noted = match head_size {
+        u64::MAX => "表头被删除".to_owned(),
+        size => format!("记录的大小是 {size}"),
+    };
     let why = format!(
-        "日志有 {} 个编号的事件，最后的检查点有 {last} 个，记录的大小是 {head_size}。",
+        "日志有 {} 个编号的事件，最后的检查点有 {last} 个，{noted}。",
         walked.size
     );
     Judged {
