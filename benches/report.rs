@@ -28,6 +28,8 @@ pub struct Figure {
     pub cost: Option<Cost>,
     /// Seconds of the processors for each, callers included.
     pub cpu: Option<f64>,
+    /// The same of the thread that writes.
+    pub writer: Option<f64>,
 }
 
 impl Figure {
@@ -40,6 +42,7 @@ impl Figure {
             latency: None,
             cost: None,
             cpu: None,
+            writer: None,
         }
     }
 }
@@ -125,6 +128,7 @@ fn one(figure: &Figure) -> Value {
         "bytes_per_command": figure.cost.map(|cost| cost.bytes),
         "commits_per_command": figure.cost.map(|cost| cost.commits),
         "cpu_microseconds": figure.cpu.map(|cpu| cpu * 1e6),
+        "writer_cpu_microseconds": figure.writer.map(|cpu| cpu * 1e6),
     })
 }
 
@@ -132,7 +136,7 @@ impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(
             f,
-            "| {:<44} | {:<34} | {:>10} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} | {:>7} |",
+            "| {:<44} | {:<34} | {:>10} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} | {:>7} | {:>9} |",
             "what",
             "over",
             "per second",
@@ -142,10 +146,11 @@ impl Display for Report {
             "statements",
             "KiB in log",
             "per commit",
-            "CPU µs"
+            "CPU µs",
+            "writer µs"
         )?;
         let line = |width: usize| "-".repeat(width);
-        let widths = [44, 34, 10, 8, 8, 8, 10, 9, 11, 7].map(line);
+        let widths = [44, 34, 10, 8, 8, 8, 10, 9, 11, 7, 9].map(line);
         writeln!(f, "| {} |", widths.join(" | "))?;
         for figure in &self.figures {
             let text = |value: Option<f64>, places: usize| {
@@ -154,7 +159,7 @@ impl Display for Report {
             let milliseconds = |time: Duration| time.as_secs_f64() * 1_000.0;
             writeln!(
                 f,
-                "| {:<44} | {:<34} | {:>10.0} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} | {:>7} |",
+                "| {:<44} | {:<34} | {:>10.0} | {:>8} | {:>8} | {:>8} | {:>10} | {:>9} | {:>11} | {:>7} | {:>9} |",
                 figure.name,
                 figure.over,
                 figure.per_second,
@@ -165,6 +170,7 @@ impl Display for Report {
                 text(figure.cost.map(|cost| cost.bytes / 1_024.0), 1),
                 text(figure.cost.map(|cost| 1.0 / cost.commits), 1),
                 text(figure.cpu.map(|cpu| cpu * 1e6), 0),
+                text(figure.writer.map(|cpu| cpu * 1e6), 0),
             )?;
         }
         writeln!(f)?;

@@ -109,6 +109,7 @@ struct Run {
     before: Stats,
     /// None where a server does most of the work.
     cpu: Option<Duration>,
+    writer: Option<Duration>,
     started: Instant,
 }
 
@@ -122,12 +123,26 @@ fn cpu() -> Duration {
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
+/// What the threads that write have had of the processors; the kernel counts it to the nanosecond.
+fn writer_cpu() -> Option<Duration> {
+    let mut all = None;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let of = |name: &str| std::fs::read_to_string(thread.as_ref().ok()?.path().join(name)).ok();
+        if of("comm").is_some_and(|name| name.trim() == "store-writer") {
+            let ran = of("schedstat")?.split(' ').next()?.parse().ok()?;
+            *all.get_or_insert(Duration::ZERO) += Duration::from_nanos(ran);
+        }
+    }
+    all
+}
+
 impl Run {
     fn start(town: &Town) -> Self {
         Self {
             store: town.store.clone(),
             before: town.store.stats(),
             cpu: town.is_file().then(cpu),
+            writer: writer_cpu(),
             started: Instant::now(),
         }
     }
@@ -137,6 +152,7 @@ impl Run {
         let cpu = self
             .cpu
             .map(|before| (cpu() - before).as_secs_f64() / took.len() as f64);
+        let wrote = self.writer.zip(writer_cpu()).filter(|_| cpu.is_some());
         let (before, after) = (self.before, self.store.stats());
         let commands = (after.commands - before.commands) as f64;
         let each = |before: u64, after: u64| (after - before) as f64 / commands;
@@ -144,6 +160,8 @@ impl Run {
         report.add(Figure {
             of_floor: Some(per_second / floor),
             cpu,
+            writer: wrote
+                .map(|(before, after)| (after - before).as_secs_f64() / took.len() as f64),
             latency: Some(percentiles(took)),
             cost: Some(Cost {
                 statements: each(before.statements, after.statements),
