@@ -162,10 +162,7 @@ pub(super) fn set(
     let Some(accepted_on) = case.accepted_on else {
         return Ok(());
     };
-    let mut before = match case.suspensions {
-        0 => Vec::new(),
-        _ => suspensions(q, case.id)?,
-    };
+    let mut before = suspensions(q, case.id)?;
     before.extend(begins);
     let limit = Limit {
         accepted_on,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::clock;
 use super::correction::{Asked, ask_as_the_process_says, until_when};
-use super::duty::{Duty, keep_duty, new_duty, new_duty_of, record_duty};
+use super::duty::{Duty, NewDuties, record_duty};
 use super::engine::{Changed, Run, changed_meanwhile, write_end};
 use super::held::{done_by, refuse_held, tell_stand_in};
 use super::queries::{CaseRow, TaskRow, load_case, load_task, tasks_of, waiting_of};
@@ -24,8 +24,7 @@ use crate::account;
 use crate::form::Values;
 use crate::ids::{AccountId, CaseId, TaskId};
 use crate::item::{self, Effect, Outcome, Package, TaskSpec};
-use crate::params;
-use crate::party;
+use crate::party::{self, Reach};
 use crate::refusal::{Error, FieldError, Refusal, Result};
 use crate::store::{Event, Query, Tx, day_in_china};
 
@@ -144,12 +143,13 @@ fn decide(
     }
     let mut done = Done::default();
     if let Some(duty) = Duty::from_code(&spec.duty) {
-        done.duties.extend(new_duty(q, case.id, actor, duty)?);
+        done.duties = NewDuties::read(q, case.id)?;
+        done.duties.add(actor, duty)?;
         if duty == Duty::Inspect && spec.takes_values(&outcome.value) {
             let today = day_in_china(now);
             let inspection = inspection(q, actor, &case, &completion, today)?;
             let second = inspection.second;
-            done.duties.extend(new_duty_of(q, case.id, second, duty)?);
+            done.duties.add_of(second, duty)?;
             done.inspection = Some(inspection);
         }
     }
@@ -161,7 +161,7 @@ fn decide(
 #[derive(Default)]
 pub(super) struct Done {
     /// Duties not noted before, and whose.
-    duties: Vec<(AccountId, Duty)>,
+    duties: NewDuties,
     inspection: Option<Inspection>,
     /// A correction that is asked with it.
     asks: Option<Asked>,
@@ -178,8 +178,11 @@ pub struct Decision {
     done: Done,
     changed: Changed,
     detail: serde_json::Value,
-    /// Title and body for the applicant, where it concerns him.
-    tells: Option<(String, String)>,
+    /// Titles and bodies for the applicant, where it concerns him.
+    tells: Vec<(String, String)>,
+    /// How he is told. A party whose case is running is not erased, and the case is still what was
+    /// read where this is written.
+    reach: Option<Reach>,
     message: String,
 }
 
@@ -208,14 +211,12 @@ impl Decision {
             inspection.write(tx, actor, case.id, inspected, &data)?;
         }
         // Every change of a task names its case in the same event.
-        if !write_end(tx, event, (actor, &self.by), completion, data)? {
+        if !write_end(tx, event, (actor, &self.by), (&self.task, completion), data)? {
             return Err(changed_meanwhile());
         }
         let mut touched = vec![completion.task];
         touched.extend(changed.carry_out(tx, event)?);
-        for (account, duty) in &done.duties {
-            keep_duty(tx, case.id, *account, *duty)?;
-        }
+        done.duties.write(tx, case.id)?;
         if let Some(asks) = &done.asks {
             asks.write(tx, actor, case.id)?;
         }
@@ -224,11 +225,8 @@ impl Decision {
         if case.ended_at.is_some() && case.state != "paid" {
             release_claim(tx, case.id)?;
         }
-        if let Some((title, body)) = &self.tells {
-            party::notify(tx, case.party, Some(case.id), title, body)?;
-        }
-        if let Some((title, body)) = done.asks.as_ref().and_then(Asked::tells) {
-            party::notify(tx, case.party, Some(case.id), title, body)?;
+        for ((title, body), reach) in self.tells.iter().zip(self.reach.iter().cycle()) {
+            party::tell(tx, reach, Some(case.id), title, body)?;
         }
         Ok(Some(Completed {
             case: case.id,
@@ -283,6 +281,9 @@ pub(super) fn finish(
     tell_stand_in(&mut detail, task.stand_in_for);
     let until = until_when(package, &run.tasks);
     let tells = what_to_tell(&run.case, task, outcome, (&completion.reason, &until));
+    let asked = done.asks.as_ref().and_then(Asked::tells).cloned();
+    let tells: Vec<_> = tells.into_iter().chain(asked).collect();
+    let reach = (!tells.is_empty()).then(|| party::reach(run.q, run.case.party));
     // Where the case stands is not always what the button said, e.g. after a measurement.
     let stands = state::words(&run.case.state);
     let by_rule = done.asks.as_ref().and_then(Asked::by_rule);
@@ -303,6 +304,7 @@ pub(super) fn finish(
         changed: run.changed(),
         detail,
         tells,
+        reach: reach.transpose()?,
         message,
     })
 }
@@ -470,15 +472,17 @@ impl Inspection {
         event: Uuid,
         data: &serde_json::Value,
     ) -> Result<()> {
-        let id = tx.new_id();
         let finding = data.get("findings").and_then(serde_json::Value::as_str);
-        tx.execute(
-            "INSERT INTO inspection (id, case_id, inspected_on, officer_id, second_officer_id, finding, data) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                id, case, self.on, actor.account_id(), self.second, finding.unwrap_or_default(), data
-            ],
-        )?;
+        let columns = [
+            ("id", tx.new_id().into()),
+            ("case_id", case.into()),
+            ("inspected_on", self.on.into()),
+            ("officer_id", actor.account_id().into()),
+            ("second_officer_id", self.second.into()),
+            ("finding", finding.unwrap_or_default().into()),
+            ("data", data.into()),
+        ];
+        let id = tx.insert_named("inspection", event, &columns)?;
         let noted = Event {
             actor: actor.to_ref(),
             command: "case.inspect",

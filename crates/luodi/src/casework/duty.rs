@@ -3,9 +3,11 @@
 
 use crate::access::Actor;
 use crate::ids::{AccountId, CaseId};
-use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Query, Tx};
+use crate::store::{Columns, Owned, Query, Tx};
+
+/// Who did what in a case.
+const TABLE: &str = "case_duty";
 
 /// What somebody did in a case, as far as it excludes other things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,20 +80,7 @@ impl Duty {
 /// # Errors
 /// Refused with `incompatible-duties`; or a fault of the store.
 pub fn check_duty(q: &dyn Query, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
-    refuse_excluded(&duties_of(q, case, account)?, duty)
-}
-
-/// What the account has done in this case.
-fn duties_of(q: &dyn Query, case: CaseId, account: AccountId) -> Result<Vec<Duty>> {
-    let done = q.rows(
-        "SELECT duty FROM case_duty WHERE case_id = ?1 AND account_id = ?2",
-        params![case, account],
-        |row| row.get::<String>(0),
-    )?;
-    Ok(done
-        .iter()
-        .filter_map(|code| Duty::from_code(code))
-        .collect())
+    NewDuties::read(q, case)?.add_of(account, duty)
 }
 
 fn refuse_excluded(done: &[Duty], duty: Duty) -> Result<()> {
@@ -117,56 +106,72 @@ pub fn record_duty(tx: &Tx, case: CaseId, actor: &Actor, duty: Duty) -> Result<(
     if !actor.is_staff() {
         return Ok(());
     }
-    record_for(tx, case, actor.account_id(), duty)
+    let mut duties = NewDuties::read(tx, case)?;
+    duties.add(actor, duty)?;
+    duties.write(tx, case)
 }
 
-/// As [`record_duty`], for any account.
-fn record_for(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
-    match new_duty_of(tx, case, account, duty)? {
-        Some((account, duty)) => keep_duty(tx, case, account, duty),
-        None => Ok(()),
+/// The duties done in a case, and those that a command finds new.
+#[derive(Default)]
+pub(super) struct NewDuties {
+    /// What is there; none where nothing was looked for.
+    done: Option<Owned>,
+    new: Vec<(AccountId, Duty)>,
+}
+
+impl NewDuties {
+    pub(super) fn read(q: &dyn Query, case: CaseId) -> Result<Self> {
+        Ok(Self {
+            done: Some(q.owned(TABLE, case.0)?),
+            new: Vec::new(),
+        })
     }
-}
 
-/// What [`record_duty`] would remember; nothing where it is remembered already.
-///
-/// # Errors
-/// As [`check_duty`].
-pub(super) fn new_duty(
-    q: &dyn Query,
-    case: CaseId,
-    actor: &Actor,
-    duty: Duty,
-) -> Result<Option<(AccountId, Duty)>> {
-    if !actor.is_staff() {
-        return Ok(None);
+    /// Adds what the actor does, unless it is remembered already.
+    ///
+    /// # Errors
+    /// As [`check_duty`].
+    pub(super) fn add(&mut self, actor: &Actor, duty: Duty) -> Result<()> {
+        if actor.is_staff() {
+            self.add_of(actor.account_id(), duty)?;
+        }
+        Ok(())
     }
-    new_duty_of(q, case, actor.account_id(), duty)
-}
 
-/// As [`new_duty`], for a colleague named in a form, such as the second inspector.
-///
-/// # Errors
-/// As [`check_duty`].
-pub(super) fn new_duty_of(
-    q: &dyn Query,
-    case: CaseId,
-    account: AccountId,
-    duty: Duty,
-) -> Result<Option<(AccountId, Duty)>> {
-    let done = duties_of(q, case, account)?;
-    refuse_excluded(&done, duty)?;
-    Ok((!done.contains(&duty)).then_some((account, duty)))
-}
+    /// As [`add`](Self::add), for a colleague named in a form, such as the second inspector.
+    ///
+    /// # Errors
+    /// As [`check_duty`].
+    pub(super) fn add_of(&mut self, account: AccountId, duty: Duty) -> Result<()> {
+        let mut done = Vec::new();
+        for row in self.done.iter().flat_map(|done| &done.rows) {
+            if row.get::<AccountId>("account_id")? == account {
+                done.extend(Duty::from_code(&row.get::<String>("duty")?));
+            }
+        }
+        refuse_excluded(&done, duty)?;
+        if !done.contains(&duty) && !self.new.contains(&(account, duty)) {
+            self.new.push((account, duty));
+        }
+        Ok(())
+    }
 
-/// Remembers a duty that was found new.
-pub(super) fn keep_duty(tx: &Tx, case: CaseId, account: AccountId, duty: Duty) -> Result<()> {
-    tx.execute(
-        "INSERT INTO case_duty (case_id, account_id, duty) VALUES (?1, ?2, ?3)",
-        params![case, account, duty.code()],
-    )?;
-    tx.part("case_duty", case.0);
-    Ok(())
+    /// Remembers the new ones.
+    pub(super) fn write(&self, tx: &Tx, case: CaseId) -> Result<()> {
+        let Some(done) = self.done.as_ref().filter(|_| !self.new.is_empty()) else {
+            return Ok(());
+        };
+        let row = |(account, duty): &(AccountId, Duty)| {
+            [
+                ("case_id", case.into()),
+                ("account_id", (*account).into()),
+                ("duty", duty.code().into()),
+            ]
+        };
+        let rows: Vec<_> = self.new.iter().map(row).collect();
+        let rows: Vec<&Columns> = rows.iter().map(|row| row.as_slice()).collect();
+        Ok(tx.insert_owned(done, &rows)?)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -25,7 +24,7 @@ use crate::ids::TaskId;
 use crate::item::Package;
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
-use crate::store::{Event, Job, Query, Tx, Value, day_in_china};
+use crate::store::{Event, Job, Query, Rewrite, Tx, Value, day_in_china};
 
 /// The most inputs one command may cause: services answering services.
 const MAX_INPUTS: usize = 100;
@@ -53,7 +52,7 @@ pub(super) struct Run<'a> {
 /// An effect of the process that is a row.
 enum Written {
     /// A task that waits, with the duty it is; its id comes with its row.
-    Task(TaskRow, String),
+    Task(Box<TaskRow>, String),
     /// The open task of an activity is taken back.
     Cancelled(u32),
     Timer(Job),
@@ -65,8 +64,8 @@ enum Written {
 pub(super) struct Changed {
     pub(super) case: CaseRow,
     effects: Vec<Written>,
-    explained: Option<String>,
-    stored: Vec<(&'static str, Value)>,
+    /// The row of the case.
+    row: Rewrite,
 }
 
 /// Columns that stand in indexes or are wide: an unchanged one costs more than it tells.
@@ -105,11 +104,18 @@ impl<'a> Run<'a> {
 
     /// What it came to.
     pub(super) fn changed(self) -> Changed {
+        let case = self.case;
+        let mut set: Vec<(&'static str, Value)> = vec![
+            ("process_state", case.process_state.as_str().into()),
+            ("version", (case.version + 1).into()),
+        ];
+        let now = written_if_changed(&case).into_iter().zip(&self.stored);
+        set.extend(now.filter(|(is, was)| is != *was).map(|(is, _)| is));
+        set.extend(self.explained.map(|it| ("explanation", it.into())));
         Changed {
-            case: self.case,
+            row: Rewrite::of(("casework", case.id.0), &case.known, &set),
+            case,
             effects: self.effects,
-            explained: self.explained,
-            stored: self.stored,
         }
     }
 }
@@ -221,10 +227,12 @@ impl Run<'_> {
             version: 1,
             held_by: None,
             stand_in_for: None,
+            known: None,
         };
         self.case.state.clone_from(&spec.state);
         let duty = spec.duty.clone();
-        self.effects.push(Written::Task(task.clone(), duty));
+        self.effects
+            .push(Written::Task(Box::new(task.clone()), duty));
         self.tasks.push(task);
         Ok(())
     }
@@ -312,33 +320,7 @@ impl Changed {
     /// Says whether it is; nothing is written where it is not.
     pub(super) fn save(&self, tx: &Tx<'_>, event: Uuid) -> Result<bool> {
         let case = &self.case;
-        let mut values = params![
-            case.id,
-            case.version,
-            event,
-            &case.process_state,
-            case.last_event
-        ]
-        .to_vec();
-        let mut sql =
-            "UPDATE casework SET version = version + 1, last_event = ?3, process_state = ?4"
-                .to_owned();
-        let mut set = |column: &str, value: Value| {
-            values.push(value);
-            // Writing to a String cannot fail.
-            let _ = write!(sql, ", {column} = ?{}", values.len());
-        };
-        for ((column, is), (_, was)) in written_if_changed(case).into_iter().zip(&self.stored) {
-            if is != *was {
-                set(column, is);
-            }
-        }
-        if let Some(explanation) = &self.explained {
-            set("explanation", explanation.into());
-        }
-        sql.push_str(" WHERE id = ?1 AND version = ?2 AND last_event IS NOT DISTINCT FROM ?5");
-        let saved = tx.write_stamped("casework", event, &sql, &values)?;
-        if saved.is_empty() {
+        if !tx.rewrite(&self.row, event)? {
             return Ok(false);
         }
         if state::is_without_money(&case.state) {
@@ -418,47 +400,43 @@ impl Changed {
 }
 
 fn insert_task(tx: &Tx<'_>, event: Uuid, task: &TaskRow, duty: &str) -> Result<TaskId> {
-    let id = TaskId(tx.new_id());
-    tx.write_stamped(
-        "task",
-        event,
-        "INSERT INTO task (id, case_id, activity, node, name, role, duty, state, created_at, version, \
-         last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        params![
-            id, task.case, task.activity, &task.node, &task.name, &task.role, duty, &task.state,
-            task.created_at, task.version, event
-        ],
-    )?;
-    Ok(id)
+    let id = tx.new_id();
+    let columns = [
+        ("id", id.into()),
+        ("case_id", task.case.into()),
+        ("activity", task.activity.into()),
+        ("node", task.node.as_str().into()),
+        ("name", task.name.as_str().into()),
+        ("role", task.role.as_str().into()),
+        ("duty", duty.into()),
+        ("state", task.state.as_str().into()),
+        ("created_at", task.created_at.into()),
+        ("version", task.version.into()),
+    ];
+    Ok(TaskId(tx.insert_named("task", event, &columns)?))
 }
 
-/// Writes the end of a task as an officer says, if it is open at the version his page showed.
+/// Writes the end of a task as an officer says, if it is still what was read.
 pub(super) fn write_end(
     tx: &Tx<'_>,
     event: Uuid,
     (actor, by): (&Actor, &str),
-    completion: &Completion,
+    (task, completion): (&TaskRow, &Completion),
     data: serde_json::Value,
 ) -> Result<bool> {
-    let ended = tx.write_stamped(
-        "task",
-        event,
-        "UPDATE task SET state = 'done', completed_at = ?3, completed_by = ?4, \
-         completed_by_label = ?5, outcome = ?6, reason = ?7, data = ?8, version = version + 1, \
-         last_event = ?9 WHERE id = ?1 AND version = ?2 AND state = 'open'",
-        params![
-            completion.task,
-            completion.version,
-            tx.now(),
-            actor.account_id(),
-            by,
-            &completion.outcome,
-            completion.reason.trim(),
-            data,
-            event
-        ],
-    )?;
-    Ok(!ended.is_empty())
+    let known = task.known.as_ref().ok_or_else(changed_meanwhile)?;
+    let set = [
+        ("state", "done".into()),
+        ("completed_at", tx.now().into()),
+        ("completed_by", actor.account_id().into()),
+        ("completed_by_label", by.into()),
+        ("outcome", completion.outcome.as_str().into()),
+        ("reason", completion.reason.trim().into()),
+        ("data", data.into()),
+        ("version", (task.version + 1).into()),
+    ];
+    let change = Rewrite::of(("task", task.id.0), known, &set);
+    Ok(tx.rewrite(&change, event)?)
 }
 
 /// Somebody else was faster.

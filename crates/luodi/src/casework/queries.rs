@@ -3,7 +3,6 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use uuid::Uuid;
 use vocab::{Fen, RegionCode};
 
 use crate::access::{Actor, Scope, ScopeColumns, code_range, may_see, visible_where};
@@ -12,7 +11,7 @@ use crate::form::{has_sealed, open_value};
 use crate::ids::{AccountId, BankAccountId, CaseId, DepartmentId, ItemId, PartyId, TaskId};
 use crate::params;
 use crate::refusal::{Refusal, Result};
-use crate::store::{Document, Query, Row, StoreError, Value, holding};
+use crate::store::{Document, Known, Query, Row, StoreError, Value, holding};
 
 /// A case as its row holds it.
 #[derive(Clone, Debug)]
@@ -67,8 +66,6 @@ pub struct CaseRow {
     pub limit_working_days: u16,
     /// The clock stands.
     pub suspended: bool,
-    /// How often the clock was stopped.
-    pub suspensions: u32,
     /// Computed amount.
     pub amount: Option<Fen>,
     /// Why this amount.
@@ -77,8 +74,8 @@ pub struct CaseRow {
     pub ended_at: Option<Timestamp>,
     /// Version of the case.
     pub version: i64,
-    /// The event that last changed the case, or anything that belongs to it.
-    pub last_event: Option<Uuid>,
+    /// All of it as it was read.
+    pub(super) known: Known,
 }
 
 impl CaseRow {
@@ -92,46 +89,42 @@ impl CaseRow {
     }
 }
 
-const CASE_COLUMNS: &str = "id, number, item_id, item_hash, region_code, department_id, party_id, title, \
-     channel, period, state, process_state, form, form_version, bank_account_id, submitted_by, \
-     submitted_at, accepted_on, due_on, limit_working_days, amount_fen, explanation, ended_at, version, \
-     party_kind, party_name, item_name, restarted_on, suspended, last_event, \
-     (SELECT COUNT(*) FROM suspension s WHERE s.case_id = casework.id)";
-
-fn case_row(row: &Row<'_>) -> Result<CaseRow, StoreError> {
-    Ok(CaseRow {
-        id: row.get(0)?,
-        number: row.get(1)?,
-        item: row.get(2)?,
-        item_hash: row.get(3)?,
-        region: row.get(4)?,
-        department: row.get(5)?,
-        party: row.get(6)?,
-        title: row.get(7)?,
-        channel: row.get(8)?,
-        period: row.get(9)?,
-        state: row.get(10)?,
-        process_state: row.get(11)?,
-        form: row.get(12)?,
-        form_version: row.get(13)?,
-        bank_account: row.get(14)?,
-        submitted_by: row.get(15)?,
-        submitted_at: row.get(16)?,
-        accepted_on: row.get(17)?,
-        due_on: row.get(18)?,
-        limit_working_days: row.get(19)?,
-        amount: row.get(20)?,
-        explanation: row.get(21)?,
-        ended_at: row.get(22)?,
-        version: row.get(23)?,
-        party_kind: row.get(24)?,
-        party_name: row.get(25)?,
-        item_name: row.get(26)?,
-        restarted_on: row.get(27)?,
-        suspended: row.get(28)?,
-        last_event: row.get(29)?,
-        suspensions: row.get(30)?,
-    })
+impl CaseRow {
+    fn of(known: Known) -> Result<Self, StoreError> {
+        let row = &known;
+        Ok(Self {
+            id: row.get("id")?,
+            number: row.get("number")?,
+            item: row.get("item_id")?,
+            item_hash: row.get("item_hash")?,
+            region: row.get("region_code")?,
+            department: row.get("department_id")?,
+            party: row.get("party_id")?,
+            title: row.get("title")?,
+            channel: row.get("channel")?,
+            period: row.get("period")?,
+            state: row.get("state")?,
+            process_state: row.get("process_state")?,
+            form: row.get("form")?,
+            form_version: row.get("form_version")?,
+            bank_account: row.get("bank_account_id")?,
+            submitted_by: row.get("submitted_by")?,
+            submitted_at: row.get("submitted_at")?,
+            accepted_on: row.get("accepted_on")?,
+            due_on: row.get("due_on")?,
+            limit_working_days: row.get("limit_working_days")?,
+            amount: row.get("amount_fen")?,
+            explanation: row.get("explanation")?,
+            ended_at: row.get("ended_at")?,
+            version: row.get("version")?,
+            party_kind: row.get("party_kind")?,
+            party_name: row.get("party_name")?,
+            item_name: row.get("item_name")?,
+            restarted_on: row.get("restarted_on")?,
+            suspended: row.get("suspended")?,
+            known,
+        })
+    }
 }
 
 /// The case, if the actor may see it.
@@ -149,8 +142,8 @@ pub fn find_case(q: &dyn Query, actor: &Actor, id: CaseId) -> Result<CaseRow> {
 
 /// The case, whoever asks: for commands that check permission themselves.
 pub(super) fn load_case(q: &dyn Query, id: CaseId) -> Result<CaseRow> {
-    let sql = format!("SELECT {CASE_COLUMNS} FROM casework WHERE id = ?1");
-    q.row_opt(&sql, params![id], case_row)?.ok_or_else(no_case)
+    let found = q.known("casework", "WHERE id = ?1", &params![id])?.pop();
+    Ok(CaseRow::of(found.ok_or_else(no_case)?)?)
 }
 
 fn no_case() -> crate::refusal::Error {
@@ -192,46 +185,48 @@ pub struct TaskRow {
     pub held_by: Option<AccountId>,
     /// For whom he took it over, as his stand-in.
     pub stand_in_for: Option<AccountId>,
+    /// All of it as it was read; none of a task that is to be created.
+    pub(super) known: Option<Known>,
 }
 
-const TASK_COLUMNS: &str = "id, case_id, activity, node, name, role, state, created_at, completed_at, \
-     completed_by_label, outcome, reason, data, version, assignee_id, stand_in_for_id";
-
-fn task_row(row: &Row<'_>) -> Result<TaskRow, StoreError> {
-    Ok(TaskRow {
-        id: row.get(0)?,
-        case: row.get(1)?,
-        activity: row.get(2)?,
-        node: row.get(3)?,
-        name: row.get(4)?,
-        role: row.get(5)?,
-        state: row.get(6)?,
-        created_at: row.get(7)?,
-        completed_at: row.get(8)?,
-        completed_by: row.get(9)?,
-        outcome: row.get(10)?,
-        reason: row.get(11)?,
-        data: row.get(12)?,
-        version: row.get(13)?,
-        held_by: row.get(14)?,
-        stand_in_for: row.get(15)?,
-    })
+impl TaskRow {
+    fn of(known: Known) -> Result<Self, StoreError> {
+        let row = &known;
+        Ok(Self {
+            id: row.get("id")?,
+            case: row.get("case_id")?,
+            activity: row.get("activity")?,
+            node: row.get("node")?,
+            name: row.get("name")?,
+            role: row.get("role")?,
+            state: row.get("state")?,
+            created_at: row.get("created_at")?,
+            completed_at: row.get("completed_at")?,
+            completed_by: row.get("completed_by_label")?,
+            outcome: row.get("outcome")?,
+            reason: row.get("reason")?,
+            data: row.get("data")?,
+            version: row.get("version")?,
+            held_by: row.get("assignee_id")?,
+            stand_in_for: row.get("stand_in_for_id")?,
+            known: Some(known),
+        })
+    }
 }
 
 /// A task by its id.
 pub(super) fn load_task(q: &dyn Query, id: TaskId) -> Result<TaskRow> {
-    let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE id = ?1");
-    let task = q.row_opt(&sql, params![id], task_row)?;
-    task.map(|task| opened(q, task))
+    let task = q.known("task", "WHERE id = ?1", &params![id])?.pop();
+    task.map(|task| opened(q, TaskRow::of(task)?))
         .transpose()?
         .ok_or_else(|| Refusal::not_found("没有这项任务，可能已由系统收回。请刷新页面。").into())
 }
 
 /// Every task of a case, oldest first.
 pub(super) fn tasks_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, StoreError> {
-    let sql = format!("SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 ORDER BY created_at, id");
-    let tasks = q.rows(&sql, params![case], task_row)?;
-    tasks.into_iter().map(|task| opened(q, task)).collect()
+    let of_it = "WHERE case_id = ?1 ORDER BY created_at, id";
+    let tasks = q.known("task", of_it, &params![case])?.into_iter();
+    tasks.map(|task| opened(q, TaskRow::of(task)?)).collect()
 }
 
 /// A task with the personal values of its form opened; few forms have any.
@@ -260,11 +255,9 @@ pub(super) fn open_data(
 
 /// The tasks of a case that wait, oldest first.
 pub(super) fn waiting_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, StoreError> {
-    let sql = format!(
-        "SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND state = 'open' ORDER BY created_at, id"
-    );
-    let tasks = q.rows(&sql, params![case], task_row)?;
-    tasks.into_iter().map(|task| opened(q, task)).collect()
+    let open = "WHERE case_id = ?1 AND state = 'open' ORDER BY created_at, id";
+    let tasks = q.known("task", open, &params![case])?.into_iter();
+    tasks.map(|task| opened(q, TaskRow::of(task)?)).collect()
 }
 
 /// The task of a case that waits, the latest where several do.
@@ -272,17 +265,15 @@ pub(super) fn waiting_of(q: &dyn Query, case: CaseId) -> Result<Vec<TaskRow>, St
 /// # Errors
 /// Refused as a conflict where the case waits for nobody.
 pub fn open_task(q: &dyn Query, case: CaseId) -> Result<TaskRow> {
-    let sql = format!(
-        "SELECT {TASK_COLUMNS} FROM task WHERE case_id = ?1 AND state = 'open' \
-         ORDER BY created_at DESC, id DESC LIMIT 1"
-    );
-    q.row_opt(&sql, params![case], task_row)?.ok_or_else(|| {
+    let open = "WHERE case_id = ?1 AND state = 'open' ORDER BY created_at, id";
+    let latest = q.known("task", open, &params![case])?.pop();
+    let latest = latest.ok_or_else(|| {
         Refusal::conflict(
             "nothing-open",
             "这个办件目前没有待办理的任务。请刷新页面查看最新情况。",
         )
-        .into()
-    })
+    })?;
+    Ok(TaskRow::of(latest)?)
 }
 
 /// What a task's form brought in last under a key, such as `measured_kw`.

@@ -12,7 +12,7 @@ use crate::account::{NewAccount, create_account};
 use crate::party::{NewParty, PartyKind, register};
 use crate::refusal::Result;
 use crate::store::testing::TemporaryStore;
-use crate::store::{Command, DataKey, EventFilter, Keys, Row, Store, Tx};
+use crate::store::{Command, DataKey, EventFilter, Keys, Known, Owned, Row, Store, Tx};
 
 fn event(command: &str, table: &str, subject: Uuid, detail: &Value) -> Written {
     Written {
@@ -226,6 +226,19 @@ impl Query for Counted<'_> {
 
     fn data_key(&self, owner: Uuid) -> std::result::Result<DataKey, StoreError> {
         self.0.data_key(owner)
+    }
+
+    fn known(
+        &self,
+        table: &'static str,
+        condition: &str,
+        values: &[crate::store::Value],
+    ) -> std::result::Result<Vec<Known>, StoreError> {
+        self.0.known(table, condition, values)
+    }
+
+    fn owned(&self, table: &'static str, owner: Uuid) -> std::result::Result<Owned, StoreError> {
+        self.0.owned(table, owner)
     }
 }
 

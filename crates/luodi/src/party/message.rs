@@ -12,7 +12,7 @@ use crate::gateway::{self, Channel, Letter, Template as Words};
 use crate::ids::{CaseId, PartyId};
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
-use crate::store::{Command, Event, Query, Tx};
+use crate::store::{Command, DataKey, Event, Query, Tx};
 use crate::web::filters;
 use crate::web::{Answer, App, Page, Pager, Posted, Route, Visit, get, post};
 
@@ -29,6 +29,26 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// How a party is told of a message, read before it is.
+pub struct Reach {
+    party: PartyId,
+    phone: Option<Vec<u8>>,
+    /// Its data key, where a text message is to be sealed under it.
+    key: Option<DataKey>,
+}
+
+/// How a party is told of a message now.
+///
+/// # Errors
+/// Refuses where there is no such party.
+pub fn reach(q: &dyn Query, party: PartyId) -> Result<Reach> {
+    let sql = "SELECT phone_sealed FROM party WHERE id = ?1";
+    let phone: Option<Option<Vec<u8>>> = q.row_opt(sql, params![party], |r| r.get(0))?;
+    let phone = phone.ok_or_else(|| Refusal::not_found("没有这个主体，消息没有发出。"))?;
+    let key = phone.as_ref().map(|_| q.data_key(party.0)).transpose()?;
+    Ok(Reach { party, phone, key })
+}
+
 /// Leaves a message for a party; part of the command whose effect it tells. Where a phone is
 /// known, a text message goes out that says there is one, and not what it says.
 ///
@@ -41,25 +61,35 @@ pub fn notify(
     title: &str,
     body: &str,
 ) -> Result<()> {
-    let sql = "SELECT phone_sealed FROM party WHERE id = ?1";
-    let phone: Option<Option<Vec<u8>>> = tx.row_opt(sql, params![party], |r| r.get(0))?;
-    let phone = phone.ok_or_else(|| Refusal::not_found("没有这个主体，消息没有发出。"))?;
-    let id = tx.new_id();
+    tell(tx, &reach(tx, party)?, case, title, body)
+}
+
+/// As [`notify`], where how the party is told was read before.
+///
+/// # Errors
+/// A fault of the store.
+pub fn tell(
+    tx: &Tx<'_>,
+    reach: &Reach,
+    case: Option<CaseId>,
+    title: &str,
+    body: &str,
+) -> Result<()> {
     let cut = |text: &str, longest: usize| text.chars().take(longest).collect::<String>();
-    tx.write_part(
-        "message",
-        "INSERT INTO message (id, party_id, case_id, title, body, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            id,
-            party,
-            case,
-            cut(title, TITLE),
-            cut(body, BODY),
-            tx.now()
-        ],
-    )?;
-    write_to(tx, party, phone, Words::PartyMessage, Vec::new())
+    let columns = [
+        ("id", tx.new_id().into()),
+        ("party_id", reach.party.into()),
+        ("case_id", case.into()),
+        ("title", cut(title, TITLE).into()),
+        ("body", cut(body, BODY).into()),
+        ("created_at", tx.now().into()),
+    ];
+    tx.insert_alone("message", &columns)?;
+    if let Some(key) = &reach.key {
+        tx.lend_key(key);
+    }
+    let phone = reach.phone.clone();
+    write_to(tx, reach.party, phone, Words::PartyMessage, Vec::new())
 }
 
 /// Sends a text message to the telephone of a party, where one is known.

@@ -18,7 +18,7 @@ mod window;
 mod tests;
 
 pub use commands::{Amendment, amend, open_account, register, unmask};
-pub use message::{Message, notify, recent_messages, unread};
+pub use message::{Message, Reach, notify, reach, recent_messages, tell, unread};
 pub use queries::{
     Order, Party, PartyFilter, Personal, count, find, find_for_case, find_number, known_words,
     list, not_erased, personal,

@@ -31,7 +31,7 @@ use self::bound::Shapes;
 use self::record::Record;
 use super::read::Query;
 use super::tx::Tx;
-use super::value::Value;
+use super::value::{Value, ValueRef};
 use super::{StoreError, params};
 
 /// Who acts.
@@ -299,6 +299,18 @@ pub fn count_written(q: &dyn Query, filter: &EventFilter) -> Result<u64, StoreEr
     q.row(&sql, values, |r| r.get(0))
 }
 
+/// The bytes that the digest of a row covers, from its columns in the order of their names.
+pub(super) fn encoded<'a>(columns: impl Iterator<Item = (&'a str, ValueRef<'a>)>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4_096);
+    columns.for_each(|(name, value)| record::pair(&mut bytes, name, value));
+    bytes
+}
+
+/// The digest of rows that are bound together, each as its bytes.
+pub(super) fn together(rows: Vec<Vec<u8>>) -> String {
+    bound::together(rows)
+}
+
 /// An event of a running command, not yet written.
 pub(super) struct Pending {
     pub(super) id: Uuid,
@@ -356,10 +368,15 @@ fn insert(
         detail,
         ..
     } = event;
+    let known = tx.region_of(*subject);
+    let (region, asks) = match known {
+        Some(_) => ("?12", ""),
+        None => (region, " RETURNING region_code"),
+    };
     let sql = format!(
         "INSERT INTO audit_event (id, at, actor_kind, actor_id, actor_label, command, \
          subject_table, subject_id, detail, rows, actor_region, region_code) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, {region}) RETURNING region_code"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, {region}){asks}"
     );
     let mut record = Record {
         actor_id: actor.id,
@@ -375,7 +392,7 @@ fn insert(
         subject_id: subject.1,
         subject_table: subject.0.to_owned(),
     };
-    let values = params![
+    let mut values = params![
         id,
         tx.now(),
         &record.actor_kind,
@@ -387,7 +404,15 @@ fn insert(
         &record.detail,
         &record.rows,
         &record.actor_region
-    ];
-    record.region_code = tx.row(&sql, values, |r| r.get(0))?;
+    ]
+    .to_vec();
+    record.region_code = match known {
+        Some(region) => {
+            values.push(region.as_str().into());
+            tx.execute(&sql, values)?;
+            Some(region)
+        }
+        None => tx.row(&sql, values, |r| r.get(0))?,
+    };
     sequence::wait(tx, id, &record.leaf())
 }

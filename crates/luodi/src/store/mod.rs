@@ -18,6 +18,7 @@ mod front;
 mod idempotency;
 mod jobs;
 mod keys;
+mod known;
 mod lock;
 mod master;
 mod migrate;
@@ -72,6 +73,7 @@ pub use self::jobs::{
     revive as revive_job, waiting_jobs,
 };
 pub use self::keys::{DataKey, Keys};
+pub use self::known::{Columns, Known, Owned, Rewrite};
 pub use self::lock::Pin;
 pub use self::migrate::Applied;
 pub use self::moment::{known_time, last_recorded, note_time};
@@ -280,6 +282,7 @@ impl Store {
         })?;
         let keys = keys::open(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
+        let shapes = Arc::new(audit::bound::Shapes::of(session)?);
         let setup = Setup {
             file: file.clone(),
             settings: settings.clone(),
@@ -290,13 +293,13 @@ impl Store {
                 probe_every: options.probe_every,
             },
             keys: keys.clone(),
-            shapes: audit::bound::Shapes::of(session)?,
+            shapes: shapes.clone(),
             counters: counters.clone(),
             on_open: hooks.on_open.clone(),
         };
         let front = writer::start(setup, connection)?;
         tracing::debug!("the store in {} is open", dir.display());
-        let readers = Readers::new(Source::Sqlite(file, settings), options.readers);
+        let readers = Readers::new(Source::Sqlite(file, settings), options.readers, shapes);
         let inner = Inner {
             dir: dir.to_owned(),
             front,
@@ -336,13 +339,14 @@ impl Store {
         server.learn(&connection)?;
         let keys = keys::open(session, &options.keys_of(dir))?;
         let counters = Arc::new(stats::Counters::default());
+        let shapes = Arc::new(audit::bound::Shapes::of(session)?);
         let setup = workers::Setup {
             server: server.clone(),
             isolation: options.isolation,
             durable: options.durable,
             probe_every: options.probe_every,
             keys: keys.clone(),
-            shapes: Arc::new(audit::bound::Shapes::of(session)?),
+            shapes: shapes.clone(),
             counters: counters.clone(),
             on_commit: hooks.on_commit.clone(),
         };
@@ -350,7 +354,7 @@ impl Store {
         let inner = Inner {
             dir: dir.to_owned(),
             front,
-            readers: Readers::new(Source::Postgres(Box::new(server)), options.readers),
+            readers: Readers::new(Source::Postgres(Box::new(server)), options.readers, shapes),
             keys,
             counters,
             moment: Moment::default(),

@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use uuid::Uuid;
 
+use super::audit::bound::Shapes;
 use super::keys::{DataKey, KeyRing, Keys};
+use super::known::{self, Known, Owned};
 use super::session::{RawRow, Session};
 use super::tables::{self, Table};
 use super::value::{FromValue, Value};
@@ -59,6 +61,24 @@ pub trait Query {
     /// [`StoreError::KeyDestroyed`] after erasure, [`StoreError::NotFound`] where the owner never
     /// had a key.
     fn data_key(&self, owner: Uuid) -> Result<DataKey, StoreError>;
+
+    /// Rows of a bound table with all their bound columns, for a command that will know what it
+    /// writes. The condition is what follows the table's name in a question.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`] where the table is not bound; what the engine reports.
+    fn known(
+        &self,
+        table: &'static str,
+        condition: &str,
+        values: &[Value],
+    ) -> Result<Vec<Known>, StoreError>;
+
+    /// The rows of an owner that are bound together.
+    ///
+    /// # Errors
+    /// As [`known`](Self::known).
+    fn owned(&self, table: &'static str, owner: Uuid) -> Result<Owned, StoreError>;
 }
 
 impl<'q> dyn Query + 'q {
@@ -180,16 +200,18 @@ impl<'q> dyn Query + 'q {
 pub struct Snapshot<'a> {
     session: Session<'a>,
     keys: &'a Keys,
+    shapes: &'a Shapes,
     ring: RefCell<KeyRing>,
 }
 
 impl<'a> Snapshot<'a> {
     /// Of a moment that somebody else began.
-    pub(super) fn of(session: Session<'a>, keys: &'a Keys) -> Self {
+    pub(super) fn of(session: Session<'a>, keys: &'a Keys, shapes: &'a Shapes) -> Self {
         let ring = RefCell::default();
         Self {
             session,
             keys,
+            shapes,
             ring,
         }
     }
@@ -247,6 +269,21 @@ impl Query for Snapshot<'_> {
             .ok_or_else(|| super::keys::missing(owner))?;
         self.ring.borrow_mut().put(key.clone());
         Ok(key)
+    }
+
+    fn known(
+        &self,
+        table: &'static str,
+        condition: &str,
+        values: &[Value],
+    ) -> Result<Vec<Known>, StoreError> {
+        let shape = self.shapes.require(table)?;
+        known::read(self.session, shape, (table, condition), values, 0)
+    }
+
+    fn owned(&self, table: &'static str, owner: Uuid) -> Result<Owned, StoreError> {
+        let shape = self.shapes.require(table)?;
+        known::read_owned(self.session, shape, (table, owner), 0)
     }
 }
 
@@ -319,6 +356,7 @@ impl Reader {
 pub(super) struct Readers {
     source: Source,
     limit: usize,
+    shapes: Arc<Shapes>,
     state: Mutex<Idle>,
     returned: Condvar,
 }
@@ -330,10 +368,11 @@ struct Idle {
 }
 
 impl Readers {
-    pub(super) fn new(source: Source, limit: usize) -> Self {
+    pub(super) fn new(source: Source, limit: usize, shapes: Arc<Shapes>) -> Self {
         Self {
             source,
             limit: limit.max(1),
+            shapes,
             state: Mutex::default(),
             returned: Condvar::new(),
         }
@@ -358,7 +397,7 @@ impl Readers {
                 fresh
             }
         };
-        let answer = { f(&Snapshot::of(reader.session(), keys)) };
+        let answer = { f(&Snapshot::of(reader.session(), keys, &self.shapes)) };
         // A connection whose snapshot does not end is dropped, and with it the snapshot.
         if reader.end().is_ok() {
             loan.connection = Some(reader);

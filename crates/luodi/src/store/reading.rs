@@ -2,6 +2,7 @@
 //! date and makes nothing.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use trail::Note;
@@ -23,7 +24,7 @@ pub struct Reading {
     dir: PathBuf,
     readers: Readers,
     keys: Keys,
-    shapes: Shapes,
+    shapes: Arc<Shapes>,
     migrations: Vec<Applied>,
 }
 
@@ -51,12 +52,16 @@ impl Reading {
                 return Err(missing());
             }
             let keys = keys::known(session, &options.keys_of(dir))?;
-            Ok((keys, Shapes::of(session)?, migrate::list(session)?))
+            Ok((
+                keys,
+                Arc::new(Shapes::of(session)?),
+                migrate::list(session)?,
+            ))
         };
         let (keys, shapes, migrations) = aside(|| source.open()?.with_session(look))??;
         Ok(Self {
             dir: dir.to_owned(),
-            readers: Readers::new(source, options.readers),
+            readers: Readers::new(source, options.readers, shapes.clone()),
             keys,
             shapes,
             migrations,

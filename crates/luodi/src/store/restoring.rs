@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::audit::bound::Shapes;
 use super::audit::mark::{self, Mark};
 use super::audit::number::mark_of;
 use super::keys::Keys;
@@ -207,7 +208,7 @@ fn log_beside(
         .iter()
         .any(|it| it.name == "audit_log");
     let mark = match has_tree {
-        true => mark_of(&*Snapshot::of(session, keys))?,
+        true => mark_of(&*Snapshot::of(session, keys, &Shapes::of(session)?))?,
         false => None,
     };
     Ok(Some((remembered, mark)))

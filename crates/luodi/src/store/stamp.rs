@@ -12,7 +12,7 @@ use super::audit::bound::{Shape, digest};
 use super::read::Row;
 
 /// Any event of the command.
-const ANY: Uuid = Uuid::nil();
+pub(super) const ANY: Uuid = Uuid::nil();
 
 /// A row as the command left it.
 struct Stamp {
@@ -20,12 +20,17 @@ struct Stamp {
     row: Uuid,
     event: Uuid,
     digest: String,
+    /// Where the row belongs, if that is known, too.
+    region: Option<String>,
 }
 
 /// What a command stamped so far.
 #[derive(Default)]
 pub(super) struct Stamps {
     stamps: Vec<Stamp>,
+    /// The tables that statements changed of whose rows nothing is known, one for each change; an
+    /// empty name is any.
+    changes: Vec<String>,
 }
 
 impl Stamps {
@@ -48,6 +53,7 @@ impl Stamps {
             row: id,
             event,
             digest: digest(&shape.bytes(row)?),
+            region: None,
         });
         Ok(id)
     }
@@ -64,8 +70,29 @@ impl Stamps {
             row: id,
             event: ANY,
             digest,
+            region: None,
         });
         Ok(id)
+    }
+
+    /// Notes a digest that the command made itself, or forgets the one there was; a nil event stands
+    /// for any.
+    pub(super) fn note_known(
+        &mut self,
+        (table, row): (&'static str, Uuid),
+        event: Uuid,
+        digest: Option<String>,
+        region: Option<String>,
+    ) {
+        self.stamps
+            .retain(|stamp| stamp.row != row || stamp.table != table);
+        self.stamps.extend(digest.map(|digest| Stamp {
+            table,
+            row,
+            event,
+            digest,
+            region,
+        }));
     }
 
     /// Written twice, a row is as the second statement left it.
@@ -86,15 +113,41 @@ impl Stamps {
             .map(|stamp| stamp.digest.clone())
     }
 
+    /// The region of a row as the command knows it.
+    pub(super) fn region_of(&self, table: &str, row: Uuid) -> Option<String> {
+        let mut of_it = self
+            .stamps
+            .iter()
+            .filter(|it| it.row == row && it.table == table);
+        of_it.find_map(|stamp| stamp.region.clone())
+    }
+
     /// Forgets what a statement may change, and says what that is.
     pub(super) fn before<'a>(&mut self, sql: &'a str) -> Changed<'a> {
         let changed = changed_table(sql);
         match changed {
             Changed::Nothing => {}
-            Changed::Table(name) => self.stamps.retain(|stamp| stamp.table != name),
-            Changed::Anything => self.stamps.clear(),
+            Changed::Table(name) => {
+                self.stamps.retain(|stamp| stamp.table != name);
+                self.changed(name);
+            }
+            Changed::Anything => {
+                self.stamps.clear();
+                self.changed("");
+            }
         }
         changed
+    }
+
+    /// Notes that a table was changed otherwise than the command knows.
+    pub(super) fn changed(&mut self, table: &str) {
+        self.changes.push(table.to_owned());
+    }
+
+    /// How often a table may have been changed so.
+    pub(super) fn changes(&self, table: &str) -> usize {
+        let of_it = |name: &&String| name.is_empty() || *name == table;
+        self.changes.iter().filter(of_it).count()
     }
 }
 

@@ -19,6 +19,7 @@ use super::audit::{self, Event, Pending};
 use super::idempotency::IdempotencyKey;
 use super::jobs::{self, ClaimedJob, Failed, Job, Outgoing, Queue};
 use super::keys::{self, DataKey, KeyRing, Keys};
+use super::known::{self, Known, Owned};
 use super::read::{Query, Row};
 use super::session::Session;
 use super::stamp::{Changed, Stamps};
@@ -181,6 +182,7 @@ impl<'a> Tx<'a> {
         let sql = [sql, &shape.returning].concat();
         let mut written = Vec::new();
         self.wrote.set(true);
+        self.stamps.borrow_mut().changed(table);
         self.guarded(|session| {
             session.query(&sql, params.as_ref(), &mut |row| {
                 let mut stamps = self.stamps.borrow_mut();
@@ -207,6 +209,7 @@ impl<'a> Tx<'a> {
         let sql = [sql, &shape.returning].concat();
         let mut written = 0;
         self.wrote.set(true);
+        self.stamps.borrow_mut().changed(table);
         self.guarded(|session| {
             session.query(&sql, params.as_ref(), &mut |row| {
                 let id = self.stamps.borrow_mut().note_own((table, shape), row)?;
@@ -369,6 +372,49 @@ impl<'a> Tx<'a> {
         rows.any(|row| *row == (table, id)) || parts.iter().any(|row| *row == (table, id))
     }
 
+    /// Notes the digest of a row, or of an owner's rows, from what the command knows of them; none
+    /// where the command changed them otherwise meanwhile, so that they have to be read again.
+    pub(super) fn note_known(
+        &self,
+        (table, id): (&'static str, Uuid),
+        event: Uuid,
+        digest: Option<String>,
+        region: Option<&str>,
+    ) -> Result<(), StoreError> {
+        if let (true, Some(digest)) = (cfg!(debug_assertions), &digest) {
+            let shape = self.lent.shapes.require(table)?;
+            let (key, session) = (shape.owner().unwrap_or("id"), self.lent.session);
+            let of_it = format!("WHERE {key} = ?1");
+            let now = known::read(session, shape, (table, &of_it), &[id.into()], 0)?;
+            assert_eq!(*digest, known::digest_of(shape, &now), "{table} {id}");
+        }
+        let region = region.map(str::to_owned);
+        let mut stamps = self.stamps.borrow_mut();
+        stamps.note_known((table, id), event, digest, region);
+        Ok(())
+    }
+
+    /// Runs a data statement of whose rows the command notes the digests itself.
+    pub(super) fn execute_known(&self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.wrote.set(true);
+        self.guarded(|session| session.execute(sql, values))
+    }
+
+    /// Notes that it has changed one.
+    pub(super) fn changed(&self, table: &str) {
+        self.stamps.borrow_mut().changed(table);
+    }
+
+    /// How often the command has changed a table otherwise than by what it knows.
+    pub(super) fn changes(&self, table: &str) -> usize {
+        self.stamps.borrow().changes(table)
+    }
+
+    /// The region of a row the command wrote, where it is known without asking.
+    pub(super) fn region_of(&self, (table, row): (&str, Uuid)) -> Option<String> {
+        self.stamps.borrow().region_of(table, row)
+    }
+
     pub(super) fn shapes(&self) -> &Shapes {
         self.lent.shapes
     }
@@ -381,6 +427,12 @@ impl<'a> Tx<'a> {
     #[must_use]
     pub fn keys(&self) -> &Keys {
         self.lent.keys
+    }
+
+    /// Uses a data key that was read before the command's turn. The caller relies on what keeps its
+    /// owner from being erased meanwhile.
+    pub fn lend_key(&self, key: &DataKey) {
+        self.ring.borrow_mut().put(key.clone());
     }
 
     /// The data key of an owner, made at the first use.
@@ -565,6 +617,23 @@ impl Query for Tx<'_> {
             .ok_or_else(|| keys::missing(owner))?;
         self.ring.borrow_mut().put(key.clone());
         Ok(key)
+    }
+
+    fn known(
+        &self,
+        table: &'static str,
+        condition: &str,
+        values: &[Value],
+    ) -> Result<Vec<Known>, StoreError> {
+        let shape = self.lent.shapes.require(table)?;
+        let changes = self.changes(table);
+        self.guarded(|session| known::read(session, shape, (table, condition), values, changes))
+    }
+
+    fn owned(&self, table: &'static str, owner: Uuid) -> Result<Owned, StoreError> {
+        let shape = self.lent.shapes.require(table)?;
+        let changes = self.changes(table);
+        self.guarded(|session| known::read_owned(session, shape, (table, owner), changes))
     }
 }
 

@@ -40,6 +40,31 @@ pub enum ValueRef<'a> {
     Blob(&'a [u8]),
 }
 
+impl Value {
+    /// As a row would show it.
+    pub(super) fn seen(&self) -> ValueRef<'_> {
+        match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(it) => ValueRef::Int(*it),
+            Self::Real(it) => ValueRef::Real(*it),
+            Self::Text(it) => ValueRef::Text(it),
+            Self::Blob(it) => ValueRef::Blob(it),
+        }
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    fn from(seen: ValueRef<'_>) -> Self {
+        match seen {
+            ValueRef::Null => Self::Null,
+            ValueRef::Int(it) => Self::Int(it),
+            ValueRef::Real(it) => Self::Real(it),
+            ValueRef::Text(it) => Self::Text(it.to_owned()),
+            ValueRef::Blob(it) => Self::Blob(it.to_owned()),
+        }
+    }
+}
+
 impl ValueRef<'_> {
     fn kind(&self) -> &'static str {
         match self {
@@ -289,16 +314,6 @@ mod tests {
 
     use super::*;
 
-    fn seen(value: &Value) -> ValueRef<'_> {
-        match value {
-            Value::Null => ValueRef::Null,
-            Value::Int(it) => ValueRef::Int(*it),
-            Value::Real(it) => ValueRef::Real(*it),
-            Value::Text(it) => ValueRef::Text(it),
-            Value::Blob(it) => ValueRef::Blob(it),
-        }
-    }
-
     /// A value goes in as `stored` and comes out as it was; a lack of value is no value.
     fn check<T>(value: T, stored: Value)
     where
@@ -307,8 +322,8 @@ mod tests {
     {
         let given = Value::from(value.clone());
         assert_eq!(given, stored);
-        assert_eq!(T::from_value(seen(&given)).unwrap(), value);
-        assert_eq!(Option::<T>::from_value(seen(&given)).unwrap(), Some(value));
+        assert_eq!(T::from_value(given.seen()).unwrap(), value);
+        assert_eq!(Option::<T>::from_value(given.seen()).unwrap(), Some(value));
         assert_eq!(Option::<T>::from_value(ValueRef::Null).unwrap(), None);
         assert!(T::from_value(ValueRef::Null).is_err());
         assert_eq!(<Value as From<Option<T>>>::from(None), Value::Null);

@@ -49,7 +49,7 @@ pub(super) struct Setup {
     pub(super) settings: sqlite::Settings,
     pub(super) limits: Limits,
     pub(super) keys: Keys,
-    pub(super) shapes: Shapes,
+    pub(super) shapes: Arc<Shapes>,
     pub(super) counters: Arc<Counters>,
     pub(super) on_open: Option<OnOpen>,
 }

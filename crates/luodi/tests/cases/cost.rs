@@ -120,7 +120,7 @@ async fn a_completion_costs_no_more_statements_than_decided() {
         ("decide", Role::Approver, "approve"),
     ];
     // One more where the applicant has proved how he wants to be told.
-    let decided = [[17, 13], [13, 9], [20, 14], [16, 13]];
+    let decided = [[17, 10], [13, 8], [18, 12], [16, 10]];
     for ((node, role, outcome), most) in asked.into_iter().zip(decided) {
         let found = statements(node, role, outcome).await;
         for (found, most) in found.into_iter().zip(most) {

@@ -140,7 +140,7 @@ fn looked(
             true => shapes.before_seals(),
             false => shapes,
         };
-        let q = Snapshot::of(session, keys);
+        let q = Snapshot::of(session, keys, &shapes);
         let asked = Asked {
             mark: mark::known(keys)?,
             old_seals: is_missing(SEALS),
@@ -214,7 +214,8 @@ impl Permit {
         };
         let asking = all.iter().filter(|it| it.asks_to_rebind());
         let last = asking.map(|it| it.version).max();
-        let snapshot = Snapshot::of(session, keys);
+        let shapes = Shapes::of(session)?;
+        let snapshot = Snapshot::of(session, keys, &shapes);
         let size = tree::head(&*snapshot)?.map_or(0, |head| head.size);
         Ok(parse().filter(|it| Some(it.migration) == last && it.size <= size))
     }

@@ -8,6 +8,7 @@ mod faults;
 mod first_steps;
 mod forge;
 mod jobs;
+mod known;
 mod log;
 mod model;
 mod once;
