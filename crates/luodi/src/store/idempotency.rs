@@ -37,6 +37,10 @@ pub struct Once<T> {
 }
 
 /// Runs `f` unless the command's key had its effect already.
+///
+/// Hardly any key comes twice. So where the group can be undone for it, the key is not looked for
+/// first: `f` runs, and where its key turns out to be taken, nothing of the group is kept and it runs
+/// once more, with the look first.
 pub(super) fn once<T, E, F>(tx: &Tx<'_>, f: F) -> Result<Once<T>, E>
 where
     T: Serialize + DeserializeOwned,
@@ -49,20 +53,43 @@ where
             replayed: false,
         });
     };
-    if let Some(answer) = stored(tx, key)? {
-        let value = serde_json::from_value(answer)
-            .map_err(|error| StoreError::Value(format!("stored answer: {error}")))?;
-        return Ok(Once {
-            value,
-            replayed: true,
-        });
+    if tx.is_careful()
+        && let Some(once) = replayed(tx, key)?
+    {
+        return Ok(once);
     }
-    let value = f()?;
-    store(tx, key, &value)?;
-    Ok(Once {
+    match f() {
+        Ok(value) if store(tx, key, &value)? => Ok(Once {
+            value,
+            replayed: false,
+        }),
+        Ok(_) => Err(E::from(StoreError::Poisoned("its key was taken".into()))),
+        // What has written is undone and runs again; what has not may be refused for its own effect.
+        Err(refusal) if tx.is_careful() || tx.is_touched() => Err(refusal),
+        Err(refusal) => match replayed(tx, key)? {
+            Some(once) => {
+                tx.forget();
+                Ok(once)
+            }
+            None => Err(refusal),
+        },
+    }
+}
+
+/// The stored answer to the command's key, if there is one.
+fn replayed<T: DeserializeOwned>(
+    tx: &Tx<'_>,
+    key: &IdempotencyKey,
+) -> Result<Option<Once<T>>, StoreError> {
+    let Some(answer) = stored(tx, key)? else {
+        return Ok(None);
+    };
+    let value = serde_json::from_value(answer)
+        .map_err(|error| StoreError::Value(format!("stored answer: {error}")))?;
+    Ok(Some(Once {
         value,
-        replayed: false,
-    })
+        replayed: true,
+    }))
 }
 
 fn stored(tx: &Tx<'_>, key: &IdempotencyKey) -> Result<Option<serde_json::Value>, StoreError> {
@@ -86,22 +113,24 @@ fn stored(tx: &Tx<'_>, key: &IdempotencyKey) -> Result<Option<serde_json::Value>
     }
 }
 
-fn store<T: Serialize>(tx: &Tx<'_>, key: &IdempotencyKey, value: &T) -> Result<(), StoreError> {
+/// Keeps the answer; says whether the key was free.
+fn store<T: Serialize>(tx: &Tx<'_>, key: &IdempotencyKey, value: &T) -> Result<bool, StoreError> {
     let answer = serde_json::to_string(value)
         .map_err(|error| StoreError::Value(format!("answer: {error}")))?;
-    tx.execute(
+    let if_free = tx.session().if_free();
+    let sql = format!(
         "INSERT INTO idempotency (scope, key, digest, command, answer, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            &key.scope,
-            &key.key,
-            key.digest,
-            tx.command(),
-            answer,
-            tx.now()
-        ],
-    )
-    .map(drop)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6){if_free}"
+    );
+    let values = params![
+        &key.scope,
+        &key.key,
+        key.digest,
+        tx.command(),
+        answer,
+        tx.now()
+    ];
+    Ok(tx.execute(&sql, values)? > 0)
 }
 
 /// Forgets answers older than [`KEPT`], at most 500 of them, and says how many: call it again

@@ -48,6 +48,15 @@ impl Session<'_> {
         }
     }
 
+    /// What an insertion ends with that writes nothing where its key is taken. A server says what was
+    /// taken, and undoes the one command.
+    pub(super) fn if_free(self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => " ON CONFLICT DO NOTHING",
+            Self::Postgres(_) => "",
+        }
+    }
+
     /// Begins work that is kept whole or not at all.
     pub(super) fn begin_work(self) -> Result<(), StoreError> {
         match self {

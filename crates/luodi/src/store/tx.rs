@@ -91,6 +91,8 @@ pub(super) struct Lent<'a> {
     pub(super) session: Session<'a>,
     pub(super) keys: &'a Keys,
     pub(super) shapes: &'a Shapes,
+    /// Whether the command cannot be undone and run once more.
+    pub(super) careful: bool,
 }
 
 /// The transaction of one command.
@@ -398,6 +400,26 @@ impl<'a> Tx<'a> {
     pub(super) fn execute_known(&self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
         self.wrote.set(true);
         self.guarded(|session| session.execute(sql, values))
+    }
+
+    /// Whether the command looks first for what it would find at its end: it may be undone, but then
+    /// is not run once more.
+    pub(super) fn is_careful(&self) -> bool {
+        self.lent.careful
+    }
+
+    /// Whether it may have written anything, or cannot go on.
+    pub(super) fn is_touched(&self) -> bool {
+        self.wrote.get() || self.poison.borrow().is_some()
+    }
+
+    /// Forgets what was noted by a closure that wrote nothing and was refused.
+    pub(super) fn forget(&self) {
+        self.events.take();
+        self.parts.take();
+        self.unnamed.take();
+        self.callbacks.take();
+        self.first_event.take();
     }
 
     /// Notes that it has changed one.

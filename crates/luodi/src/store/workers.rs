@@ -233,6 +233,7 @@ impl Worker {
             session: Session::Postgres(session),
             keys,
             shapes,
+            careful: true,
         };
         let tx = Tx::begin(lent, &request.command);
         let verdict = timed(&mut *request.task, &tx);

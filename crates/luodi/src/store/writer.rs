@@ -246,7 +246,7 @@ impl Worker {
             if savepoints {
                 sqlite::control(connection, "SAVEPOINT command")?;
             }
-            let (verdict, ended) = self.run_one(connection, request)?;
+            let (verdict, ended) = self.run_one((connection, savepoints), request)?;
             if verdict == Verdict::Undo && savepoints {
                 sqlite::control(connection, "ROLLBACK TO command")?;
             } else if verdict == Verdict::Undo && ended.wrote {
@@ -272,7 +272,7 @@ impl Worker {
     /// Runs one command in the transaction of its group.
     fn run_one(
         &self,
-        connection: &Connection,
+        (connection, savepoints): (&Connection, bool),
         request: &mut Request,
     ) -> Result<(Verdict, Ended), StoreError> {
         let Setup { keys, shapes, .. } = &self.setup;
@@ -280,6 +280,7 @@ impl Worker {
             session: Session::Sqlite(connection),
             keys,
             shapes,
+            careful: savepoints,
         };
         let tx = Tx::begin(lent, &request.command);
         let verdict = timed(&mut *request.task, &tx);

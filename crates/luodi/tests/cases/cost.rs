@@ -120,10 +120,13 @@ async fn a_completion_costs_no_more_statements_than_decided() {
         ("decide", Role::Approver, "approve"),
     ];
     // One more where the applicant has proved how he wants to be told.
-    let decided = [[17, 10], [13, 8], [18, 12], [16, 10]];
+    let decided = [[16, 9], [12, 7], [17, 11], [15, 9]];
+    // A server looks first whether the key is taken.
+    let looks = u64::from(std::env::var_os("LUODI_TEST_POSTGRES").is_some());
     for ((node, role, outcome), most) in asked.into_iter().zip(decided) {
         let found = statements(node, role, outcome).await;
         for (found, most) in found.into_iter().zip(most) {
+            let most = most + looks;
             assert!(found <= most, "{node}: {found} statements");
             assert!(
                 found + 1 >= most,

@@ -74,6 +74,40 @@ fn equal_keys_of_two_scopes_are_unrelated() {
     assert!(!once(&bank, "open", key("b", 1), 1).unwrap().replayed);
 }
 
+/// A key that turns out to be taken costs its group a second run and nobody else anything.
+#[tokio::test]
+async fn a_group_with_a_key_that_is_taken_stands() {
+    let bank = Bank::new();
+    let open = |name: &'static str| {
+        let key = IdempotencyKey {
+            key: name.into(),
+            ..key("public", 1)
+        };
+        let command = command("open").once(key);
+        bank.write_once(command, move |tx| open_account(tx, name, 1).map(drop))
+    };
+    assert!(!open("甲").await.unwrap().replayed);
+    let all = ["乙", "甲", "丙"].map(|name| tokio::spawn(open(name)));
+    let mut replayed = Vec::new();
+    for answer in all {
+        replayed.push(answer.await.unwrap().unwrap().replayed);
+    }
+    assert_eq!(replayed, [false, true, false]);
+    assert_eq!(bank.balances().len(), 3);
+    // Without a name that is taken, too: only the key tells.
+    let note = || {
+        bank.write_once(command("note").once(key("a", 1)), |tx| {
+            tx.execute(
+                "UPDATE bank_account SET amount_fen = amount_fen + 1",
+                params![],
+            )
+        })
+    };
+    assert_eq!(note().await.unwrap().value, 3);
+    assert!(note().await.unwrap().replayed);
+    assert!(bank.balances().iter().all(|(_, amount)| *amount == 2));
+}
+
 #[tokio::test]
 async fn answers_are_forgotten_after_their_time() {
     let bank = Bank::new();
