@@ -38,6 +38,9 @@ impl Settings {
 
 /// Statements kept prepared per connection.
 const STATEMENTS: usize = 512;
+/// How many times the cache of a reader the one connection has that writes: a page it lacks it reads
+/// while everybody waits.
+const WRITES: u32 = 8;
 /// How long a connection waits for a lock of a checkpoint or a recovery.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -60,7 +63,11 @@ pub(super) fn open_writer(file: &Path, settings: &Settings) -> Result<Connection
          PRAGMA foreign_keys = ON;",
         settings.page_size
     );
-    prepare(&connection, settings, &setup)?;
+    let settings = Settings {
+        cache_kib: settings.cache_kib.saturating_mul(WRITES),
+        ..settings.clone()
+    };
+    prepare(&connection, &settings, &setup)?;
     Ok(connection)
 }
 
