@@ -1,5 +1,6 @@
 //! Durable commands per second: applications, and completions of tasks by 64 callers who walk their
-//! own cases, by 64 who choose at random, and by one.
+//! own cases, by 64 who choose at random, and by one. Cases are dealt out to those who walk in the order
+//! they came in; once more each has those of a stretch, which lie far from the others'.
 //!
 //! A completion is what a click brings about: its task is read as the page reads it, then the real
 //! command runs under an idempotency key and is answered once it is on the disk.
@@ -36,7 +37,7 @@ const LATER: Range<usize> = 800_000..1_000_000;
 /// Cases the single caller walks.
 const ALONE: usize = 60;
 /// Cases beside those of the random callers.
-const OWN_CASES: usize = CALLERS * WALKED + ALONE;
+const OWN_CASES: usize = 2 * CALLERS * WALKED + ALONE;
 /// The longest of one run.
 const LONGEST: Duration = Duration::from_secs(25);
 /// Tasks of staff on the way to approval: accept, examine, inspect, decide.
@@ -69,9 +70,13 @@ pub fn measure(town: &Town, existing: Vec<Case>, floor: &Floor, report: &mut Rep
     let name = "applications with 4 papers";
     run.end(name, over, took, floor.grouped, report);
     let alone = own.split_off(own.len() - ALONE);
+    let together = own.split_off(CALLERS * WALKED);
     // Of the county whose clerk looks at pages.
     let shown = own.iter().find(|case| case.county == 0).unwrap().id;
-    walk_all(town, OWN, own, floor.grouped, report);
+    walk_all(town, OWN, dealt(&own), floor.grouped, report);
+    let name = "task completions, own cases, filed together";
+    let callers = together.chunks(WALKED).map(<[Case]>::to_vec).collect();
+    walk_all(town, name, callers, floor.grouped, report);
     choose(town, AT_RANDOM, existing, floor.grouped, report);
     let run = Run::start(town);
     let took = walk(town, vec![alone]);
@@ -83,12 +88,24 @@ pub fn measure(town: &Town, existing: Vec<Case>, floor: &Floor, report: &mut Rep
 /// Files cases of their own for all callers, who then walk them.
 pub fn walk_anew(town: &Town, name: &str, floor: f64, report: &mut Report) {
     let (own, _) = submit(town, ANEW..ANEW + CALLERS * WALKED_ANEW);
-    walk_all(town, name, own, floor, report);
+    walk_all(town, name, dealt(&own), floor, report);
 }
 
-fn walk_all(town: &Town, name: &str, cases: Vec<Case>, floor: f64, report: &mut Report) {
-    let each = cases.len() / CALLERS;
-    let callers = cases.chunks(each).map(<[Case]>::to_vec).collect();
+/// Gives each caller his cases: one to each in turn, in the order they came in.
+fn dealt(cases: &[Case]) -> Vec<Vec<Case>> {
+    let of = |caller| {
+        cases
+            .iter()
+            .skip(caller)
+            .step_by(CALLERS)
+            .copied()
+            .collect()
+    };
+    (0..CALLERS).map(of).collect()
+}
+
+fn walk_all(town: &Town, name: &str, callers: Vec<Vec<Case>>, floor: f64, report: &mut Report) {
+    let each = callers.first().map_or(0, Vec::len);
     let run = Run::start(town);
     let took = walk(town, callers);
     let over = format!("{CALLERS} callers, {each} cases each");
@@ -129,8 +146,9 @@ fn writer_cpu() -> Option<Duration> {
     for thread in std::fs::read_dir("/proc/self/task").ok()? {
         let of = |name: &str| std::fs::read_to_string(thread.as_ref().ok()?.path().join(name)).ok();
         if of("comm").is_some_and(|name| name.trim() == "store-writer") {
-            let ran = of("schedstat")?.split(' ').next()?.parse().ok()?;
-            *all.get_or_insert(Duration::ZERO) += Duration::from_nanos(ran);
+            // One that has just ended says nothing any more.
+            let ran = of("schedstat").and_then(|it| it.split(' ').next()?.parse().ok());
+            *all.get_or_insert(Duration::ZERO) += ran.map_or(Duration::ZERO, Duration::from_nanos);
         }
     }
     all
@@ -161,7 +179,8 @@ impl Run {
             of_floor: Some(per_second / floor),
             cpu,
             writer: wrote
-                .map(|(before, after)| (after - before).as_secs_f64() / took.len() as f64),
+                .and_then(|(before, after)| after.checked_sub(before))
+                .map(|ran| ran.as_secs_f64() / took.len() as f64),
             latency: Some(percentiles(took)),
             cost: Some(Cost {
                 statements: each(before.statements, after.statements),
