@@ -73,9 +73,10 @@ impl Outcome {
     const fn status(self) -> StatusCode {
         match self {
             Self::Going => StatusCode::OK,
-            Self::Off => StatusCode::NOT_FOUND,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Self::Expired | Self::Cancelled | Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Off | Self::Expired | Self::Cancelled | Self::Invalid => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Down => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unlinked | Self::Shut => StatusCode::FORBIDDEN,
         }
