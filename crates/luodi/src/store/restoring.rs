@@ -195,11 +195,11 @@ impl LogBeside {
     }
 }
 
-/// What the keys remember of the log, and what they are to remember.
-fn log_beside(
-    session: Session<'_>,
-    keys: Option<&Keys>,
-) -> Result<Option<(Option<u64>, Option<Mark>)>, StoreError> {
+/// How many events the keys remember of the log, and what they are to remember.
+type Remembered = (Option<u64>, Option<Mark>);
+
+/// What is remembered, where there are keys.
+fn log_beside(session: Session<'_>, keys: Option<&Keys>) -> Result<Option<Remembered>, StoreError> {
     let Some(keys) = keys else {
         return Ok(None);
     };

@@ -371,7 +371,7 @@ impl<'a> Tx<'a> {
         let events = self.events.borrow();
         let mut rows = events.iter().flat_map(|it| &it.event.rows);
         let parts = self.parts.borrow();
-        rows.any(|row| *row == (table, id)) || parts.iter().any(|row| *row == (table, id))
+        rows.any(|row| *row == (table, id)) || parts.contains(&(table, id))
     }
 
     /// Notes the digest of a row, or of an owner's rows, from what the command knows of them; none

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -14,6 +14,7 @@ use super::proxy::neighbourhood;
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     open: Mutex<HashMap<String, Vec<Arc<Guest>>>>,
+    turns: Arc<AtomicU64>,
 }
 
 /// What is known of an open connection.
@@ -21,6 +22,7 @@ pub(super) struct Crowd {
 struct Guest {
     doing: Mutex<Doing>,
     leave: Notify,
+    turns: Arc<AtomicU64>,
 }
 
 /// What a connection does. The lesser one makes room first: who sends no request before who has one
@@ -28,9 +30,9 @@ struct Guest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Doing {
     /// Sends a request, or rests.
-    Asks(Instant),
+    Asks(u64),
     /// Its request is being answered, or the rest of it is awaited.
-    IsAnswered(Instant),
+    IsAnswered(u64),
 }
 
 /// One open connection; given back when it is dropped.
@@ -49,6 +51,10 @@ pub(super) struct Waiter(Arc<Guest>);
 #[derive(Debug)]
 pub(super) struct Course(Arc<Guest>);
 
+fn next(turns: &AtomicU64) -> u64 {
+    turns.fetch_add(1, Ordering::Relaxed)
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -59,14 +65,15 @@ impl Crowd {
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr, most: usize) -> Seat {
         let address = neighbourhood(address);
         let guest = Arc::new(Guest {
-            doing: Mutex::new(Doing::Asks(Instant::now())),
+            doing: Mutex::new(Doing::Asks(next(&self.turns))),
             leave: Notify::new(),
+            turns: Arc::clone(&self.turns),
         });
         let mut open = locked(&self.open);
         let guests = open.entry(address.clone()).or_default();
         if guests.len() >= most {
-            let first = (0..guests.len()).min_by_key(|at| *locked(&guests[*at].doing));
-            if let Some(first) = first {
+            let doing = guests.iter().map(|guest| *locked(&guest.doing));
+            if let Some((first, _)) = doing.enumerate().min_by_key(|(_, doing)| *doing) {
                 tracing::debug!(%address, "{address} has {most} connections open: one makes room");
                 guests.swap_remove(first).leave.notify_one();
             }
@@ -95,14 +102,14 @@ impl Seat {
 impl Waiter {
     /// A request has begun, until what is returned is dropped.
     pub(super) fn begin(&self) -> Course {
-        *locked(&self.0.doing) = Doing::IsAnswered(Instant::now());
+        *locked(&self.0.doing) = Doing::IsAnswered(next(&self.0.turns));
         Course(Arc::clone(&self.0))
     }
 }
 
 impl Drop for Course {
     fn drop(&mut self) {
-        *locked(&self.0.doing) = Doing::Asks(Instant::now());
+        *locked(&self.0.doing) = Doing::Asks(next(&self.0.turns));
     }
 }
 
