@@ -205,7 +205,8 @@ pub fn need_untouched_part(tx: &Tx<'_>, table: &'static str, owner: (&str, Uuid)
     }
 }
 
-fn touched_row(table: &str, id: Uuid) -> Refusal {
+/// The refusal to rely on a row that is not as the program left it.
+pub fn touched_row(table: &str, id: Uuid) -> Refusal {
     tracing::error!(%table, %id, "refused: a row is not as its event says: {table} {id}");
     let message = format!(
         "数据（{table} {}）与日志不符，可能有人在数据库里直接改动过。没有办理；请告诉系统管理员运行 luodi audit verify 核对。",

@@ -203,6 +203,15 @@ fn recompute(reading: &Reading) -> Result<Vec<Finding>> {
             let why = format!("科目 {account} 的余额不是分录的合计：被改动、删除或加入。");
             found.push(bare("ledger_balance", Some(line.0), why));
         }
+        let of_ledger = fund::verify(q)?.findings;
+        // The balances were told with their lines.
+        for finding in of_ledger
+            .into_iter()
+            .filter(|it| it.code != "balance-differs")
+        {
+            let why = format!("{}：{}", finding.subject, finding.message_zh);
+            found.push(bare("ledger_entry", None, why));
+        }
         let mut borne = casework::numbers(q)?;
         borne.extend(fund::numbers(q)?);
         borne.extend(notice::numbers(q)?);

@@ -71,7 +71,7 @@ pub fn create_budget(tx: &Tx<'_>, actor: &Actor, new: &NewBudget) -> Result<Budg
         amount: new.amount,
     };
     let memo = format!("下达预算，{}", new.document_number.trim());
-    let rows = journal::post(tx, actor, id, movement, ("budget_line", id.0), &memo)?;
+    let rows = journal::post_first(tx, actor, id, movement, &memo)?;
     tx.event(Event {
         actor: actor.to_ref(),
         command: "budget.create",

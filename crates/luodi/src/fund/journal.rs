@@ -15,7 +15,7 @@ use super::bulk;
 use crate::access::Actor;
 use crate::ids::BudgetLineId;
 use crate::params;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result, need_untouched, touched_row};
 use crate::store::{Query, StoreError, Tx, Value};
 
 /// Tables and ids of rows a command changed, for its event.
@@ -33,7 +33,7 @@ const POSTING: (&str, &str) = (
 );
 
 /// What was debited and credited on an account since the line was adopted, in fen.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sums {
     debit: i64,
     credit: i64,
@@ -71,16 +71,34 @@ pub fn post(
     Ok(rows)
 }
 
+/// Posts the first movement of a line that the command itself has written.
+///
+/// # Errors
+/// As [`post`].
+pub(super) fn post_first(
+    tx: &Tx<'_>,
+    actor: &Actor,
+    line: BudgetLineId,
+    movement: Movement,
+    memo: &str,
+) -> Result<Rows> {
+    let mut first = Journal::open(tx, line)?;
+    first.post(actor, movement, ("budget_line", line.0), memo)?;
+    first.close()
+}
+
 /// Opens the journal of a line, lets `f` post, and writes its entries, the balances and the line's
 /// version. The line is the last row a command locks, so `f` should be the end of it.
 ///
 /// # Errors
-/// What `f` refuses; refused where the line changed meanwhile.
+/// What `f` refuses; refused where the line changed meanwhile, or it or its balances were changed
+/// behind the program's back.
 pub fn keep_journal<T>(
     tx: &Tx<'_>,
     line: BudgetLineId,
     f: impl FnOnce(&mut Journal<'_>) -> Result<T>,
 ) -> Result<(T, Rows)> {
+    need_untouched(tx, "budget_line", &[line.0])?;
     let mut open = Journal::open(tx, line)?;
     let value = f(&mut open)?;
     Ok((value, open.close()?))
@@ -88,14 +106,20 @@ pub fn keep_journal<T>(
 
 impl<'a> Journal<'a> {
     fn open(tx: &'a Tx<'a>, id: BudgetLineId) -> Result<Self> {
-        let (name, version) = tx
-            .row_opt(
-                "SELECT name, version FROM budget_line WHERE id = ?1",
-                params![id],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?
-            .ok_or_else(|| Refusal::not_found("没有这个预算指标。请从「资金」重新进入。"))?;
+        let sql = "SELECT name, version, balance_seal FROM budget_line WHERE id = ?1";
+        let found = tx.row_opt(sql, params![id], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<Option<Vec<u8>>>(2)?))
+        })?;
+        let missing = || Refusal::not_found("没有这个预算指标。请从「资金」重新进入。");
+        let (name, version, seal) = found.ok_or_else(missing)?;
         let sums = stored_sums(tx, id)?;
+        let own = match seal {
+            Some(kept) => kept == seal_of(tx, (id, version), &sums),
+            None => sums == posted_sums(tx, id)?,
+        };
+        if !own {
+            return Err(touched_row("ledger_balance", id.0).into());
+        }
         let balances = Balances::from_sums(sums.iter().map(|(kind, sums)| {
             let balance = match kind.normal_side() {
                 Side::Debit => sums.debit - sums.credit,
@@ -220,9 +244,10 @@ impl<'a> Journal<'a> {
                 )?;
             }
         }
+        let seal = seal_of(self.tx, (self.id, self.version), &self.sums);
         let saved = self.tx.execute(
-            "UPDATE budget_line SET version = ?3 WHERE id = ?1 AND version = ?2",
-            params![self.id, self.opened_at, self.version],
+            "UPDATE budget_line SET version = ?3, balance_seal = ?4 WHERE id = ?1 AND version = ?2",
+            params![self.id, self.opened_at, self.version, seal],
         )?;
         if saved == 1 {
             Ok(self.rows)
@@ -242,22 +267,39 @@ pub(super) fn book(line: BudgetLineId) -> BudgetLine {
     BudgetLine(line.0.as_u128())
 }
 
-fn stored_sums(
-    q: &dyn Query,
-    line: BudgetLineId,
-) -> Result<BTreeMap<AccountKind, Sums>, StoreError> {
-    let rows = q.rows(
-        "SELECT account, debit_fen, credit_fen FROM ledger_balance WHERE budget_line_id = ?1",
-        params![line],
-        |row| {
-            let sums = Sums {
-                debit: row.get(1)?,
-                credit: row.get(2)?,
-            };
-            Ok((account_kind(&row.get::<String>(0)?)?, sums))
-        },
-    )?;
+type ByKind = BTreeMap<AccountKind, Sums>;
+
+fn stored_sums(q: &dyn Query, line: BudgetLineId) -> Result<ByKind, StoreError> {
+    let sql = "SELECT account, debit_fen, credit_fen FROM ledger_balance WHERE budget_line_id = ?1";
+    sums(q, line, sql)
+}
+
+/// What the postings of a line come to.
+fn posted_sums(q: &dyn Query, line: BudgetLineId) -> Result<ByKind, StoreError> {
+    let sql = "SELECT account, CAST(SUM(debit_fen) AS BIGINT), CAST(SUM(credit_fen) AS BIGINT) \
+               FROM posting WHERE budget_line_id = ?1 GROUP BY account";
+    sums(q, line, sql)
+}
+
+fn sums(q: &dyn Query, line: BudgetLineId, sql: &str) -> Result<ByKind, StoreError> {
+    let rows = q.rows(sql, params![line], |row| {
+        let sums = Sums {
+            debit: row.get(1)?,
+            credit: row.get(2)?,
+        };
+        Ok((account_kind(&row.get::<String>(0)?)?, sums))
+    })?;
     Ok(rows.into_iter().collect())
+}
+
+/// What shows that the program itself left a line at these balances.
+fn seal_of(q: &dyn Query, (line, version): (BudgetLineId, i64), sums: &ByKind) -> [u8; 32] {
+    let mut text = format!("{line} {version}");
+    for (kind, sums) in sums {
+        let Sums { debit, credit } = sums;
+        text += &format!(" {} {debit} {credit}", kind.code());
+    }
+    q.keys().hash("balance", &text)
 }
 
 /// The kind of a stored account.
