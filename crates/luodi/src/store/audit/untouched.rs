@@ -126,7 +126,8 @@ impl Tx<'_> {
     }
 
     /// Whether the rows of a table that belong to one owner are other than the last event about the
-    /// owner says that names them; not where no event about it does.
+    /// owner says that names them; or, where none about it does, the event of the upgrade that bound
+    /// them. Rows that no event names are touched.
     ///
     /// # Errors
     /// As [`touched`](Self::touched), for a table whose rows are bound together.
@@ -135,30 +136,32 @@ impl Tx<'_> {
         table: &'static str,
         (owner_table, owner): (&str, Uuid),
     ) -> Result<bool, StoreError> {
+        self.part_touched_of(table, owner, (owner_table, owner))
+    }
+
+    /// As [`part_touched`](Self::part_touched), where the events that name the rows of an owner are
+    /// about something else.
+    ///
+    /// # Errors
+    /// As [`part_touched`](Self::part_touched).
+    pub fn part_touched_of(
+        &self,
+        table: &'static str,
+        owner: Uuid,
+        about: (&str, Uuid),
+    ) -> Result<bool, StoreError> {
         let shape = self.shapes().require(table)?;
         let by = shape.owner.ok_or_else(|| otherwise(table))?;
         if self.names(table, owner) {
             return Ok(false);
         }
         let named = crate::store::holding(&format!("\"id\":\"{owner}\",\"table\":\"{table}\""));
-        let of_owner = "FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id \
-                        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE e.subject_table = ?1 \
-                        AND e.subject_id = ?2 AND e.rows LIKE ?3 ESCAPE '!'";
-        let youngest = format!("SELECT e.id {of_owner} ORDER BY e.id DESC LIMIT 1");
-        let values = params![owner_table, owner, &named];
-        let Some(youngest) = self.row_opt(&youngest, values, |row| row.get::<Uuid>(0))? else {
-            return Ok(false);
+        let last = match self.last_naming(about, &named)? {
+            None => self.last_naming((table, Uuid::nil()), &named)?,
+            found => found,
         };
-        // The order of the log, not of the ids, which follow the clocks of several servers.
-        let sql = format!(
-            "SELECT e.id {of_owner} AND e.id >= ?4 \
-             ORDER BY CASE WHEN l.number IS NULL THEN 0 ELSE 1 END, l.number DESC, p.place DESC LIMIT 1"
-        );
-        let from = apart(youngest);
-        let values = params![owner_table, owner, &named, from];
-        let last = self.row_opt(&sql, values, |row| row.get(0))?;
         let Some(event) = last else {
-            return Ok(false);
+            return Ok(true);
         };
         let found = Met {
             id: owner,
@@ -166,6 +169,30 @@ impl Tx<'_> {
             digest: shape.of_owner(self, by, owner)?,
         };
         Ok(!differing(&**self, table, vec![found])?.is_empty())
+    }
+
+    /// The last event about something whose rows are like `named`.
+    fn last_naming(
+        &self,
+        (subject_table, subject): (&str, Uuid),
+        named: &str,
+    ) -> Result<Option<Uuid>, StoreError> {
+        let of_owner = "FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id \
+                        LEFT JOIN audit_pending p ON p.event_id = e.id WHERE e.subject_table = ?1 \
+                        AND e.subject_id = ?2 AND e.rows LIKE ?3 ESCAPE '!'";
+        let youngest = format!("SELECT e.id {of_owner} ORDER BY e.id DESC LIMIT 1");
+        let values = params![subject_table, subject, named];
+        let Some(youngest) = self.row_opt(&youngest, values, |row| row.get::<Uuid>(0))? else {
+            return Ok(None);
+        };
+        // The order of the log, not of the ids, which follow the clocks of several servers.
+        let sql = format!(
+            "SELECT e.id {of_owner} AND e.id >= ?4 \
+             ORDER BY CASE WHEN l.number IS NULL THEN 0 ELSE 1 END, l.number DESC, p.place DESC LIMIT 1"
+        );
+        let from = apart(youngest);
+        let values = params![subject_table, subject, named, from];
+        self.row_opt(&sql, values, |row| row.get(0))
     }
 }
 
