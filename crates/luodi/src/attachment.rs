@@ -47,6 +47,8 @@ const TYPES: &[(&str, &str, &[&str])] = &[
 
 /// The most files one thing may have.
 const FILES_PER_SUBJECT: usize = 60;
+/// What contents are sealed as.
+const CLASS: &str = "file";
 /// The most files one thing may ever have had, those replaced or taken out among them.
 const EVER_PER_SUBJECT: usize = 240;
 
@@ -232,7 +234,7 @@ pub fn keep_made(
         move |tx| tx.ensure_key(owner),
     )?;
     let content_name = name_of(store.keys(), owner, bytes);
-    let sealed = key.seal("file", bytes, crate::store::random())?;
+    let sealed = key.seal(CLASS, bytes, crate::store::random())?;
     write_synced(&path(store, &content_name), &sealed).map_err(disk)?;
     Ok(Kept {
         slot: slot.to_owned(),
@@ -263,7 +265,7 @@ pub fn read(store: &Store, file: &Attachment) -> Result<Vec<u8>> {
     let sealed = fs::read(path(store, &file.content_name)).map_err(disk)?;
     let owner = file.owner;
     let key = store.read_blocking::<DataKey, StoreError, _>(move |q| q.data_key(owner))?;
-    Ok(key.open(&sealed)?)
+    Ok(key.open_as(CLASS, &sealed)?)
 }
 
 fn path(store: &Store, content_name: &str) -> PathBuf {

@@ -195,8 +195,9 @@ fn open(q: &dyn Query, id: Uuid, sealed: &Sealed) -> Result<Plain, StoreError> {
     let broken = |error: base64::DecodeError| StoreError::Value(error.to_string());
     let to = BASE64.decode(&sealed.to).map_err(broken)?;
     let values = BASE64.decode(&sealed.values).map_err(broken)?;
-    let values: Map<String, Value> = serde_json::from_str(&q.open(sealed.owner, &values)?)
-        .map_err(|error| StoreError::Value(error.to_string()))?;
+    let values: Map<String, Value> =
+        serde_json::from_str(&q.open_as(sealed.owner, CLASS, &values)?)
+            .map_err(|error| StoreError::Value(error.to_string()))?;
     let text = values
         .iter()
         .fold(sealed.template.text().to_owned(), |text, (name, value)| {
@@ -206,7 +207,7 @@ fn open(q: &dyn Query, id: Uuid, sealed: &Sealed) -> Result<Plain, StoreError> {
     Ok(Plain {
         id: id.simple().to_string(),
         channel: sealed.channel,
-        to: q.open(sealed.owner, &to)?,
+        to: q.open_as(sealed.owner, sealed.channel.code(), &to)?,
         template: sealed.template,
         values: Value::Object(values),
         text,

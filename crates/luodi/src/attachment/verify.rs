@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{content_path, contents, name_of};
+use super::{CLASS, content_path, contents, name_of};
 use crate::params;
 use crate::store::{DataKey, Query, Reading, StoreError};
 
@@ -106,7 +106,7 @@ fn look(
     let Some(key) = key else {
         return Ok(Some("文件主人的数据密钥没有了，内容无法打开。"));
     };
-    Ok(match key.open(&sealed) {
+    Ok(match key.open_as(CLASS, &sealed) {
         Err(_) => Some("文件的内容被改动，或换成了别人的文件。"),
         Ok(plain) if name_of(reading.keys(), owner, &plain) != name => {
             Some("文件的内容不是上传时的内容：换成了另一个文件。")

@@ -58,6 +58,8 @@ pub(super) struct ListedDraft {
 
 /// The most open drafts of one account.
 const MOST_OPEN: usize = 50;
+/// What a draft is sealed as.
+const DRAFT: &str = "draft";
 
 fn load(q: &dyn Query, condition: &str, values: Vec<crate::store::Value>) -> Result<Option<Draft>> {
     let sql = format!(
@@ -191,7 +193,7 @@ fn title(q: &dyn Query, item: ItemId, body: &DraftBody) -> Result<String> {
 }
 
 fn open_body(q: &dyn Query, party: PartyId, sealed: &[u8]) -> Result<DraftBody> {
-    let body = serde_json::from_str(&q.open(party.0, sealed)?);
+    let body = serde_json::from_str(&q.open_as(party.0, DRAFT, sealed)?);
     Ok(body.map_err(|error| StoreError::Value(format!("draft: {error}")))?)
 }
 
@@ -225,7 +227,7 @@ pub(super) fn save(
 ) -> Result<()> {
     may_write(tx, actor, party)?;
     let text = serde_json::to_string(body).map_err(|error| StoreError::Value(error.to_string()))?;
-    let sealed = tx.seal(party.0, "draft", &text)?;
+    let sealed = tx.seal(party.0, DRAFT, &text)?;
     match find_saved(tx, actor, id)? {
         Some(draft) if (draft.item, draft.party) != (item, party) => return Err(not_found()),
         Some(_) => tx.execute(

@@ -348,7 +348,7 @@ pub fn open_payment_file(
         params![id],
         |row| row.get(0),
     )?;
-    let body = tx.open_bytes(id.0, &sealed)?;
+    let body = tx.open_bytes_as(id.0, CLASS, &sealed)?;
     let at: Timestamp = tx.now();
     tx.event(Event {
         actor: actor.to_ref(),

@@ -196,7 +196,7 @@ pub(super) fn statement(
     q: &dyn Query,
     objection: &Objection,
 ) -> Result<Option<String>, StoreError> {
-    match q.open(objection.id.0, &objection.statement) {
+    match q.open_as(objection.id.0, "statement", &objection.statement) {
         Ok(text) => Ok(Some(text)),
         Err(StoreError::KeyDestroyed(_)) => Ok(None),
         Err(other) => Err(other),
@@ -208,15 +208,15 @@ pub(super) fn statement(
 /// # Errors
 /// A fault of the store.
 pub(super) fn contact(q: &dyn Query, objection: &Objection) -> Result<Contact, StoreError> {
-    let open = |sealed: &Option<Vec<u8>>| match sealed {
+    let open = |class: &str, sealed: &Option<Vec<u8>>| match sealed {
         None => Ok(String::new()),
-        Some(bytes) => match q.open(objection.id.0, bytes) {
+        Some(bytes) => match q.open_as(objection.id.0, class, bytes) {
             Err(StoreError::KeyDestroyed(_)) => Ok(String::new()),
             other => other,
         },
     };
-    let name = open(&objection.name)?;
-    let reached = open(&objection.contact)?;
+    let name = open("name", &objection.name)?;
+    let reached = open("contact", &objection.contact)?;
     let reached: Reached = if reached.is_empty() {
         Reached::default()
     } else {

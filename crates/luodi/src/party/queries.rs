@@ -10,7 +10,7 @@ use crate::refusal::{Refusal, Result};
 use crate::store::{Query, Row, StoreError, Value, holding};
 
 use super::PartyKind;
-use super::commands::ID_NUMBER;
+use super::commands::{ADDRESS, ID_NUMBER, PHONE};
 
 /// A party without its personal data.
 #[derive(Clone, Debug)]
@@ -181,12 +181,15 @@ pub fn personal(q: &dyn Query, id: PartyId) -> Result<Personal> {
         params![id],
         |r| Ok([r.get::<Option<Vec<u8>>>(0)?, r.get(1)?, r.get(2)?]),
     )?;
-    let [id_number, phone, address] =
-        sealed.map(|sealed| sealed.map(|sealed| q.open(id.0, &sealed)).transpose());
+    let [id_number, phone, address] = sealed;
+    let open = |class: &str, sealed: Option<Vec<u8>>| {
+        let sealed = sealed.map(|sealed| q.open_as(id.0, class, &sealed));
+        sealed.transpose()
+    };
     Ok(Personal {
-        id_number: id_number?,
-        phone: phone?,
-        address: address?,
+        id_number: open(ID_NUMBER, id_number)?,
+        phone: open(PHONE, phone)?,
+        address: open(ADDRESS, address)?,
     })
 }
 

@@ -107,7 +107,7 @@ fn rehash(
     let full = found.len() == AT_ONCE as usize;
     let mut rows = Vec::new();
     for (id, owner, sealed, before) in found {
-        let hash = tx.lookup(class, &tx.open(owner, &sealed)?)?;
+        let hash = tx.lookup(class, &tx.open_as(owner, class, &sealed)?)?;
         if hash.as_slice() != before {
             let sql = format!("UPDATE {table} SET {column} = ?1 WHERE id = ?2");
             tx.execute(&sql, params![hash, id])?;

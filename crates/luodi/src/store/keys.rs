@@ -412,7 +412,21 @@ impl DataKey {
         Ok(sealed)
     }
 
-    /// Opens sealed bytes of this owner.
+    /// Opens sealed bytes of this owner that are of a class. What the caller knows he asks for, so
+    /// that no sealed value stands in the place of another of the same owner.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where they are of another class.
+    pub fn open_as(&self, class: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let known = sealed.get(3..).and_then(|rest| rest.get(..class.len()));
+        let length = sealed.get(2).copied().map(usize::from);
+        if length != Some(class.len()) || known != Some(class.as_bytes()) {
+            return Err(StoreError::Unsealable("sealed as something else"));
+        }
+        self.open(sealed)
+    }
+
+    /// Opens sealed bytes of this owner, whatever their class.
     ///
     /// # Errors
     /// [`StoreError::Unsealable`] where they are another owner's, damaged or of an unknown form.
@@ -525,6 +539,19 @@ mod tests {
         }
         // The same key bytes under another owner: the owner is bound, too.
         assert!(key(2).open(&sealed).is_err());
+    }
+
+    #[test]
+    fn a_sealed_value_stands_for_nothing_else() {
+        let sealed = key(1).seal("telephone", b"13800000000", [7; 32]).unwrap();
+        assert_eq!(
+            key(1).open_as("telephone", &sealed).unwrap(),
+            b"13800000000"
+        );
+        for class in ["address", "telephon", "telephone1", ""] {
+            assert!(key(1).open_as(class, &sealed).is_err(), "{class}");
+        }
+        assert!(key(1).open_as("telephone", &sealed[..5]).is_err());
     }
 
     #[test]

@@ -187,6 +187,28 @@ impl<'q> dyn Query + 'q {
             .map_err(|_| StoreError::Unsealable("the content is not text"))
     }
 
+    /// Opens a sealed text of an owner that was sealed as this class.
+    ///
+    /// # Errors
+    /// As [`open`](#method.open), and where it is of another class.
+    pub fn open_as(&self, owner: Uuid, class: &str, sealed: &[u8]) -> Result<String, StoreError> {
+        String::from_utf8(self.open_bytes_as(owner, class, sealed)?)
+            .map_err(|_| StoreError::Unsealable("the content is not text"))
+    }
+
+    /// Opens sealed bytes of an owner that were sealed as this class.
+    ///
+    /// # Errors
+    /// As [`open_as`](#method.open_as).
+    pub fn open_bytes_as(
+        &self,
+        owner: Uuid,
+        class: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.data_key(owner)?.open_as(class, sealed)
+    }
+
     /// Opens sealed bytes of an owner.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::refusal::{Refusal, Result};
 use crate::store::{Query, Row, StoreError, Value};
 use crate::web::form::Waiting;
 
-use super::BankAccountState;
+use super::{BankAccountState, CLASS};
 
 /// A bank account as pages show it.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ pub(super) fn number(q: &dyn Query, id: BankAccountId) -> Result<String> {
     let (party, sealed) = q.row(sql, params![id], |r| {
         Ok((r.get::<PartyId>(0)?, r.get::<Vec<u8>>(1)?))
     })?;
-    Ok(q.open(party.0, &sealed)?)
+    Ok(q.open_as(party.0, CLASS, &sealed)?)
 }
 
 fn mask(q: &dyn Query, rows: Vec<(Listed, Vec<u8>)>) -> Result<Vec<Listed>> {
@@ -102,7 +102,7 @@ fn mask(q: &dyn Query, rows: Vec<(Listed, Vec<u8>)>) -> Result<Vec<Listed>> {
                 let masked = ERASED.to_owned();
                 return Ok(Listed { masked, ..listed });
             }
-            let number = q.open(listed.party.0, &sealed)?;
+            let number = q.open_as(listed.party.0, CLASS, &sealed)?;
             let masked = BankAccountNumber::parse(&number)
                 .map_or_else(|_| "••••••••".to_owned(), |number| number.masked());
             Ok(Listed { masked, ..listed })
@@ -219,8 +219,8 @@ pub fn for_payment(q: &dyn Query, id: BankAccountId) -> Result<PaymentAccount> {
     }
     let broken =
         |what: &str| StoreError::Value(format!("{what} of bank account {id} does not parse"));
-    let number =
-        BankAccountNumber::parse(&q.open(party.0, &sealed)?).map_err(|_| broken("number"))?;
+    let number = BankAccountNumber::parse(&q.open_as(party.0, CLASS, &sealed)?)
+        .map_err(|_| broken("number"))?;
     let bank_code = BankCode::parse(&bank_code).map_err(|_| broken("bank code"))?;
     Ok(PaymentAccount {
         party,
