@@ -14,7 +14,7 @@ use uuid::Uuid;
 use vocab::RegionCode;
 
 use crate::access::{Actor, ActorKind, Role, Roles};
-use crate::ids::{AccountId, PartyId};
+use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
 use crate::refusal::{Error, Refusal, Result};
 use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx, Value};
@@ -119,14 +119,12 @@ pub(super) fn alive(
     limit: Option<Timestamp>,
 ) -> Result<Option<(Session, Timestamp)>> {
     let found = q.row_opt(
-        "SELECT a.id, a.login, a.name, a.department_id, d.name, a.region_code, a.party_id, \
-                a.one_time_until, s.csrf, s.seen_at, s.expires_at, a.password_set_at, \
-                s.created_at, s.mark, a.roles_rest_since, \
-                (SELECT f.id FROM second_factor f WHERE f.account_id = a.id AND f.state = 'active' \
-                 ORDER BY f.id LIMIT 1) \
-         FROM session s JOIN account a ON a.id = s.account_id \
-         LEFT JOIN department d ON d.id = a.department_id \
-         WHERE s.token_hash = ?1 AND a.state = 'active'",
+        &format!(
+            "SELECT {STANDING}, d.name, s.csrf, s.seen_at, s.created_at, s.expires_at, s.mark \
+             FROM session s JOIN account a ON a.id = s.account_id \
+             LEFT JOIN department d ON d.id = a.department_id \
+             WHERE s.token_hash = ?1 AND a.state = 'active'"
+        ),
         params![hash],
         read_session,
     )?;
@@ -134,19 +132,19 @@ pub(super) fn alive(
     if now >= row.expires_at || now.duration_since(row.seen_at) >= IDLE {
         return Ok(None);
     }
-    // Whoever can write a row of the table, but has no keys, opens no session and changes none.
-    if row.mark != Some(row.opened.mark(q, hash)) {
+    // Whoever can write rows, but has no keys, opens no session and changes what none may do.
+    let (standing, roles) = (row.standing, roles_of(q, row.account)?);
+    if row.mark != Some(standing.mark(q, roles, hash, (row.created_at, row.expires_at))) {
         return Ok(None);
     }
-    let mut actor = row.actor;
-    let roles = roles_of(q, row.opened.account)?;
-    let lacks_factor = factor::is_required(roles) && row.opened.factor.is_none();
+    let mut actor = standing.actor(row.department);
+    let lacks_factor = factor::is_required(roles) && standing.factor.is_none();
     // Whoever holds a one-time or outdated password may do nothing but set another; whoever lacks the second
     // factor that his roles need, nothing but set one up.
-    if row.one_time || is_outdated(row.set_at, limit) || lacks_factor {
+    if standing.one_time_until.is_some() || is_outdated(standing.set_at, limit) || lacks_factor {
         actor.department = None;
         actor.party = None;
-    } else if row.roles_rest {
+    } else if standing.rest_since.is_some() {
         actor.roles = roles.without(Role::WITH_SECOND_FACTOR);
     } else {
         actor.roles = roles;
@@ -160,74 +158,134 @@ pub(super) fn alive(
     )))
 }
 
-/// What a session was opened as; its mark binds it.
-struct Opening {
+/// What is asked of an account `a` for a [`Standing`], in the order it is read.
+const STANDING: &str = "a.id, a.login, a.name, a.department_id, a.region_code, a.party_id, \
+     a.one_time_until, a.password_set_at, a.roles_rest_since, \
+     (SELECT f.id FROM second_factor f WHERE f.account_id = a.id AND f.state = 'active' \
+      ORDER BY f.id LIMIT 1)";
+
+/// What an account is besides its roles. A session's mark binds all of it: what is changed by a
+/// command ends the session or marks it anew, and what is changed behind the program's back ends it.
+struct Standing {
     account: AccountId,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-    /// The second factor in use.
+    login: String,
+    name: String,
+    department: Option<DepartmentId>,
+    region: RegionCode,
+    party: Option<PartyId>,
+    one_time_until: Option<Timestamp>,
+    /// Since when the password holds.
+    set_at: Option<Timestamp>,
+    /// Since when roles rest.
+    rest_since: Option<Timestamp>,
+    /// The second factor in use: a session does not outlive the one it was opened with.
     factor: Option<Uuid>,
 }
 
-impl Opening {
-    /// The mark of a session of this account whose secret has this hash. It binds the second factor
-    /// that is in use, so that a session does not outlive the factor it was opened with.
-    fn mark(&self, q: &dyn Query, token_hash: [u8; 32]) -> [u8; 32] {
+impl Standing {
+    fn read(r: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            account: r.get(0)?,
+            login: r.get(1)?,
+            name: r.get(2)?,
+            department: r.get(3)?,
+            region: r.get(4)?,
+            party: r.get(5)?,
+            one_time_until: r.get(6)?,
+            set_at: r.get(7)?,
+            rest_since: r.get(8)?,
+            factor: r.get(9)?,
+        })
+    }
+
+    fn of(q: &dyn Query, account: AccountId) -> Result<Self> {
+        let sql = format!("SELECT {STANDING} FROM account a WHERE a.id = ?1");
+        Ok(q.row(&sql, params![account], Self::read)?)
+    }
+
+    /// The mark of a session of this account with these roles, whose secret has this hash and which
+    /// lasts from one instant to the other.
+    fn mark(
+        &self,
+        q: &dyn Query,
+        roles: Roles,
+        token_hash: [u8; 32],
+        (from, until): (Timestamp, Timestamp),
+    ) -> [u8; 32] {
         let token: String = token_hash.iter().map(|it| format!("{it:02x}")).collect();
-        let text = format!(
-            "{token} {} {} {} {}",
-            self.account,
-            self.created_at.as_millisecond(),
-            self.expires_at.as_millisecond(),
-            self.factor.unwrap_or_default().simple()
-        );
-        q.keys().hash("session", &text)
+        let roles: Vec<&str> = roles.iter().map(Role::code).collect();
+        let millis = |at: Option<Timestamp>| at.map(|at| at.as_millisecond());
+        // As JSON, so that no two lists of values are one text.
+        let text = json!([
+            token,
+            millis(Some(from)),
+            millis(Some(until)),
+            self.account.to_string(),
+            &self.login,
+            &self.name,
+            roles,
+            self.department.map(|it| it.to_string()),
+            self.region.to_string(),
+            self.party.map(|it| it.to_string()),
+            millis(self.one_time_until),
+            millis(self.set_at),
+            millis(self.rest_since),
+            self.factor.map(|it| it.to_string()),
+        ]);
+        q.keys().hash("session", &text.to_string())
+    }
+
+    /// Who acts in the session, without roles.
+    fn actor(&self, department_name: String) -> Actor {
+        Actor {
+            kind: ActorKind::Account(self.account),
+            login: self.login.clone(),
+            name: self.name.clone(),
+            roles: Roles::default(),
+            department: self.department,
+            department_name,
+            region: self.region,
+            party: self.party,
+        }
     }
 }
 
 struct SessionRow {
-    opened: Opening,
-    mark: Option<[u8; 32]>,
-    roles_rest: bool,
-    actor: Actor,
-    one_time: bool,
-    set_at: Option<Timestamp>,
+    account: AccountId,
+    standing: Standing,
+    /// The name of its department.
+    department: String,
     csrf: String,
     seen_at: Timestamp,
+    created_at: Timestamp,
     expires_at: Timestamp,
+    mark: Option<[u8; 32]>,
 }
 
 fn read_session(r: &Row<'_>) -> Result<SessionRow, StoreError> {
-    let account: AccountId = r.get(0)?;
-    let region = r.get(5)?;
-    let party: Option<PartyId> = r.get(6)?;
-    let opened = Opening {
-        account,
-        created_at: r.get(12)?,
-        expires_at: r.get(10)?,
-        factor: r.get(15)?,
-    };
-    let mark: Option<Vec<u8>> = r.get(13)?;
+    let standing = Standing::read(r)?;
+    let mark: Option<Vec<u8>> = r.get(15)?;
     Ok(SessionRow {
-        opened,
+        account: standing.account,
+        standing,
+        department: r.get::<Option<String>>(10)?.unwrap_or_default(),
+        csrf: r.get(11)?,
+        seen_at: r.get(12)?,
+        created_at: r.get(13)?,
+        expires_at: r.get(14)?,
         mark: mark.and_then(|mark| mark.try_into().ok()),
-        roles_rest: r.get::<Option<i64>>(14)?.is_some(),
-        actor: Actor {
-            kind: ActorKind::Account(account),
-            login: r.get(1)?,
-            name: r.get(2)?,
-            roles: Roles::default(),
-            department: r.get(3)?,
-            department_name: r.get::<Option<String>>(4)?.unwrap_or_default(),
-            region,
-            party,
-        },
-        one_time: r.get::<Option<i64>>(7)?.is_some(),
-        csrf: r.get(8)?,
-        seen_at: r.get(9)?,
-        expires_at: r.get(10)?,
-        set_at: r.get(11)?,
     })
+}
+
+/// The mark of a session of an account as it stands now.
+fn mark_now(
+    q: &dyn Query,
+    account: AccountId,
+    token_hash: [u8; 32],
+    span: (Timestamp, Timestamp),
+) -> Result<[u8; 32]> {
+    let (standing, roles) = (Standing::of(q, account)?, roles_of(q, account)?);
+    Ok(standing.mark(q, roles, token_hash, span))
 }
 
 /// What is needed to try a password.
@@ -441,12 +499,7 @@ pub(super) struct Before {
 fn insert(tx: &Tx<'_>, account: AccountId, entry: &Entry, before: &Before) -> Result<()> {
     let now = tx.now();
     let hash = token_hash(&entry.secrets.token);
-    let opened = Opening {
-        account,
-        created_at: now,
-        expires_at: now + LONGEST,
-        factor: factor::active_id(tx, account)?,
-    };
+    let until = now + LONGEST;
     tx.execute(
         "DELETE FROM session WHERE account_id = ?1 AND expires_at < ?2",
         params![account, now - SWEPT_AFTER],
@@ -460,21 +513,21 @@ fn insert(tx: &Tx<'_>, account: AccountId, entry: &Entry, before: &Before) -> Re
             account,
             &entry.secrets.csrf,
             now,
-            opened.expires_at,
+            until,
             tx.new_id(),
             &entry.address,
             &entry.agent,
             before.at,
             before.address.clone(),
             before.failed,
-            opened.mark(tx, hash)
+            mark_now(tx, account, hash, (now, until))?
         ],
     )?;
     Ok(())
 }
 
-/// The session goes on under another secret and with the second factor of now, so that whoever knew
-/// the old secret is out. It comes last in a command that changes the factor.
+/// The session goes on under another secret and as the account is now, so that whoever knew the old
+/// secret is out. It comes after everything else that a command changes in the account.
 pub(super) fn rotate(
     tx: &Tx<'_>,
     account: AccountId,
@@ -491,15 +544,14 @@ pub(super) fn rotate(
     let Some((created_at, expires_at)) = found else {
         return Ok(());
     };
-    let opened = Opening {
-        account,
-        created_at,
-        expires_at,
-        factor: factor::active_id(tx, account)?,
-    };
     tx.execute(
         "UPDATE session SET token_hash = ?1, csrf = ?2, mark = ?3 WHERE token_hash = ?4",
-        params![new, &secrets.csrf, opened.mark(tx, new), old],
+        params![
+            new,
+            &secrets.csrf,
+            mark_now(tx, account, new, (created_at, expires_at))?,
+            old
+        ],
     )?;
     Ok(())
 }
