@@ -205,7 +205,7 @@ pub fn need_untouched_part(tx: &Tx<'_>, table: &'static str, owner: (&str, Uuid)
     }
 }
 
-/// The refusal to rely on a row that is not as the program left it.
+/// The refusal of a row that is not as its event says; the process's log tells it, too.
 pub fn touched_row(table: &str, id: Uuid) -> Refusal {
     tracing::error!(%table, %id, "refused: a row is not as its event says: {table} {id}");
     let message = format!(

@@ -11,11 +11,12 @@ use crate::access::{Actor, ActorKind, Role, Roles, may_administer};
 use crate::gateway::Template;
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
-use crate::refusal::{Refusal, Refusals, Result, need_untouched, need_untouched_part};
+use crate::refusal::{Refusal, Refusals, Result};
 use crate::store::{Event, Query, Tx};
 
 use super::queries::roles_of;
 use super::session::{Secrets, close_all, rotate, token_hash};
+use super::whole::{is_row_touched, need_untouched_account, roles_text};
 use super::{ADMINISTRATORS, AccountState, check_roles, contact, identity, password, rest};
 
 /// A one-time password is good for so long.
@@ -217,21 +218,19 @@ pub fn grant_roles(
     Ok(())
 }
 
-/// Refuses an account that somebody changed behind the program's back, roles included.
-pub(super) fn need_untouched_account(tx: &Tx<'_>, id: AccountId) -> Result<()> {
-    need_untouched(tx, "account", &[id.0])?;
-    need_untouched_part(tx, "account_role", ("account", id.0))
-}
-
+/// Writes the roles, and beside them what the bound row says of them.
 fn write_roles(tx: &Tx<'_>, id: AccountId, roles: Roles) -> Result<()> {
     for role in roles.iter() {
         let sql = "INSERT INTO account_role (account_id, role) VALUES (?1, ?2)";
         tx.execute(sql, params![id, role.code()])?;
     }
+    let sql = "UPDATE account SET roles = ?1 WHERE id = ?2";
+    tx.execute(sql, params![roles_text(roles), id])?;
     Ok(())
 }
 
-/// Locks an account, which ends its sessions, or opens it again, which also ends its waiting.
+/// Locks an account, which ends its sessions, or opens it again, which also ends its waiting. One
+/// that somebody changed behind the program's back can be locked, and stays found.
 ///
 /// # Errors
 /// Refuses another than the system administrator of the region, one's own account, an account that
@@ -244,21 +243,27 @@ pub fn set_state(
     state: AccountState,
 ) -> Result<()> {
     target(tx, actor, Role::SystemAdmin, id)?;
+    let locks = state == AccountState::Locked;
+    if !locks {
+        need_untouched_account(tx, id)?;
+    }
+    let touched = is_row_touched(tx, id)?;
     advance(tx, id, version)?;
     tx.execute(
         "UPDATE account SET state = ?1, failed_logins = 0, locked_until = NULL WHERE id = ?2",
         params![state.code(), id],
     )?;
-    if state == AccountState::Locked {
+    if locks {
         close_all(tx, id, None)?;
     }
-    event(
-        tx,
-        actor,
-        "account.set_state",
-        id,
-        json!({ "state": state.code() }),
-    );
+    let rows = (!touched).then_some(("account", id.0));
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "account.set_state",
+        subject: ("account", id.0),
+        detail: json!({ "state": state.code() }),
+        rows: rows.into_iter().collect(),
+    });
     Ok(())
 }
 
@@ -289,6 +294,7 @@ pub fn reset_password(
         )
         .into());
     }
+    need_untouched_account(tx, id)?;
     advance(tx, id, version)?;
     put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
     rest::lay_to_rest(tx, actor, id)?;
@@ -364,6 +370,7 @@ pub fn reset_at_window(
             Refusal::not_found("没有这个账号，或者不是本主体的。请从主体页面重新进入。").into(),
         );
     };
+    need_untouched_account(tx, id)?;
     put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
     let sql = "UPDATE account SET version = version + 1 WHERE id = ?1";
     tx.execute(sql, params![id])?;
@@ -434,6 +441,7 @@ pub(super) fn change_password(
     session: Option<(&str, &Secrets)>,
 ) -> Result<()> {
     let id = actor.account_id();
+    need_untouched_account(tx, id)?;
     let changed = tx.execute(
         "UPDATE account SET version = version + 1 \
          WHERE id = ?1 AND password_hash = ?2 AND state = 'active' \

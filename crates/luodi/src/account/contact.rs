@@ -11,7 +11,7 @@ use crate::access::Actor;
 use crate::gateway::{self, Channel, Letter, Template};
 use crate::ids::AccountId;
 use crate::params;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result, need_untouched};
 use crate::store::{Event, Query, Tx};
 
 use super::owner::{self, Proof};
@@ -65,11 +65,19 @@ pub(super) fn contacts(q: &dyn Query, account: AccountId) -> Result<Vec<Contact>
     Ok(rows.into_iter().filter_map(contact).collect())
 }
 
-/// The same, masked.
+/// The same, none of them changed behind the program's back.
+fn untouched(tx: &Tx<'_>, account: AccountId) -> Result<Vec<Contact>> {
+    let found = contacts(tx, account)?;
+    let ids: Vec<Uuid> = found.iter().map(|contact| contact.id).collect();
+    need_untouched(tx, "contact", &ids)?;
+    Ok(found)
+}
+
+/// The same as [`contacts`], masked.
 pub(super) fn shown(q: &dyn Query, account: AccountId) -> Result<Vec<Shown>> {
     let mut shown = Vec::new();
     for contact in contacts(q, account)? {
-        let value = q.open(account.0, &contact.sealed)?;
+        let value = q.open_as(account.0, contact.channel.code(), &contact.sealed)?;
         shown.push(Shown {
             id: contact.id,
             channel: contact.channel,
@@ -128,7 +136,7 @@ pub(super) fn add_contact(
 ) -> Result<()> {
     let account = actor.account_id();
     let mut rows: Vec<_> = owner::prove(tx, account, proof)?.into_iter().collect();
-    for other in contacts(tx, account)? {
+    for other in untouched(tx, account)? {
         if other.channel == channel && !other.verified {
             end(tx, other.id)?;
             rows.push(("contact", other.id));
@@ -165,7 +173,7 @@ pub(super) fn add_contact(
 pub(super) fn verify_contact(tx: &Tx<'_>, actor: &Actor, code: &str) -> Result<bool> {
     let account = actor.account_id();
     let right = sent_code::check(tx, account, Purpose::Contact, (code, None))?;
-    let known = contacts(tx, account)?;
+    let known = untouched(tx, account)?;
     let Some(contact) = known
         .iter()
         .find(|one| Some(one.id) == right && !one.verified)
@@ -197,7 +205,7 @@ pub(super) fn verify_contact(tx: &Tx<'_>, actor: &Actor, code: &str) -> Result<b
 /// owner.
 pub(super) fn end_contact(tx: &Tx<'_>, actor: &Actor, id: Uuid, proof: &Proof) -> Result<()> {
     let proved = owner::prove(tx, actor.account_id(), proof)?;
-    let known = contacts(tx, actor.account_id())?;
+    let known = untouched(tx, actor.account_id())?;
     let contact = known
         .iter()
         .find(|one| one.id == id)

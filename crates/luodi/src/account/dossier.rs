@@ -38,6 +38,8 @@ pub const SOURCES: &[Source] = &[
             stays("roles_rest_since", "角色暂停使用", Moment),
             stays("one_time_until", "一次性密码有效至", Moment),
             stays("version", "版本", Count),
+            stays("roles", "角色", Text),
+            stays("factor_id", "动态验证码", Id),
         ],
     },
     Source {

@@ -12,13 +12,14 @@ use crate::access::{Actor, ActorKind, Role, Roles};
 use crate::gateway::Template;
 use crate::ids::AccountId;
 use crate::params;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result, touched_row};
 use crate::store::{Event, Query, Tx};
 
 use super::commands::{advance, found_at_console, target};
 use super::queries::roles_of;
 use super::session::{Secrets, close_all, rotate, token_hash};
 use super::totp::Secret;
+use super::whole::need_untouched_account;
 use super::{ADMINISTRATORS, contact, identity, password, rest};
 
 /// Recovery codes made at once.
@@ -30,6 +31,7 @@ const CLASS: &str = "second_factor";
 #[derive(Clone, Debug)]
 pub(super) struct Factor {
     pub(super) id: Uuid,
+    pub(super) account: AccountId,
     pub(super) secret: Secret,
     pub(super) last_step: i64,
     pub(super) confirmed_at: Option<Timestamp>,
@@ -80,9 +82,10 @@ fn of_state(q: &dyn Query, account: AccountId, state: &str) -> Result<Option<Fac
     let Some((id, sealed, last_step, confirmed_at)) = found else {
         return Ok(None);
     };
-    let opened = q.data_key(account.0)?.open(&sealed)?;
+    let opened = q.data_key(account.0)?.open_as(CLASS, &sealed)?;
     Ok(Secret::from_bytes(&opened).map(|secret| Factor {
         id,
+        account,
         secret,
         last_step,
         confirmed_at,
@@ -140,6 +143,7 @@ pub(super) fn prove(tx: &Tx<'_>, factor: &Factor, typed: &str) -> Result<()> {
             params![step, factor.id],
         )?
     } else {
+        need_untouched_recovery(tx, factor)?;
         tx.part("recovery_code", factor.id);
         tx.execute(
             "UPDATE recovery_code SET used_at = ?1 \
@@ -152,6 +156,17 @@ pub(super) fn prove(tx: &Tx<'_>, factor: &Factor, typed: &str) -> Result<()> {
     } else {
         Err(wrong_code().into())
     }
+}
+
+/// Refuses recovery codes that somebody changed behind the program's back; a factor may have none.
+fn need_untouched_recovery(tx: &Tx<'_>, factor: &Factor) -> Result<()> {
+    let sql = "SELECT 1 FROM recovery_code WHERE factor_id = ?1 LIMIT 1";
+    let some = tx.row_opt(sql, params![factor.id], |r| r.get::<i64>(0))?;
+    let about = ("account", factor.account.0);
+    if some.is_some() && tx.part_touched_of("recovery_code", factor.id, about)? {
+        return Err(touched_row("recovery_code", factor.id).into());
+    }
+    Ok(())
 }
 
 /// Proves the factor in use, where there is one; gives its row.
@@ -175,6 +190,13 @@ fn end(tx: &Tx<'_>, account: AccountId, states: &[&str]) -> Result<Vec<Uuid>> {
         tx.execute(sql, params![tx.now(), *id])?;
     }
     Ok(ended)
+}
+
+/// The account's own bound row says which factor is in use; the event of the command names it.
+fn note_active(tx: &Tx<'_>, account: AccountId, factor: Option<Uuid>) -> Result<()> {
+    let sql = "UPDATE account SET factor_id = ?1 WHERE id = ?2";
+    tx.execute(sql, params![factor, account])?;
+    Ok(())
 }
 
 fn insert(
@@ -205,6 +227,7 @@ fn insert(
 /// Refuses a wrong code of the factor in use.
 pub(super) fn begin_factor(tx: &Tx<'_>, actor: &Actor, secret: &Secret, proof: &str) -> Result<()> {
     let account = actor.account_id();
+    need_untouched_account(tx, account)?;
     let mut rows: Vec<Uuid> = prove_own(tx, account, proof)?.into_iter().collect();
     rows.extend(end(tx, account, &["pending"])?);
     rows.push(insert(tx, account, secret, None)?);
@@ -225,6 +248,7 @@ pub(super) fn confirm_factor(
     session: Option<(&str, &Secrets)>,
 ) -> Result<()> {
     let account = actor.account_id();
+    need_untouched_account(tx, account)?;
     let Some(factor) = pending(tx, account)? else {
         let message = "没有等待确认的密钥。请重新开始绑定。";
         return Err(Refusal::invalid("factor-not-begun", message).into());
@@ -239,6 +263,7 @@ pub(super) fn confirm_factor(
         params![step, tx.now(), factor.id],
     )?;
     rows.push(factor.id);
+    note_active(tx, account, Some(factor.id))?;
     keep_recovery(tx, factor.id, recovery)?;
     show_in_demonstration(tx, account, Some(&factor.secret))?;
     close_all(tx, account, session.map(|(token, _)| token_hash(token)))?;
@@ -275,6 +300,7 @@ pub(super) fn renew_recovery(
     recovery: &[String],
 ) -> Result<()> {
     let account = actor.account_id();
+    need_untouched_account(tx, account)?;
     let Some(factor) = prove_own(tx, account, proof)? else {
         let message = "还没有绑定动态验证码，不需要备用码。请先绑定。";
         return Err(Refusal::invalid("factor-not-begun", message).into());
@@ -301,12 +327,14 @@ pub fn reset_factor(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) -> 
         )
         .into());
     }
+    need_untouched_account(tx, id)?;
     advance(tx, id, version)?;
     let rows = end(tx, id, &["active", "pending"])?;
     if rows.is_empty() {
         let message = "这个账号没有绑定动态验证码，不需要解除。";
         return Err(Refusal::invalid("no-factor", message).into());
     }
+    note_active(tx, id, None)?;
     rest::lay_to_rest(tx, actor, id)?;
     show_in_demonstration(tx, id, None)?;
     close_all(tx, id, None)?;
@@ -346,8 +374,11 @@ pub fn enrol_demonstration(
         let message = "只有演示账号的动态验证码密钥可以公开。请由本人登录后绑定。";
         return Err(Refusal::forbidden("not-a-demonstration", message).into());
     }
+    need_untouched_account(tx, id)?;
     let mut rows = end(tx, id, &["active", "pending"])?;
-    rows.push(insert(tx, id, secret, Some(tx.now()))?);
+    let factor = insert(tx, id, secret, Some(tx.now()))?;
+    note_active(tx, id, Some(factor))?;
+    rows.push(factor);
     event(tx, actor, "account.confirm_factor", id, rows);
     Ok(())
 }
@@ -371,6 +402,6 @@ fn event(
         command,
         subject: ("account", account.0),
         detail: json!({}),
-        rows: rows.collect(),
+        rows: rows.chain([("account", account.0)]).collect(),
     });
 }

@@ -23,6 +23,7 @@ use super::contact::{self, Contact};
 use super::queries::{self, roles_of};
 use super::sent_code::{self, Browser, Purpose};
 use super::session::{close_all, unknown_login};
+use super::whole::need_untouched_account;
 use super::{ADMINISTRATORS, commands, identity, password};
 
 /// Codes asked for from one address.
@@ -136,6 +137,7 @@ fn reset_by_code(
     let found = reachable(tx, login)?.ok_or_else(wrong_code)?;
     let right = sent_code::check(tx, found.account, Purpose::Reset, code)?;
     right.ok_or_else(wrong_code)?;
+    need_untouched_account(tx, found.account)?;
     sent_code::end(tx, found.account, Purpose::Reset)?;
     commands::put_password(tx, found.account, password_hash, None)?;
     tx.execute(

@@ -14,7 +14,7 @@ use crate::gateway::Template;
 use crate::ids::AccountId;
 use crate::params;
 use crate::party::Hashed;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result, need_untouched};
 use crate::store::{Event, Query, Tx};
 
 use super::owner::{self, Proof};
@@ -210,6 +210,7 @@ pub(super) fn unlink(tx: &Tx<'_>, actor: &Actor, issuer: &str, proof: &Proof) ->
     let link = of_account(tx, account, issuer)?.ok_or_else(|| {
         Refusal::not_found("您的账号没有关联统一身份，不需要解除。请刷新页面查看。")
     })?;
+    need_untouched(tx, "account_identity", &[link.id])?;
     end(tx, link.id)?;
     contact::tell(tx, account, Template::IdentityChanged)?;
     let rows = proved.into_iter().chain([("account_identity", link.id)]);
@@ -228,6 +229,7 @@ fn end(tx: &Tx<'_>, id: Uuid) -> Result<()> {
 pub(super) fn end_all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<(&'static str, Uuid)>> {
     let sql = "SELECT id FROM account_identity WHERE account_id = ?1 AND ended_at IS NULL";
     let live = tx.rows(sql, params![account], |r| r.get::<Uuid>(0))?;
+    need_untouched(tx, "account_identity", &live)?;
     for id in &live {
         end(tx, *id)?;
     }

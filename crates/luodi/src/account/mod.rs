@@ -33,6 +33,7 @@ mod sent_code;
 mod session;
 mod system;
 pub mod totp;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ pub use queries::{
 };
 pub use rest::confirm_roles;
 pub use session::{Sessions, unknown_login};
+pub use whole::altered;
 
 use crate::access::{Role, Roles};
 use crate::web::Route;

@@ -13,6 +13,7 @@ use crate::web::{App, Posted, Visit, WebError};
 
 use super::enter::{Budget, note_refused};
 use super::session::Why;
+use super::whole::need_untouched_account;
 use super::{factor, password};
 
 /// By what it was shown.
@@ -96,6 +97,7 @@ pub(super) fn prove(
     account: AccountId,
     proof: &Proof,
 ) -> Result<Option<(&'static str, Uuid)>> {
+    need_untouched_account(tx, account)?;
     match (proof, factor::active(tx, account)?) {
         (Proof::Code(code), Some(factor)) => {
             factor::prove(tx, &factor, code)?;

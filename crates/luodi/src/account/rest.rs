@@ -16,6 +16,7 @@ use crate::web::{App, Posted, Visit, WebError};
 use super::commands::{advance, target};
 use super::queries::roles_of;
 use super::session::close_all;
+use super::whole::need_untouched_account;
 use super::{contact, factor};
 
 /// Lets the roles that need a second factor rest, where an account did what the actor is about to
@@ -54,6 +55,7 @@ pub fn confirm_roles(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) ->
             "本人还没有重新绑定动态验证码。请本人先登录绑定，再当面或电话核实后恢复角色。";
         return Err(Refusal::conflict("factor-first", message).into());
     }
+    need_untouched_account(tx, id)?;
     advance(tx, id, version)?;
     let sql = "UPDATE account SET roles_rest_since = NULL WHERE id = ?1";
     tx.execute(sql, params![id])?;

@@ -16,12 +16,12 @@ use vocab::RegionCode;
 use crate::access::{Actor, ActorKind, Role, Roles};
 use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
-use crate::refusal::{Error, Refusal, Result};
+use crate::refusal::{Error, Refusal, Result, need_untouched};
 use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx, Value};
 use crate::web::{App, Session, SessionLookup, WebError};
 
-use super::commands::need_untouched_account;
 use super::queries::roles_of;
+use super::whole::{is_row_touched, need_untouched_account};
 use super::{factor, identity};
 
 /// A session ends when nothing was asked for so long.
@@ -443,10 +443,11 @@ pub(super) fn open(
         return Err(wrong().into());
     };
     need_untouched_account(tx, account)?;
-    if let Basis::Identity(link) = entry.basis
-        && !identity::opens(tx, link, account)?
-    {
-        return Err(wrong().into());
+    if let Basis::Identity(link) = entry.basis {
+        need_untouched(tx, "account_identity", &[link])?;
+        if !identity::opens(tx, link, account)? {
+            return Err(wrong().into());
+        }
     }
     // With the roles, so that the next log-in need not look far back.
     let mut rows = vec![("account", account.0), ("account_role", account.0)];
@@ -622,14 +623,18 @@ impl Why {
 }
 
 /// Notes a log-in that failed. A wrong password is counted; from the hundredth in a row on the
-/// account waits, longer each time. While it waits nothing is counted.
+/// account waits, longer each time. While it waits nothing is counted. In a row that somebody changed
+/// behind the program's back it is counted, too, but the event does not vouch for the row.
 pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -> Result<()> {
+    let touched = is_row_touched(tx, account)?;
     let failures = match why {
         Why::Password | Why::OldPassword | Why::Code => count_failure(tx, account)?,
         Why::Shut | Why::NoAccount | Why::Unlinked | Why::Provider => None,
     };
     let detail = json!({ "why": why.code(), "failures": failures, "address": address });
-    let rows = failures.map(|_| ("account", account.0));
+    let rows = failures
+        .filter(|_| !touched)
+        .map(|_| ("account", account.0));
     note_refusal(tx, account.0, detail, rows.into_iter().collect());
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::audit::{failed, open};
 use super::{Cli, Said, witness};
 use crate::refusal::Result;
 use crate::store::{Finding, Query, Reading, StoreError, Verified, check_proof, verify_export};
-use crate::{attachment, casework, fund, item, notice, number};
+use crate::{account, attachment, casework, fund, item, notice, number};
 
 /// The longest proof, in bytes: what is longer is an export or nothing of ours.
 const PROOF_BYTES: u64 = 1 << 20;
@@ -197,6 +197,9 @@ fn recompute(reading: &Reading) -> Result<Vec<Finding>> {
         let mut found = Vec::new();
         for (table, id) in item::altered(q)? {
             let why = "这个版本的内容与它的散列不符：被改动。";
+            found.push(bare(table, Some(id), why.to_owned()));
+        }
+        for (table, id, why) in account::altered(q)? {
             found.push(bare(table, Some(id), why.to_owned()));
         }
         for (line, account) in fund::altered_balances(q)? {

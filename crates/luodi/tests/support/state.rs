@@ -166,6 +166,10 @@ impl TestCity {
             let mut values = vec![id.0.into()];
             values.extend_from_slice(&further);
             assert!(tx.execute(sql, &values)? > 0, "{sql}");
+            // What the row says of its roles, as `account` writes it beside them.
+            let said = "UPDATE account SET roles = (SELECT string_agg(role, ' ') FROM account_role \
+                        WHERE account_id = account.id) WHERE id = ?1";
+            tx.execute(said, params![id.0])?;
             tx.event(Event {
                 subject: ("account", id.0),
                 rows: vec![("account", id.0), ("account_role", id.0)],

@@ -10,7 +10,7 @@ use crate::access::Role;
 use crate::ids::{AccountId, PartyId};
 use crate::params;
 use crate::refusal;
-use crate::store::{Command, StoreError};
+use crate::store::{Command, Event, StoreError, testing};
 use crate::web::testing::{Browser, app, field};
 use crate::web::{App, mount};
 
@@ -132,9 +132,18 @@ async fn every_new_password_is_told_its_owner() {
         seen: "身份证 330302199001011234".into(),
     };
     let command = Command::new("test", city.clock.now());
-    let reset = city.store.write(command, move |tx| {
+    let made = city.store.write(command.clone(), move |tx| {
         let sql = "UPDATE account SET party_id = ?1 WHERE id = ?2";
         tx.execute(sql, params![party, id])?;
+        tx.event(Event {
+            subject: ("account", id.0),
+            rows: vec![("account", id.0)],
+            ..testing::event()
+        });
+        Ok::<_, refusal::Error>(())
+    });
+    made.await.unwrap();
+    let reset = city.store.write(command, move |tx| {
         reset_at_window(tx, &window, party, id, &said, &hashed())
     });
     let login: refusal::Result<String> = reset.await;
