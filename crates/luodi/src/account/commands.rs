@@ -297,7 +297,9 @@ pub fn reset_password(
     need_untouched_account(tx, id)?;
     advance(tx, id, version)?;
     put_password(tx, id, password_hash, Some(tx.now() + ONE_TIME))?;
-    rest::lay_to_rest(tx, actor, id)?;
+    if by_account {
+        rest::lay_to_rest(tx, id)?;
+    }
     close_all(tx, id, None)?;
     let ended = identity::end_all(tx, id)?;
     contact::tell(tx, id, Template::PasswordChanged)?;

@@ -335,7 +335,9 @@ pub fn reset_factor(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) -> 
         return Err(Refusal::invalid("no-factor", message).into());
     }
     note_active(tx, id, None)?;
-    rest::lay_to_rest(tx, actor, id)?;
+    if by_account {
+        rest::lay_to_rest(tx, id)?;
+    }
     show_in_demonstration(tx, id, None)?;
     close_all(tx, id, None)?;
     let ended = identity::end_all(tx, id)?;

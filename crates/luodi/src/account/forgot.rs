@@ -24,7 +24,7 @@ use super::queries::{self, roles_of};
 use super::sent_code::{self, Browser, Purpose};
 use super::session::{close_all, unknown_login};
 use super::whole::need_untouched_account;
-use super::{ADMINISTRATORS, commands, identity, password};
+use super::{ADMINISTRATORS, commands, identity, password, rest};
 
 /// Codes asked for from one address.
 const ASK: Rate = Rate {
@@ -144,6 +144,7 @@ fn reset_by_code(
         "UPDATE account SET version = version + 1 WHERE id = ?1",
         params![found.account],
     )?;
+    rest::lay_to_rest(tx, found.account)?;
     close_all(tx, found.account, None)?;
     let mut rows = identity::end_all(tx, found.account)?;
     contact::tell(tx, found.account, gateway::Template::PasswordChanged)?;

@@ -1,12 +1,13 @@
-//! Rest of roles: where an administrator took an account's second factor away, the roles that need
-//! one cannot be used until the security administrator has made sure of the person and confirms them.
-//! So no single administrator becomes an approver or pays.
+//! Rest of roles: where somebody else gave an account a new password and no second factor stands
+//! beside it, or took the factor away, the roles that need one, also those granted later, cannot be
+//! used until the security administrator has made sure of the person and confirms them. So no single
+//! administrator becomes an approver or pays.
 //!
 //! It lacks the taking away (`factor`, `commands`) and what a session makes of it (`session`).
 
 use serde_json::json;
 
-use crate::access::{Actor, ActorKind, Role};
+use crate::access::{Actor, Role};
 use crate::ids::AccountId;
 use crate::params;
 use crate::refusal::{Refusal, Result};
@@ -17,15 +18,14 @@ use super::commands::{advance, target};
 use super::queries::roles_of;
 use super::session::close_all;
 use super::whole::need_untouched_account;
-use super::{contact, factor};
+use super::{contact, factor, identity};
 
-/// Lets the roles that need a second factor rest, where an account did what the actor is about to
-/// and no factor is left: whoever gets in next may be another. The console answers for itself.
-pub(super) fn lay_to_rest(tx: &Tx<'_>, actor: &Actor, account: AccountId) -> Result<()> {
-    let by_account = matches!(actor.kind, ActorKind::Account(_));
-    let needed = factor::is_missing(tx, account, roles_of(tx, account)?)?;
-    if by_account && needed {
-        let sql = "UPDATE account SET roles_rest_since = ?1 WHERE id = ?2";
+/// Lets the roles that need a second factor rest, those of now and those granted later, where no
+/// factor is left when the owner did not get in by himself: whoever gets in next may be another.
+/// Roles that need none go on, and an applicant's account gets no others.
+pub(super) fn lay_to_rest(tx: &Tx<'_>, account: AccountId) -> Result<()> {
+    if !factor::is_set(tx, account)? {
+        let sql = "UPDATE account SET roles_rest_since = ?1 WHERE id = ?2 AND party_id IS NULL";
         tx.execute(sql, params![tx.now(), account])?;
     }
     Ok(())
@@ -60,6 +60,8 @@ pub fn confirm_roles(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) ->
     let sql = "UPDATE account SET roles_rest_since = NULL WHERE id = ?1";
     tx.execute(sql, params![id])?;
     close_all(tx, id, None)?;
+    // Whoever was in while the roles rested may have linked himself; the owner links anew.
+    let ended = identity::end_all(tx, id)?;
     contact::tell(tx, id, crate::gateway::Template::FactorChanged)?;
     let roles = roles_of(tx, id)?;
     let back = roles
@@ -70,7 +72,7 @@ pub fn confirm_roles(tx: &Tx<'_>, actor: &Actor, id: AccountId, version: i64) ->
         command: "account.confirm_roles",
         subject: ("account", id.0),
         detail: json!({ "roles": back.map(Role::code).collect::<Vec<_>>() }),
-        rows: vec![("account", id.0)],
+        rows: ended.into_iter().chain([("account", id.0)]).collect(),
     });
     Ok(())
 }

@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{Method, StatusCode};
-use luodi::access::{Role, Rule};
-use luodi::router;
+use luodi::access::{Actor, Role, Rule};
+use luodi::refusal::Error;
+use luodi::store::Command;
 use luodi::web::Route;
+use luodi::{account, params, router};
 
 use super::foreign::make_rows;
 use crate::support::{Answer, TestCity, Visitor};
@@ -60,6 +62,8 @@ const UNTOUCHED: &[&str] = &[
     "posting",
     "task",
 ];
+
+const ADMINISTRATORS: &[&str] = &["system", "security", "audit"];
 
 /// A small generator, so that a seed says everything.
 struct Dice(u64);
@@ -267,7 +271,35 @@ impl Walk<'_> {
             .collect()
     }
 
+    /// The security administrator, who knows nothing of it, promotes somebody of the office in good
+    /// faith; he did not open the account a moment ago.
+    async fn promote(&mut self) {
+        let at_first = self.at_first.keys().cloned().collect::<Vec<_>>();
+        let login = self.dice.pick(&at_first).clone();
+        if ADMINISTRATORS.contains(&login.as_str()) {
+            return;
+        }
+        let role = *self.dice.pick(&[Role::Finance, Role::Approver]);
+        let wanted = login.clone();
+        let command = Command::new("account.grant", self.city.clock.now());
+        let granted = self.city.app.store.write(command, move |tx| {
+            let actor = Actor::console("security", "330300".parse().unwrap());
+            let id = account::find_login(tx, &wanted)?.unwrap();
+            let sql = "SELECT version FROM account WHERE id = ?1";
+            let version = tx.row(sql, params![id], |row| row.get(0))?;
+            account::grant_roles(tx, &actor, id, version, [role].into_iter().collect())
+        });
+        let granted: Result<(), Error> = granted.await;
+        let said = granted.map_or("refused", |()| "granted");
+        self.taken
+            .push(format!("in good faith {login} {}: {said}", role.code()));
+    }
+
     async fn step(&mut self) {
+        let trusting = !self.team.iter().any(|(login, _)| *login == "security");
+        if trusting && self.dice.roll(4) == 0 {
+            self.promote().await;
+        }
         let who = self.dice.roll(self.team.len());
         let role = match self.team[who].0 {
             "system" => Role::SystemAdmin,
