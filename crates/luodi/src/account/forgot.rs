@@ -21,7 +21,7 @@ use crate::web::{Answer, App, Page, Posted, Rate, Route, Visit, WebError, get, p
 
 use super::contact::{self, Contact};
 use super::queries::{self, roles_of};
-use super::sent_code::{self, Browser, Purpose};
+use super::sent_code::{self, Browser, Purpose, TRIED};
 use super::session::{close_all, unknown_login};
 use super::whole::need_untouched_account;
 use super::{ADMINISTRATORS, commands, identity, password, rest};
@@ -84,7 +84,10 @@ fn ask_reset(
         None => unknown_login(tx, login),
     };
     let mut sent = false;
-    if let Some(found) = &found {
+    // Nothing goes to a contact that somebody changed behind the program's back.
+    let contact: Vec<uuid::Uuid> = found.iter().map(|found| found.contact.id).collect();
+    let untouched = tx.touched("contact", &contact)?.is_empty();
+    if let Some(found) = found.as_ref().filter(|_| untouched) {
         match sent_code::send(tx, found.account, &found.contact, Purpose::Reset, code) {
             Ok(()) => sent = true,
             // Too many within the hour: whoever asks is told nothing of it.
@@ -245,7 +248,27 @@ fn browser(visit: &Visit) -> Browser {
     Browser {
         secret: visit.csrf.clone(),
         device: visit.device.clone(),
+        spent: Vec::new(),
     }
+}
+
+/// Takes a try of each code that this browser has for the account from what the process counts; gives
+/// those tried, and the browser with those that are used up.
+async fn take_tries(
+    app: &App,
+    visit: &Visit,
+    login: &str,
+) -> Result<(Vec<uuid::Uuid>, Browser), WebError> {
+    let (mut from, asking, asked, now) =
+        (browser(visit), browser(visit), login.to_owned(), visit.now);
+    let live = app.store.read(move |q| match reachable(q, &asked)? {
+        Some(found) => sent_code::of_browser(q, (found.account, Purpose::Reset), &asking, now),
+        None => Ok(Vec::new()),
+    });
+    let admit = |id: &uuid::Uuid| app.attempts.admit(TRIED, &id.to_string(), now);
+    let (tried, spent) = live.await?.into_iter().partition(admit);
+    from.spent = spent;
+    Ok((tried, from))
 }
 
 async fn show_reset(State(app): State<App>, visit: Visit) -> Answer {
@@ -287,7 +310,8 @@ async fn try_reset(app: &App, visit: &Visit, posted: &Posted, login: &str) -> Re
         return Err(too_many("code").into());
     }
     let (asked, tried, address) = (login.to_owned(), code.clone(), visit.address.clone());
-    let (from, typed_in) = (browser(visit), browser(visit));
+    let (tries, from) = take_tries(app, visit, login).await?;
+    let typed_in = from.clone();
     let command = Command::new("account.reset_by_code", visit.now);
     let against = app
         .store
@@ -296,6 +320,9 @@ async fn try_reset(app: &App, visit: &Visit, posted: &Posted, login: &str) -> Re
         })
         .await?;
     let against = against.ok_or_else(wrong_code)?;
+    for id in tries {
+        app.attempts.give_back(TRIED, &id.to_string(), visit.now);
+    }
     password::check_known(&against.words, &new)
         .map_err(|rule| Refusal::field("new_password", rule.code(), rule.message_zh()))?;
     password::refuse_past(&new, against.past).await?;
@@ -317,7 +344,7 @@ fn check(login: &str, code: &str, new: &str, again: &str) -> Result<(), Refusal>
         wrong.add("login", "required", "请填写登录名。");
     }
     if code.is_empty() {
-        wrong.add("code", "required", "请填写收到的 6 位验证码。");
+        wrong.add("code", "required", "请填写收到的 8 位验证码。");
     }
     if let Err(rule) = password::check(login, new) {
         wrong.add("new_password", rule.code(), rule.message_zh());

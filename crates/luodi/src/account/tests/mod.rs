@@ -1,6 +1,7 @@
 //! Accounts, sessions and the doors, each story on its own temporary store.
 
 mod factor;
+mod forged;
 mod owner;
 mod provider;
 mod reset;

@@ -10,7 +10,7 @@ use super::super::totp::{Secret, step_at};
 use super::{City, PASSWORD};
 use crate::access::Role;
 use crate::params;
-use crate::store::StoreError;
+use crate::store::{Command, StoreError};
 use crate::web::testing::{Browser, app, field};
 use crate::web::{App, Site};
 use crate::work;
@@ -198,6 +198,16 @@ async fn a_code_has_five_tries_and_ten_minutes() {
         "worth nothing now"
     );
 
+    // Also where somebody writes the count anew: the process counts, too.
+    let command = Command::new("test", city.clock.now());
+    let anew = city.store.write(command, |tx| {
+        tx.execute("UPDATE sent_code SET failures = 0", params![])
+    });
+    let anew: Result<u64, StoreError> = anew.await;
+    assert!(anew.unwrap() > 0);
+    let status = try_code(&mut stranger, &code).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+
     city.pass(SignedDuration::from_mins(5));
     post(&mut stranger, "/login/forgot", &ask).await;
     let code = last_code(&app).await;
@@ -211,6 +221,14 @@ async fn a_code_has_five_tries_and_ten_minutes() {
         post(&mut stranger, "/login/forgot", &ask).await;
     }
     assert_eq!(letters(&app).await.len(), before + 3);
+    // And ten in a day.
+    for _ in 0..3 {
+        city.pass(SignedDuration::from_hours(2));
+        for _ in 0..6 {
+            post(&mut stranger, "/login/forgot", &ask).await;
+        }
+    }
+    assert_eq!(letters(&app).await.len(), before + 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
