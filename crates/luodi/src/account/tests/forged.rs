@@ -318,27 +318,30 @@ fn browser(secret: &str) -> Browser {
     }
 }
 
+/// A proved contact of an account; what it is nobody asks here.
+fn contact_of(city: &City, account: AccountId, id: u128) -> Contact {
+    let sql = "INSERT INTO contact (id, account_id, channel, value_sealed, state, created_at) \
+               VALUES (?1, ?2, 'sms', ?3, 'verified', 1)";
+    let id = Uuid::from_u128(id);
+    let blank = Value::Blob(vec![0; 60]);
+    city.forge(sql, [id.into(), account.into(), blank.clone()]);
+    let Value::Blob(sealed) = blank else {
+        unreachable!()
+    };
+    Contact {
+        id,
+        channel: Channel::Sms,
+        sealed,
+        verified: true,
+    }
+}
+
 #[test]
 fn a_code_is_good_for_what_it_was_sent_for_only() {
     let city = City::new();
     let mine = city.account("enterprise", &[Role::WindowClerk], "330302");
     let theirs = city.account("handler", &[Role::WindowClerk], "330302");
-    let contact_of = |account: AccountId, id: u128| {
-        let sql = "INSERT INTO contact (id, account_id, channel, value_sealed, state, created_at) \
-                   VALUES (?1, ?2, 'sms', ?3, 'verified', 1)";
-        let id = Uuid::from_u128(id);
-        let blank = Value::Blob(vec![0; 60]);
-        city.forge(sql, [id.into(), account.into(), blank.clone()]);
-        let Value::Blob(sealed) = blank else {
-            unreachable!()
-        };
-        Contact {
-            id,
-            channel: Channel::Sms,
-            sealed,
-            verified: true,
-        }
-    };
+    let contact_of = |account, id| contact_of(&city, account, id);
     let (own, other) = (contact_of(mine, 1), contact_of(theirs, 2));
     let sent = own.clone();
     city.write(move |tx| {
@@ -382,6 +385,29 @@ fn a_code_is_good_for_what_it_was_sent_for_only() {
                      WHERE c.account_id <> sent_code.account_id), failures = 0 WHERE account_id = ?1";
     city.forge(exchanged, [mine.into()]);
     assert_eq!(tried(mine, Purpose::Reset, "other"), None);
+}
+
+/// Five an hour for strangers, ten in a day.
+#[test]
+fn codes_have_a_bound_for_the_day() {
+    let city = City::new();
+    let id = city.account("clerk", &[Role::WindowClerk], "330302");
+    let contact = contact_of(&city, id, 1);
+    let mut sent = Vec::new();
+    for _ in 0..5 {
+        for _ in 0..6 {
+            let contact = contact.clone();
+            let done = city.write(move |tx| {
+                let code = ("12345678", Some(&browser("stranger")));
+                sent_code::send(tx, id, &contact, Purpose::Reset, code)
+            });
+            sent.push(code(done) == "Ok(())");
+        }
+        city.pass(SignedDuration::from_hours(6));
+    }
+    // At 0 and 6 o'clock; at 24 those of the first hour are a day old.
+    let count = |hour: usize| sent[hour * 6..][..6].iter().filter(|it| **it).count();
+    assert_eq!([0, 1, 2, 3, 4].map(count), [5, 5, 0, 0, 5]);
 }
 
 /// A clerk is reset, keeps the password, and is promoted in good faith later.
