@@ -20,7 +20,7 @@ use super::session::is_known_device;
 /// A code is good for so long.
 const GOOD: SignedDuration = SignedDuration::from_mins(10);
 /// Wrong tries before it is worth nothing.
-const TRIES: i64 = 5;
+const TRIES: u32 = 5;
 /// Codes of an account in an hour: so many for strangers, and as many for known browsers.
 const PER_HOUR: i64 = 5;
 /// The same in a day.
@@ -30,7 +30,7 @@ const PER_DAY: i64 = 10;
 /// more. They do not come back: by then the code has ended.
 pub(super) const TRIED: Rate = Rate {
     purpose: "sent-code",
-    burst: TRIES as u32,
+    burst: TRIES,
     per_minute: 0,
 };
 
@@ -247,7 +247,7 @@ fn live(
         "SELECT id, contact_id, good_until, browser, code_hash FROM sent_code \
          WHERE account_id = ?1 AND purpose = ?2 AND ended_at IS NULL AND good_until > ?3 AND failures < ?4 \
          ORDER BY good_until, id",
-        params![account, purpose.code(), now, TRIES],
+        params![account, purpose.code(), now, i64::from(TRIES)],
         |r| {
             Ok(Kept {
                 id: r.get(0)?,
