@@ -97,6 +97,8 @@ pub struct Refusal {
     pub fields: Vec<FieldError>,
     /// A path of this site where what was done before can be seen; empty where there is none.
     pub see: String,
+    /// After how many seconds it may go better; 0 where waiting alone does not help.
+    pub wait_seconds: u32,
 }
 
 impl Refusal {
@@ -107,6 +109,7 @@ impl Refusal {
             message: message.into(),
             fields: Vec::new(),
             see: String::new(),
+            wait_seconds: 0,
         }
     }
 
@@ -164,6 +167,7 @@ impl Refusal {
             message,
             fields,
             see: String::new(),
+            wait_seconds: 0,
         }
     }
 }

@@ -241,8 +241,16 @@ pub fn set_state(
     id: AccountId,
     version: i64,
     state: AccountState,
+    reason: &str,
 ) -> Result<()> {
     target(tx, actor, Role::SystemAdmin, id)?;
+    let of_administrator = roles_of(tx, id)?.any(&ADMINISTRATORS);
+    let reason = reason.trim();
+    let told = (4..=200).contains(&reason.chars().count());
+    if of_administrator && !told && matches!(actor.kind, ActorKind::Account(_)) {
+        let message = "锁定或解锁管理员账号请写明原因（4 至 200 个字），会记入日志。";
+        return Err(Refusal::field("reason", "reason", message).into());
+    }
     let locks = state == AccountState::Locked;
     if !locks {
         need_untouched_account(tx, id)?;
@@ -261,7 +269,10 @@ pub fn set_state(
         actor: actor.to_ref(),
         command: "account.set_state",
         subject: ("account", id.0),
-        detail: json!({ "state": state.code() }),
+        detail: match reason {
+            "" => json!({ "state": state.code() }),
+            reason => json!({ "state": state.code(), "reason": vocab::mask_numbers(reason) }),
+        },
         rows: rows.into_iter().collect(),
     });
     Ok(())

@@ -309,6 +309,8 @@ struct ShowPage {
     row: AccountRow,
     roles: Vec<Choice>,
     /// What this visitor may do with this account.
+    /// Its account is one of the three administrators'.
+    of_administrator: bool,
     may_keep: bool,
     may_grant: bool,
 }
@@ -347,6 +349,7 @@ async fn show_one(
         crumbs: crumbs(),
         errors,
         roles,
+        of_administrator: row.roles.any(&super::ADMINISTRATORS),
         may_keep: !own && actor.has(Role::SystemAdmin),
         may_grant: !own && actor.has(Role::SecurityAdmin),
         row,
@@ -393,10 +396,11 @@ async fn set_state(
     state: AccountState,
 ) -> Result<&'static str, WebError> {
     let (actor, version) = (visit.actor()?.clone(), posted.version("version")?);
+    let reason = posted.get("reason").to_owned();
     let command = Command::new("account.set_state", visit.now).once(posted.key());
     app.store
         .write_once(command, move |tx| {
-            commands::set_state(tx, &actor, id, version, state)
+            commands::set_state(tx, &actor, id, version, state, &reason)
         })
         .await?;
     Ok(match state {

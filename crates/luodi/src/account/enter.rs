@@ -10,9 +10,10 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::ids::AccountId;
+use crate::params;
 use crate::refusal::{Error, Kind, Refusal};
 use crate::store::{Command, IdempotencyKey, Query};
-use crate::web::{App, Rate, Visit, WebError};
+use crate::web::{App, Rate, Visit, WebError, counted};
 
 use super::password;
 use super::session::{self, ASKS_CODE, Basis, Before, Candidate, Entry, Secrets, Why};
@@ -62,8 +63,19 @@ pub(super) async fn open_session(
     password: &str,
     code: &str,
 ) -> Result<Entered, WebError> {
-    let budget = Budget::take(app, visit, login)?;
-    let candidate = try_password(app, visit, login, password).await?;
+    let (found, standing) = standing(app, visit, login).await?;
+    let budget = match Budget::take(app, visit, login, &standing) {
+        Ok(budget) => budget,
+        Err(refusal) => {
+            note_rate(app, visit, login, found.map(|candidate| candidate.account)).await?;
+            return Err(refusal.into());
+        }
+    };
+    let known = matches!(standing, Standing::Known(_));
+    let candidate = match try_password(app, visit, login, (password, found, known)).await? {
+        Some(candidate) => candidate,
+        None => return Err(budget.wrong(app, visit).into()),
+    };
     let opened = open(app, visit, &candidate, &Shown::code(code)).await?;
     Ok(entered(app, visit, budget, candidate, opened))
 }
@@ -104,7 +116,8 @@ pub(super) async fn open_for_identity(
     key: IdempotencyKey,
     strong: bool,
 ) -> Result<Option<Entered>, WebError> {
-    let budget = Budget::take(app, visit, &candidate.login)?;
+    let (_, standing) = standing(app, visit, &candidate.login).await?;
+    let budget = Budget::take(app, visit, &candidate.login, &standing)?;
     let shown = Shown {
         code: "",
         strong,
@@ -137,7 +150,8 @@ pub(super) async fn open_with_code(
         let message = "等待验证码的时间太长，请重新输入登录名和密码。";
         Refusal::field("login", "ticket", message)
     })?;
-    let budget = Budget::take(app, visit, &candidate.login)?;
+    let (_, standing) = standing(app, visit, &candidate.login).await?;
+    let budget = Budget::take(app, visit, &candidate.login, &standing)?;
     let opened = open(app, visit, &candidate, &Shown::code(code)).await?;
     let (secrets, before) = opened.ok_or_else(|| {
         Refusal::field(
@@ -154,76 +168,220 @@ pub(super) async fn open_with_code(
     })
 }
 
-/// A try taken from the budgets of an address, and of an account from that address.
-pub(super) struct Budget(String);
+/// How long an address stays one that an account logs in from.
+const LOCAL: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Who tries, as far as it can be told before anything was tried.
+enum Standing {
+    /// A browser the account has logged in with, or one that is logged in: by its own secret.
+    Known(String),
+    /// The account logged in from this address not long ago.
+    Local,
+    /// Anybody.
+    Stranger,
+}
+
+impl Standing {
+    /// Who is logged in.
+    fn of_session(visit: &Visit) -> Self {
+        let token = visit.token.as_deref().unwrap_or_default();
+        Self::Known(in_letters(&session::token_hash(token)))
+    }
+}
+
+fn in_letters(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The account of a name, and how whoever tries stands to it.
+async fn standing(
+    app: &App,
+    visit: &Visit,
+    login: &str,
+) -> Result<(Option<Candidate>, Standing), WebError> {
+    let (login, device) = (login.to_owned(), visit.device.clone());
+    let (address, since) = (counted(&visit.address), visit.now - LOCAL);
+    let found = app.store.read(move |q| {
+        let Some(candidate) = session::candidate(q, &login)? else {
+            return Ok::<_, Error>((None, Standing::Stranger));
+        };
+        let standing = match device {
+            Some(device) if session::is_known_device(q, candidate.account, &device)? => {
+                Standing::Known(in_letters(&session::token_hash(&device)))
+            }
+            _ if is_local(q, candidate.account, &address, since)? => Standing::Local,
+            _ => Standing::Stranger,
+        };
+        Ok((Some(candidate), standing))
+    });
+    Ok(found.await?)
+}
+
+fn is_local(
+    q: &dyn Query,
+    account: AccountId,
+    address: &str,
+    since: Timestamp,
+) -> Result<bool, Error> {
+    let sql = "SELECT last_login_from FROM account WHERE id = ?1 AND last_login_at > ?2";
+    let from = q.row_opt(sql, params![account, since], |r| r.get::<Option<String>>(0))?;
+    Ok(from.flatten().is_some_and(|from| counted(&from) == address))
+}
+
+/// A try taken from the budgets of an address, and of an account from that address. A browser the
+/// account has logged in with has a budget of its own instead of both, so that nobody behind the
+/// same address keeps its owner out.
+pub(super) struct Budget {
+    guesser: String,
+    /// The address paid, too.
+    paid: bool,
+    /// The address had nothing left, and the account is one that logs in from there.
+    spared: bool,
+}
 
 impl Budget {
     /// Takes a try.
     ///
     /// # Errors
     /// Refused where none is left.
-    pub(super) fn take(app: &App, visit: &Visit, login: &str) -> Result<Self, Refusal> {
-        let too_many = |rule: &'static str, message: &str| Refusal {
-            kind: Kind::TooMany,
-            ..Refusal::field("password", rule, message)
+    fn take(app: &App, visit: &Visit, login: &str, standing: &Standing) -> Result<Self, Refusal> {
+        let (paid, spared, guesser) = match standing {
+            Standing::Known(browser) => (false, false, app.attempts.pair(login, browser)),
+            Standing::Local | Standing::Stranger => {
+                let paid = app.attempts.admit(LOG_IN, &visit.address, visit.now);
+                if !paid && matches!(standing, Standing::Stranger) {
+                    return Err(address_rate(app, visit));
+                }
+                (paid, !paid, app.attempts.pair(login, &visit.address))
+            }
         };
-        if !app.attempts.admit(LOG_IN, &visit.address, visit.now) {
-            let message = "这个网络的登录尝试太多，请过一分钟再试。";
-            return Err(too_many("address-rate", message));
-        }
         // One address guesses one account's password; it does not shut out the owner elsewhere.
-        let guesser = app.attempts.pair(login, &visit.address);
         if !app.attempts.admit(OF_ACCOUNT, &guesser, visit.now) {
-            let message = "这个账号从您这里连续输错了多次，现在每分钟只能再试一次。请稍等，或联系系统管理员重置密码。";
-            return Err(too_many("account-rate", message));
+            let wait = app.attempts.seconds_left(OF_ACCOUNT, &guesser, visit.now);
+            if paid {
+                app.attempts.give_back(LOG_IN, &visit.address, visit.now);
+            }
+            let message = format!(
+                "这个账号从您这里连续输错了多次，现在每分钟只能再试一次。请 {wait} 秒后再试，或请人重置密码：企业和个人账号找登记窗口，工作人员找系统管理员。"
+            );
+            return Err(too_many("account-rate", message, wait));
         }
-        Ok(Self(guesser))
+        Ok(Self {
+            guesser,
+            paid,
+            spared,
+        })
+    }
+
+    /// Takes a try of who is logged in: from his session's own budget.
+    ///
+    /// # Errors
+    /// Refused where none is left.
+    pub(super) fn of_session(app: &App, visit: &Visit, login: &str) -> Result<Self, Refusal> {
+        Self::take(app, visit, login, &Standing::of_session(visit))
+    }
+
+    /// What a wrong password is told. Where the address has no tries left it is what everybody
+    /// there is told: who guesses does not learn which names log in from there.
+    fn wrong(&self, app: &App, visit: &Visit) -> Refusal {
+        if self.spared {
+            address_rate(app, visit)
+        } else {
+            session::wrong()
+        }
     }
 
     fn give_back(self, app: &App, visit: &Visit) {
-        app.attempts.give_back(LOG_IN, &visit.address, visit.now);
-        app.attempts.give_back(OF_ACCOUNT, &self.0, visit.now);
+        app.attempts.give_back(OF_ACCOUNT, &self.guesser, visit.now);
+        self.repay(app, visit);
     }
 
     /// Who tried has shown who he is.
     pub(super) fn forget(self, app: &App, visit: &Visit) {
-        app.attempts.give_back(LOG_IN, &visit.address, visit.now);
-        app.attempts.forget(OF_ACCOUNT, &self.0);
+        app.attempts.forget(OF_ACCOUNT, &self.guesser);
+        self.repay(app, visit);
+    }
+
+    fn repay(self, app: &App, visit: &Visit) {
+        if self.paid {
+            app.attempts.give_back(LOG_IN, &visit.address, visit.now);
+        }
     }
 }
 
-/// Tries the password; takes as long for an unknown log-in name as for a known.
+fn too_many(rule: &'static str, message: String, wait_seconds: u32) -> Refusal {
+    Refusal {
+        kind: Kind::TooMany,
+        wait_seconds,
+        ..Refusal::field("password", rule, message)
+    }
+}
+
+fn address_rate(app: &App, visit: &Visit) -> Refusal {
+    let left = app.attempts.seconds_left(LOG_IN, &visit.address, visit.now);
+    let wait = left.max(1);
+    let message = format!(
+        "这个网络的登录尝试太多，请 {wait} 秒后再试，或改用您以前登录过的浏览器，那里不受影响。"
+    );
+    too_many("address-rate", message, wait)
+}
+
+/// Notes that tries were refused unlooked at, once a minute for an address.
+async fn note_rate(
+    app: &App,
+    visit: &Visit,
+    login: &str,
+    account: Option<AccountId>,
+) -> Result<(), WebError> {
+    let what = format!("log-in rate {}", counted(&visit.address));
+    let minute = SignedDuration::from_mins(1);
+    if !app.attempts.is_first(&what, visit.now, minute) {
+        return Ok(());
+    }
+    match account {
+        Some(account) => note_refused(app, visit, account, Why::Rate).await,
+        None => note_stranger(app, visit, Why::Rate, login).await,
+    }
+}
+
+async fn note_stranger(app: &App, visit: &Visit, why: Why, name: &str) -> Result<(), WebError> {
+    let (name, address) = (name.to_owned(), visit.address.clone());
+    let command = Command::new("session.refuse", visit.now);
+    let noted = app.store.write(command, move |tx| {
+        session::refuse_stranger(tx, why, &name, &address);
+        Ok::<_, Error>(())
+    });
+    Ok(noted.await?)
+}
+
+/// Tries the password; takes as long for an unknown log-in name as for a known. None where it is
+/// wrong.
 async fn try_password(
     app: &App,
     visit: &Visit,
     login: &str,
-    password: &str,
-) -> Result<Candidate, WebError> {
-    let wanted = login.to_owned();
-    let found = app
-        .store
-        .read(move |q| session::candidate(q, &wanted))
-        .await?;
+    (password, found, known): (&str, Option<Candidate>, bool),
+) -> Result<Option<Candidate>, WebError> {
     let hash = found
         .as_ref()
         .map_or(password::NOBODY, |candidate| &candidate.password_hash);
     let typed: String = password.chars().take(password::LONGEST_BYTES).collect();
-    let fits = password::fits_in_turn(typed, hash.to_owned()).await?;
-    let Some(candidate) = found else {
-        let (login, address) = (login.to_owned(), visit.address.clone());
-        let command = Command::new("session.refuse", visit.now);
-        let noted = app.store.write(command, move |tx| {
-            session::refuse_unknown(tx, &login, &address);
-            Ok::<_, Error>(())
-        });
-        noted.await?;
-        return Err(session::wrong().into());
+    let fits = if known {
+        password::fits_in_turn(typed, hash.to_owned()).await?
+    } else {
+        password::fits_for_stranger(typed, hash.to_owned(), &visit.address).await?
     };
-    if !fits {
-        note_refused(app, visit, candidate.account, Why::Password).await?;
-        return Err(session::wrong().into());
+    match found {
+        None => {
+            note_stranger(app, visit, Why::NoAccount, login).await?;
+            Ok(None)
+        }
+        Some(candidate) if !fits => {
+            note_refused(app, visit, candidate.account, Why::Password).await?;
+            Ok(None)
+        }
+        found => Ok(found),
     }
-    Ok(candidate)
 }
 
 /// What somebody shows besides what his log-in rests on.

@@ -18,6 +18,7 @@ use super::desk::crumb;
 use super::enter::{Budget, note_refused};
 use super::factor::{self, Factor};
 use super::log_in::with_secrets;
+use super::owner::{self, Proof};
 use super::session::{Secrets, Why};
 use super::totp::{Picture, Secret, picture};
 
@@ -106,31 +107,50 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
 }
 
 async fn change(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
+    let account = visit.actor()?.account_id();
+    let is_set = app.store.read(move |q| factor::is_set(q, account)).await?;
+    if posted.get("action") == "begin" && !is_set {
+        let done = bind_first(&app, &visit, &posted).await;
+        return answered(&app, &visit, &posted, done).await;
+    }
     // An open session must not serve for guessing codes faster than a log-in would.
-    let budget = Budget::take(&app, &visit, &visit.actor()?.login)?;
+    let budget = Budget::of_session(&app, &visit, &visit.actor()?.login)?;
     let done = match posted.get("action") {
-        "begin" => begin(&app, &visit, &posted).await,
+        "begin" => begin(&app, &visit, &posted, None).await,
         "confirm" => confirm(&app, &visit, &posted).await,
         "renew_recovery" => renew(&app, &visit, &posted).await,
         _ => Err(Refusal::invalid("action", "没有这个操作，请刷新页面后再试。").into()),
     };
+    if done.is_ok() {
+        budget.forget(&app, &visit);
+    }
+    answered(&app, &visit, &posted, done).await
+}
+
+async fn answered(app: &App, visit: &Visit, posted: &Posted, done: Answer) -> Answer {
     match done {
-        Ok(response) => {
-            budget.forget(&app, &visit);
-            Ok(response)
-        }
+        Ok(response) => Ok(response),
         Err(error) => {
-            let errors = Errors::take(error, &posted)?;
-            page(&app, &visit, StatusCode::UNPROCESSABLE_ENTITY, errors).await
+            let errors = Errors::take(error, posted)?;
+            page(app, visit, StatusCode::UNPROCESSABLE_ENTITY, errors).await
         }
     }
 }
 
-async fn begin(app: &App, visit: &Visit, posted: &Posted) -> Answer {
+/// The first app is bound by whoever knows the password: a borrowed session binds none.
+async fn bind_first(app: &App, visit: &Visit, posted: &Posted) -> Answer {
+    let proof = owner::read(app, visit, posted).await?;
+    begin(app, visit, posted, Some(proof)).await
+}
+
+async fn begin(app: &App, visit: &Visit, posted: &Posted, password: Option<Proof>) -> Answer {
     let (actor, proof) = (visit.actor()?.clone(), posted.get("totp").to_owned());
     let secret = Secret::fresh();
     let command = Command::new("account.begin_factor", visit.now).once(posted.key());
     let done = app.store.write_once(command, move |tx| {
+        if let Some(password) = &password {
+            owner::prove(tx, actor.account_id(), password)?;
+        }
         factor::begin_factor(tx, &actor, &secret, &proof)
     });
     counted(app, visit, done.await.map(drop)).await?;

@@ -16,7 +16,8 @@ use crate::router;
 use crate::store::Command;
 use crate::web::form::Errors;
 use crate::web::{
-    Answer, App, Page, Posted, Route, Visit, WebError, get, known_again, post, session_cookie,
+    Answer, App, Page, Posted, Route, Visit, WebError, come_again, get, known_again, post,
+    session_cookie,
 };
 use crate::web::{filters, is_local};
 
@@ -227,7 +228,8 @@ async fn enter(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
         }
         Err(error) => {
             let refusal = error.into_refusal()?;
-            show(&app, &visit, status(&refusal), form, Errors::from(&refusal)).await
+            let page = show(&app, &visit, status(&refusal), form, Errors::from(&refusal));
+            Ok(come_again(page.await?, refusal.wait_seconds))
         }
     }
 }
@@ -248,7 +250,8 @@ async fn enter_with_code(app: &App, visit: &Visit, form: LogIn) -> Answer {
             if refusal.fields.iter().any(|field| field.rule == "ticket") {
                 return show(app, visit, status, form, errors).await;
             }
-            ask_code(app, visit, status, form, errors).await
+            let page = ask_code(app, visit, status, form, errors).await?;
+            Ok(come_again(page, refusal.wait_seconds))
         }
     }
 }

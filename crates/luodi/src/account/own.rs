@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
-use crate::access::{Role, Rule};
+use crate::access::{Role, Roles, Rule};
 use crate::ids::AccountId;
 use crate::params;
 use crate::refusal::{Error, FieldError, Refusal, Result};
@@ -62,11 +62,14 @@ struct Me {
     lacks_factor: bool,
     /// Roles that need one rest until they are confirmed.
     roles_rest: bool,
+    /// Every role granted, also where something keeps the account from it.
+    roles: Roles,
 }
 
 fn me(q: &dyn Query, id: AccountId, limit: Option<Timestamp>) -> Result<Me> {
     let has_factor = factor::is_set(q, id)?;
-    let lacks_factor = factor::is_missing(q, id, roles_of(q, id)?)?;
+    let roles = roles_of(q, id)?;
+    let lacks_factor = factor::is_missing(q, id, roles)?;
     let roles_rest = rest::is_resting(q, id)?;
     let sql = "SELECT login, name, password_hash, one_time_until, password_set_at \
                FROM account WHERE id = ?1";
@@ -80,6 +83,7 @@ fn me(q: &dyn Query, id: AccountId, limit: Option<Timestamp>) -> Result<Me> {
             has_factor,
             lacks_factor,
             roles_rest,
+            roles,
         })
     })?)
 }
@@ -108,12 +112,7 @@ async fn page(app: &App, visit: &Visit, status: StatusCode, errors: Errors) -> A
             Ok::<_, Error>((me(q, id, limit)?, sessions, contacts, leaves, linked))
         })
         .await?;
-    let roles_zh = actor
-        .roles
-        .iter()
-        .map(Role::zh)
-        .collect::<Vec<_>>()
-        .join("、");
+    let roles_zh = me.roles.iter().map(Role::zh).collect::<Vec<_>>().join("、");
     let page = Page::new(app, visit, "我的账号");
     visit.show_with(
         status,
@@ -167,7 +166,7 @@ async fn try_change(
     );
     check(&mine.login, &old, &new, &again)?;
     let old_hash = mine.password_hash;
-    let budget = Budget::take(app, visit, &mine.login)?;
+    let budget = Budget::of_session(app, visit, &mine.login)?;
     if !password::fits_in_turn(old, old_hash.clone()).await? {
         // Counted like a wrong log-in: an open session must not serve for guessing.
         note_refused(app, visit, id, Why::OldPassword).await?;

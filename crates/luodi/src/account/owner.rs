@@ -54,7 +54,7 @@ pub(super) async fn read(app: &App, visit: &Visit, posted: &Posted) -> Result<Pr
         let message = "请输入登录密码，以确认是您本人。";
         return Err(Refusal::field("password", "required", message).into());
     };
-    let budget = Budget::take(app, visit, &visit.actor()?.login)?;
+    let budget = Budget::of_session(app, visit, &visit.actor()?.login)?;
     if !password::fits_in_turn(typed, hash.clone()).await? {
         note_refused(app, visit, account, Why::OldPassword).await?;
         let message = "密码不正确，没有更改。请核对后再试。";
@@ -73,7 +73,7 @@ pub(super) async fn counted<T>(
     visit: &Visit,
     command: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, WebError> {
-    let budget = Budget::take(app, visit, &visit.actor()?.login)?;
+    let budget = Budget::of_session(app, visit, &visit.actor()?.login)?;
     let done = command.await;
     let wrong = |refusal: &Refusal| refusal.fields.iter().any(|field| field.field == "totp");
     match done {

@@ -3,13 +3,16 @@
 //! It lacks the accounts. Hashing is slow on purpose, so it happens outside commands, on blocking
 //! threads, and only two at once: a flood of log-ins must not take the processors from everybody.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::refusal::Refusal;
-use crate::web::WebError;
+use crate::web::{WebError, counted};
 
 /// The shortest password, in characters.
 pub const SHORTEST: usize = 10;
@@ -89,7 +92,7 @@ impl PasswordRule {
         match self {
             Self::Short => "密码至少 10 个字符。几个不相干的词连起来，既长又好记。",
             Self::Long => "密码最长 256 字节，请缩短。",
-            Self::Login => "密码不能与登录名相同或只在其后加几个字符，请换一个。",
+            Self::Login => "密码不能是登录名、重复几遍的登录名，或再加几个字符，请换一个。",
             Self::Common => "这个密码太常见，容易被猜中，请换一个。",
             Self::Repeated => "密码不能只由一两个字符重复组成，请换一个。",
             Self::Known => {
@@ -167,11 +170,11 @@ pub(super) async fn refuse_past(password: &str, hashes: Vec<String>) -> Result<(
     Ok(())
 }
 
-/// The log-in name itself, or with up to four characters around it.
+/// The log-in name itself, once or several times, with up to four characters besides.
 fn is_login_with_little(login: &str, password: &str) -> bool {
     !login.is_empty()
         && password.contains(login)
-        && password.chars().count() <= login.chars().count() + 4
+        && password.replace(login, "").chars().count() <= 4
 }
 
 /// A hash in the PHC string format, which names algorithm and cost: Argon2id, 19 MiB, two passes,
@@ -210,15 +213,81 @@ pub const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$
 
 /// Passwords hashed at once.
 static SLOTS: Semaphore = Semaphore::const_new(2);
+/// Strangers' passwords before the slots at once: who is known waits for one of these at most, and
+/// never for the others in the queue.
+static GATE: Semaphore = Semaphore::const_new(2);
 /// Passwords hashed or waiting for it; further ones are asked to come back.
 static QUEUE: Semaphore = Semaphore::const_new(200);
+/// Places of the queue that strangers may have together.
+const OF_STRANGERS: u32 = 150;
+/// Places that strangers of one address may have.
+const OF_ADDRESS: u32 = 40;
+/// After how many seconds who found no place may come back.
+const BUSY_SECONDS: u32 = 5;
 
-/// [`fits`], when its turn has come.
+/// Places that strangers have at present, by what counts as one address.
+static PLACES: Places = Places(Mutex::new(BTreeMap::new()));
+
+struct Places(Mutex<BTreeMap<String, u32>>);
+
+impl Places {
+    /// A place for a stranger, unless his address or strangers together have all of theirs.
+    fn take(&self, address: String) -> Option<Place<'_>> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = taken.get(&address).copied().unwrap_or_default();
+        if here >= OF_ADDRESS || taken.values().sum::<u32>() >= OF_STRANGERS {
+            return None;
+        }
+        taken.insert(address.clone(), here + 1);
+        Some(Place { of: self, address })
+    }
+}
+
+/// A stranger's place in the queue, free again when he is gone.
+struct Place<'a> {
+    of: &'a Places,
+    address: String,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.address) {
+            Some(here) if *here > 1 => *here -= 1,
+            _ => {
+                taken.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// [`fits`], when its turn has come, for who is known: by his session, or by a browser he has
+/// logged in with.
 ///
 /// # Errors
 /// Refuses where too many wait.
 pub async fn fits_in_turn(password: String, hash: String) -> Result<bool, WebError> {
     in_turn(move || fits(&password, &hash)).await
+}
+
+/// [`fits`] for a stranger: behind who is known, and with few places for one address, so that a
+/// flood of log-ins keeps out neither.
+///
+/// # Errors
+/// Refuses where too many wait.
+pub(super) async fn fits_for_stranger(
+    password: String,
+    hash: String,
+    address: &str,
+) -> Result<bool, WebError> {
+    let place = PLACES.take(counted(address)).ok_or_else(busy)?;
+    let gate = GATE.acquire().await.map_err(WebError::fault)?;
+    in_turn(move || {
+        let done = fits(&password, &hash);
+        drop((gate, place));
+        done
+    })
+    .await
 }
 
 /// [`hash`], when its turn has come.
@@ -231,12 +300,17 @@ pub async fn hash_in_turn(password: String) -> Result<String, WebError> {
         .map_err(WebError::fault)
 }
 
+fn busy() -> Refusal {
+    Refusal {
+        wait_seconds: BUSY_SECONDS,
+        ..Refusal::too_many("busy", "同时登录的人太多，请过 5 秒再试。")
+    }
+}
+
 async fn in_turn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, WebError> {
-    let place = QUEUE
-        .try_acquire()
-        .map_err(|_| Refusal::too_many("busy", "同时登录的人太多，请过几秒再试。"))?;
+    let place = QUEUE.try_acquire().map_err(|_| busy())?;
     let slot = SLOTS.acquire().await.map_err(WebError::fault)?;
     // The slot goes along: a visitor who leaves does not make room while his password is hashed.
     tokio::task::spawn_blocking(move || {
@@ -296,6 +370,8 @@ mod tests {
             "luchengwindow2026",
             Err(PasswordRule::Login),
         );
+        check_one("luwei01", "luwei01luwei01", Err(PasswordRule::Login));
+        check_one("luwei01", "Luwei01-luwei01!", Err(PasswordRule::Login));
         check_one("chen", "chen-likes-tea-in-spring", Ok(()));
         check_one("chen", "Password123", Err(PasswordRule::Common));
         check_one("chen", "abababababab", Err(PasswordRule::Repeated));
@@ -315,6 +391,27 @@ mod tests {
             assert!(refused(known), "{known}");
         }
         assert!(!refused("blue-kettle-01011234"));
+    }
+
+    #[test]
+    fn strangers_of_one_address_and_all_strangers_have_so_many_places() {
+        let places = Places(Mutex::default());
+        let take = |address: &str, n: u32| -> Vec<Place<'_>> {
+            (0..n)
+                .map_while(|_| places.take(address.to_owned()))
+                .collect()
+        };
+        let flood = take("a", 1_000);
+        assert_eq!(flood.len(), 40);
+        let others: Vec<usize> = ["b", "c", "d"].map(|of| take(of, 1_000).len()).into();
+        assert_eq!(others, [40, 40, 40], "what was left is free again");
+        let held: Vec<Place<'_>> = ["b", "c", "d"]
+            .into_iter()
+            .flat_map(|of| take(of, 1_000))
+            .collect();
+        assert_eq!(held.len(), 110, "all strangers together");
+        drop(flood);
+        assert_eq!(take("e", 1_000).len(), 40);
     }
 
     #[test]

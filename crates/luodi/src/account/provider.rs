@@ -16,7 +16,7 @@ use crate::refusal::{Error, Kind};
 use crate::store::Command;
 use crate::web::filters;
 use crate::web::form::Errors;
-use crate::web::{Answer, App, Page, Posted, Route, Visit, WebError, get, post};
+use crate::web::{Answer, App, Page, Posted, Rate, Route, Visit, WebError, get, post};
 
 use super::enter::{Entered, LOG_IN, open_for_identity, ticket};
 use super::errand::{self, Aim, Errand};
@@ -115,8 +115,60 @@ fn tell(app: &App, visit: &Visit, outcome: Outcome) -> Answer {
     visit.show_with(outcome.status(), &page)
 }
 
+/// Who pays for the steps to the provider and back: the address, or the browser where any account
+/// has logged in with it, so that nobody behind the same address keeps it out.
+struct Way {
+    known: bool,
+    payer: String,
+}
+
+impl Way {
+    async fn of(app: &App, visit: &Visit) -> Result<Self, WebError> {
+        let known = match visit.device.clone() {
+            Some(device) => {
+                let known = app
+                    .store
+                    .read(move |q| session::is_known_browser(q, &device));
+                known.await?
+            }
+            None => false,
+        };
+        let payer = match &visit.device {
+            Some(device) if known => device.clone(),
+            _ => visit.address.clone(),
+        };
+        Ok(Self { known, payer })
+    }
+
+    const fn rate(&self) -> Rate {
+        if self.known { OF_BROWSER } else { LOG_IN }
+    }
+
+    fn is_open(&self, app: &App, visit: &Visit) -> bool {
+        app.attempts.admit(self.rate(), &self.payer, visit.now)
+    }
+
+    fn repay(&self, app: &App, visit: &Visit) {
+        app.attempts.give_back(self.rate(), &self.payer, visit.now);
+    }
+
+    /// Neither the way there nor the way back was a guess; guesses of codes are counted by
+    /// themselves.
+    fn no_guess(&self, app: &App, visit: &Visit) {
+        self.repay(app, visit);
+        self.repay(app, visit);
+    }
+}
+
+/// Steps of a known browser.
+const OF_BROWSER: Rate = Rate {
+    purpose: "provider-browser",
+    burst: 20,
+    per_minute: 10,
+};
+
 async fn begin(State(app): State<App>, visit: Visit, posted: Posted) -> Answer {
-    if !app.attempts.admit(LOG_IN, &visit.address, visit.now) {
+    if !Way::of(&app, &visit).await?.is_open(&app, &visit) {
         return tell(&app, &visit, Outcome::Busy);
     }
     depart(&app, &visit, &Aim::LogIn(local(posted.get("next")))).await
@@ -186,7 +238,8 @@ async fn arrive(app: &App, visit: &Visit, headers: &HeaderMap) -> Answer {
     let Some(provider) = &app.provider else {
         return tell(app, visit, Outcome::Off);
     };
-    if !app.attempts.admit(LOG_IN, &visit.address, visit.now) {
+    let way = Way::of(app, visit).await?;
+    if !way.is_open(app, visit) {
         return tell(app, visit, Outcome::Busy);
     }
     let returned = Returned::read(visit);
@@ -212,10 +265,10 @@ async fn arrive(app: &App, visit: &Visit, headers: &HeaderMap) -> Answer {
         name: identity.subject,
     };
     match &errand.aim {
-        Aim::Link => link(app, visit, &errand, subject).await,
+        Aim::Link => link(app, visit, &errand, (subject, way)).await,
         Aim::LogIn(next) => {
             let strong = identity.multi_factor && provider.is_second_factor();
-            log_in(app, visit, &errand, subject, (next, strong)).await
+            log_in(app, visit, &errand, (subject, way), (next, strong)).await
         }
     }
 }
@@ -245,7 +298,7 @@ async fn log_in(
     app: &App,
     visit: &Visit,
     errand: &Errand,
-    subject: Subject,
+    (subject, way): (Subject, Way),
     (next, strong): (&str, bool),
 ) -> Answer {
     let name = subject.text();
@@ -263,11 +316,11 @@ async fn log_in(
     let form = LogIn::to(next);
     match open_for_identity(app, visit, candidate, errand.key(), strong).await {
         Ok(Some(Entered::Opened(opened))) => {
-            no_guess(app, visit);
+            way.no_guess(app, visit);
             entered(app, visit, form, &opened).await
         }
         Ok(Some(Entered::AsksCode(candidate))) => {
-            no_guess(app, visit);
+            way.no_guess(app, visit);
             let ticket = ticket(app, visit, &candidate).await?;
             let form = form.with_ticket(ticket);
             ask_code(app, visit, StatusCode::OK, form, Errors::default()).await
@@ -280,15 +333,8 @@ async fn log_in(
     }
 }
 
-/// Neither the way there nor the way back was a guess; guesses of codes are counted by themselves.
-fn no_guess(app: &App, visit: &Visit) {
-    for _ in ["there", "back"] {
-        app.attempts.give_back(LOG_IN, &visit.address, visit.now);
-    }
-}
-
 /// Links the account that is logged in. The cookie was bound to it and to its session.
-async fn link(app: &App, visit: &Visit, errand: &Errand, subject: Subject) -> Answer {
+async fn link(app: &App, visit: &Visit, errand: &Errand, (subject, way): (Subject, Way)) -> Answer {
     let actor = visit.actor()?.clone();
     let since = session::password_limit(app, visit.now);
     let command = Command::new("account.link_identity", visit.now).once(errand.key());
@@ -298,7 +344,7 @@ async fn link(app: &App, visit: &Visit, errand: &Errand, subject: Subject) -> An
     linked
         .await
         .map_err(|error| WebError::from(error).with_see(identity_pages::PATH))?;
-    app.attempts.give_back(LOG_IN, &visit.address, visit.now);
+    way.repay(app, visit);
     let text = "统一身份已关联，以后可以用它登录。";
     Ok(visit.redirect(identity_pages::PATH, text))
 }

@@ -18,7 +18,7 @@ use crate::ids::{AccountId, DepartmentId, PartyId};
 use crate::params;
 use crate::refusal::{Error, Refusal, Result, need_untouched};
 use crate::store::{self, ActorRef, Command, Event, Query, Row, StoreError, Tx, Value};
-use crate::web::{App, Session, SessionLookup, WebError};
+use crate::web::{App, Bar, Session, SessionLookup, WebError};
 
 use super::queries::roles_of;
 use super::whole::{is_row_touched, need_untouched_account};
@@ -141,18 +141,28 @@ pub(super) fn alive(
     let lacks_factor = factor::is_required(roles) && standing.factor.is_none();
     // Whoever holds a one-time or outdated password may do nothing but set another; whoever lacks the second
     // factor that his roles need, nothing but set one up.
-    if standing.one_time_until.is_some() || is_outdated(standing.set_at, limit) || lacks_factor {
-        actor.department = None;
-        actor.party = None;
-    } else if standing.rest_since.is_some() {
-        actor.roles = roles.without(Role::WITH_SECOND_FACTOR);
+    let bar = if standing.one_time_until.is_some() {
+        Some(Bar::OneTime)
+    } else if is_outdated(standing.set_at, limit) {
+        Some(Bar::Outdated)
+    } else if lacks_factor {
+        Some(Bar::Factor)
     } else {
-        actor.roles = roles;
+        standing.rest_since.map(|_| Bar::Rest)
+    };
+    match bar {
+        None => actor.roles = roles,
+        Some(Bar::Rest) => actor.roles = roles.without(Role::WITH_SECOND_FACTOR),
+        Some(_) => {
+            actor.department = None;
+            actor.party = None;
+        }
     }
     Ok(Some((
         Session {
             actor,
             csrf: row.csrf,
+            bar,
         },
         row.seen_at,
     )))
@@ -367,7 +377,7 @@ pub(super) fn wrong() -> Refusal {
     Refusal::field(
         "password",
         "login",
-        "登录名或密码不正确。连续 5 次不正确后，从您这里每分钟只能再试一次；账号被锁定时请联系系统管理员。",
+        "登录名或密码不正确。连续 5 次不正确后，从您这里每分钟只能再试一次。忘记密码或账号被锁定时，企业和个人账号请找登记窗口，工作人员请找系统管理员。",
     )
 }
 
@@ -471,13 +481,23 @@ pub(super) fn open(
         actor: by_account(account, login, region),
         command: "session.open",
         subject: ("account", account.0),
-        detail: match entry.basis {
-            Basis::Password => json!({ "address": &entry.address }),
-            Basis::Identity(_) => json!({ "address": &entry.address, "through": "provider" }),
-        },
+        detail: json!({ "address": &entry.address, "through": means(entry) }),
         rows,
     });
     Ok(before)
+}
+
+/// By what somebody logged in, as the log tells it. A code of digits is one of the app, recovery
+/// codes have letters.
+fn means(entry: &Entry) -> &'static str {
+    let proof = entry.proof.as_deref().filter(|_| !entry.strong);
+    let of_app = proof.map(|code| code.trim().chars().all(|c| c.is_ascii_digit() || c == ' '));
+    match (entry.basis, of_app) {
+        (Basis::Password, None) => "password",
+        (Basis::Password, Some(true)) => "totp",
+        (Basis::Password, Some(false)) => "recovery",
+        (Basis::Identity(_), _) => "provider",
+    }
 }
 
 fn asks_code() -> Refusal {
@@ -566,6 +586,13 @@ pub(super) fn is_known_device(q: &dyn Query, account: AccountId, device: &str) -
     Ok(found.is_some())
 }
 
+/// Whether any account has logged in from this browser lately.
+pub(super) fn is_known_browser(q: &dyn Query, device: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM known_device WHERE device_hash = ?1 LIMIT 1";
+    let found = q.row_opt(sql, params![token_hash(device)], |r| r.get::<i64>(0))?;
+    Ok(found.is_some())
+}
+
 /// Remembers the browser, and forgets those not seen for long.
 fn know_device(tx: &Tx<'_>, account: AccountId, device: &str) -> Result<()> {
     let (now, hash) = (tx.now(), token_hash(device));
@@ -606,6 +633,8 @@ pub(super) enum Why {
     Unlinked,
     /// What came from the identity provider is not believed.
     Provider,
+    /// Too many were tried; this one was not looked at.
+    Rate,
 }
 
 impl Why {
@@ -618,6 +647,7 @@ impl Why {
             Self::NoAccount => "no-account",
             Self::Unlinked => "unlinked",
             Self::Provider => "provider",
+            Self::Rate => "rate",
         }
     }
 }
@@ -629,7 +659,7 @@ pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -
     let touched = is_row_touched(tx, account)?;
     let failures = match why {
         Why::Password | Why::OldPassword | Why::Code => count_failure(tx, account)?,
-        Why::Shut | Why::NoAccount | Why::Unlinked | Why::Provider => None,
+        Why::Shut | Why::NoAccount | Why::Unlinked | Why::Provider | Why::Rate => None,
     };
     let detail = json!({ "why": why.code(), "failures": failures, "address": address });
     let rows = failures
@@ -639,13 +669,9 @@ pub(super) fn refuse(tx: &Tx<'_>, account: AccountId, why: Why, address: &str) -
     Ok(())
 }
 
-/// Notes a log-in under a name that no account has. The name itself may be a password typed in the
-/// wrong field, so it is kept as a keyed hash only: who types the name again finds its attempts.
-pub(super) fn refuse_unknown(tx: &Tx<'_>, login: &str, address: &str) {
-    refuse_stranger(tx, Why::NoAccount, login, address);
-}
-
-/// Notes a log-in that stands for no account, under whatever it was tried.
+/// Notes a log-in that stands for no account, under whatever it was tried. A name may be a password
+/// typed in the wrong field, so it is kept as a keyed hash only: who types the name again finds its
+/// attempts.
 pub(super) fn refuse_stranger(tx: &Tx<'_>, why: Why, name: &str, address: &str) {
     let detail = json!({ "why": why.code(), "address": address });
     note_refusal(tx, unknown_login(tx, name), detail, Vec::new());

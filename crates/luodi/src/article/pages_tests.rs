@@ -39,6 +39,7 @@ impl SessionLookup for Editors {
         };
         Box::pin(async move {
             Ok(Some(Session {
+                bar: None,
                 actor,
                 csrf: "token".to_owned(),
             }))

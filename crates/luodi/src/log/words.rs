@@ -260,9 +260,13 @@ values! {
         "no-account" => "没有这个账号",
         "unlinked" => "统一身份没有关联账号",
         "provider" => "统一身份平台的答复不可信",
+        "rate" => "尝试过于频繁，没有核对（每分钟只记一次）",
     }
-    /// By what somebody logged in, other than a password.
+    /// By what somebody logged in.
     through {
+        "password" => "密码",
+        "totp" => "密码和动态验证码",
+        "recovery" => "密码和备用码",
         "provider" => "统一身份",
     }
     /// Why a clock stood still.

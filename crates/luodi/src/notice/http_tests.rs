@@ -32,6 +32,7 @@ impl SessionLookup for Sessions {
     ) -> Pin<Box<dyn Future<Output = Result<Option<Session>, WebError>> + Send + 'a>> {
         let session = self.0.get(token);
         let session = session.map(|actor| Session {
+            bar: None,
             actor: actor.clone(),
             csrf: TOKEN.to_owned(),
         });

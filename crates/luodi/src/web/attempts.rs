@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::proxy::neighbourhood;
+use crate::refusal::Refusal;
 
 /// The budget of one purpose.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,13 @@ struct Bucket {
     at: Timestamp,
 }
 
+/// Looks of one account at personal values in plain.
+const LOOKS: Rate = Rate {
+    purpose: "look",
+    burst: 60,
+    per_minute: 1,
+};
+
 /// Budgets remembered at once; past it the full ones are forgotten, then all.
 const REMEMBERED: usize = 20_000;
 
@@ -51,6 +59,23 @@ impl Attempts {
         })
     }
 
+    /// Seconds until an address has a try again; 0 where it has one.
+    pub fn seconds_left(&self, rate: Rate, address: &str, now: Timestamp) -> u32 {
+        self.change(rate, address, now, |tokens| {
+            let missing = (1.0 - *tokens).max(0.0);
+            let seconds = missing * 60.0 / f64::from(rate.per_minute);
+            // What a fraction of a token cannot say exactly is no further second.
+            let seconds = (seconds - 0.001).ceil();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 0 and 60 by the lines above"
+            )]
+            let seconds = seconds.min(3_600.0) as u32;
+            seconds
+        })
+    }
+
     /// Gives one try back: it was none of a guesser.
     pub fn give_back(&self, rate: Rate, address: &str, now: Timestamp) {
         self.change(rate, address, now, |tokens| {
@@ -62,6 +87,25 @@ impl Attempts {
     pub fn pair(&self, name: &str, address: &str) -> String {
         let name: String = name.chars().take(64).collect();
         format!("{name}@{}", counted(address))
+    }
+
+    /// Takes one look at personal values in plain, of those an account has.
+    ///
+    /// # Errors
+    /// Refused where it has none left.
+    pub fn admit_look(&self, account: &str, now: Timestamp) -> Result<(), Refusal> {
+        if self.admit(LOOKS, account, now) {
+            return Ok(());
+        }
+        let wait_seconds = self.seconds_left(LOOKS, account, now);
+        let message = format!(
+            "您查看个人信息原文的次数太多（每小时约 {} 次），请 {wait_seconds} 秒后再试。确需批量使用的，请让登记窗口或所在部门负责人导出名单，导出会记入日志。",
+            LOOKS.burst
+        );
+        Err(Refusal {
+            wait_seconds,
+            ..Refusal::too_many("look-rate", message)
+        })
     }
 
     /// Whether something happens the first time in a span, for what is told once and not each time.
@@ -124,7 +168,7 @@ impl Attempts {
 }
 
 /// What counts as one address; text that is none counts as it is.
-fn counted(address: &str) -> String {
+pub fn counted(address: &str) -> String {
     address
         .parse::<IpAddr>()
         .map_or_else(|_| address.to_owned(), neighbourhood)
@@ -156,6 +200,26 @@ mod tests {
                 true, true, true, false, true, false, true, true, true, false
             ]
         );
+    }
+
+    #[test]
+    fn looks_at_personal_values_are_counted() {
+        let attempts = Attempts::default();
+        let looks = (0..1_000).filter(|_| attempts.admit_look("officer", at(0)).is_ok());
+        assert_eq!(looks.count(), 60);
+        let refusal = attempts.admit_look("officer", at(0)).unwrap_err();
+        assert_eq!((refusal.code, refusal.wait_seconds), ("look-rate", 60));
+        assert!(attempts.admit_look("colleague", at(0)).is_ok());
+        assert!(attempts.admit_look("officer", at(60)).is_ok());
+    }
+
+    #[test]
+    fn who_waits_is_told_how_long() {
+        let attempts = Attempts::default();
+        let left = |seconds| attempts.seconds_left(RATE, "10.0.0.1", at(seconds));
+        assert_eq!(left(0), 0);
+        (0..3).for_each(|_| assert!(attempts.admit(RATE, "10.0.0.1", at(0))));
+        assert_eq!([0, 10, 29, 30].map(left), [30, 20, 1, 0]);
     }
 
     #[test]

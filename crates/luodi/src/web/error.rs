@@ -1,7 +1,8 @@
 //! The one place where refusals and faults become HTTP: status, page, and what goes to the log.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 use serde::Serialize;
@@ -46,11 +47,7 @@ pub enum WebError {
 impl WebError {
     /// The actor may not do this.
     pub fn forbidden() -> Self {
-        Refusal::forbidden(
-            "forbidden",
-            "您的账号没有办理这件事的权限。需要时请联系本单位的系统管理员。",
-        )
-        .into()
+        forbidden().into()
     }
 
     /// A program asks without a session.
@@ -66,6 +63,7 @@ impl WebError {
                 fields: Vec::new(),
                 kept: Vec::new(),
                 see: String::new(),
+                wait_seconds: 0,
             }
             .json(),
         ))
@@ -234,18 +232,23 @@ struct Told {
     fields: Vec<FieldError>,
     kept: Vec<(String, String)>,
     see: String,
+    wait_seconds: u32,
 }
 
 impl Told {
     /// For programs.
     fn json(self) -> Response {
+        let wait_seconds = self.wait_seconds;
         let body = Problem {
             code: self.code.to_owned(),
             message: self.message,
             fields: self.fields,
             see: self.see,
         };
-        (self.status, axum::Json(body)).into_response()
+        come_again(
+            (self.status, axum::Json(body)).into_response(),
+            wait_seconds,
+        )
     }
 
     /// The page in a frame: of the work for staff, who read Chinese, else of the public pages.
@@ -265,10 +268,12 @@ impl Told {
             (Some(app), Some(visit)) => Page::new(app, visit, heading),
             _ => Page::bare(heading, visit.as_ref()),
         };
-        if at_work {
-            return page(self.status, &WorkErrorPage { page: frame, told });
-        }
-        page(self.status, &ErrorPage { page: frame, told })
+        let response = if at_work {
+            page(self.status, &WorkErrorPage { page: frame, told })
+        } else {
+            page(self.status, &ErrorPage { page: frame, told })
+        };
+        come_again(response, self.wait_seconds)
     }
 
     /// The page, which carries what it tells so that the guard can tell it otherwise.
@@ -338,6 +343,23 @@ fn showable(mut kept: Vec<(String, String)>) -> Vec<(String, String)> {
     kept
 }
 
+/// The actor holds no role for this.
+pub(super) fn forbidden() -> Refusal {
+    Refusal::forbidden(
+        "forbidden",
+        "您的账号没有办理这件事的权限。需要时请联系安全管理员，角色由其授予。",
+    )
+}
+
+/// Says in the answer after how many seconds to ask again; 0 says nothing.
+pub fn come_again(mut response: Response, wait_seconds: u32) -> Response {
+    if wait_seconds > 0 {
+        let value = HeaderValue::from(wait_seconds);
+        response.headers_mut().insert(RETRY_AFTER, value);
+    }
+    response
+}
+
 /// Status and the key of the heading of a refusal.
 fn status(kind: Kind) -> (StatusCode, &'static str) {
     match kind {
@@ -368,6 +390,7 @@ impl IntoResponse for WebError {
                     fields: refusal.fields,
                     kept,
                     see: refusal.see,
+                    wait_seconds: refusal.wait_seconds,
                 };
                 told.answer(visit.as_deref())
             }
@@ -400,6 +423,7 @@ impl IntoResponse for WebError {
                     fields: Vec::new(),
                     kept: Vec::new(),
                     see: String::new(),
+                    wait_seconds: 0,
                 };
                 told.answer(visit.as_deref())
             }

@@ -155,8 +155,16 @@ fn refused(error: &FieldError) -> Option<String> {
     REFUSED
         .get(&format!("{}.{rule}", error.field))
         .or_else(|| REFUSED.get(rule))
-        .cloned()
+        .map(|text| text.replace("{n}", &first_number(&error.message)))
         .or_else(own)
+}
+
+/// The first number in a text: what a refusal counts stays when it is told in another language.
+fn first_number(text: &str) -> String {
+    text.chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect()
 }
 
 /// Whether a text has Chinese characters or signs: on an English page it is marked as what it is.

@@ -25,9 +25,9 @@ mod tls;
 mod visit;
 
 pub use assets::{asset, healthz, readyz};
-pub use attempts::{Attempts, Rate};
+pub use attempts::{Attempts, Rate, counted};
 pub use clock::{Clock, civil};
-pub use error::{Problem, WebError};
+pub use error::{Problem, WebError, come_again};
 pub use lang::{Lang, is_chinese};
 pub use pace::{Known, LEAP_MS, Odd};
 pub use page::{Crumb, Flash, NavItem, Page, Pager, UserBox, asked_page};
@@ -37,7 +37,7 @@ pub use route::{Route, get, mount, post};
 pub use serve::{Limits, serve};
 pub use tls::Tls;
 pub use visit::{
-    Session, SessionLookup, Visit, cookie, hide_from_search, is_local, known_again, percent,
+    Bar, Session, SessionLookup, Visit, cookie, hide_from_search, is_local, known_again, percent,
     session_cookie,
 };
 

@@ -1,8 +1,8 @@
 //! A posted form: fields and files within limits, the CSRF token checked, the idempotency key
 //! taken. Nothing the user typed is lost: a refused handler shows the fields again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
 use axum::extract::multipart::Field;
@@ -196,9 +196,15 @@ impl FromRequest<App> for Posted {
             return Err(Refusal::forbidden("no-rule", "这个地址没有登记权限规则。").into());
         };
         let sent = is_api(&visit.path).then(|| Sent::of(request.headers()));
-        let mut posted = read(app, request, true)
-            .await
-            .map_err(|error| error.with_visit(&visit))?;
+        let arrived = request
+            .extensions()
+            .get::<Arrived>()
+            .and_then(Arrived::take);
+        let read = match arrived {
+            Some(read) => read,
+            None => read(app, request, true).await,
+        };
+        let mut posted = read.map_err(|error| error.with_visit(&visit))?;
         if let Some(sent) = sent {
             posted.fields.push(("csrf".to_owned(), sent.token));
             posted.fields.push(("idempotency_key".to_owned(), sent.key));
@@ -221,6 +227,34 @@ impl FromRequest<App> for Posted {
         };
         posted.path = visit.path_only().to_owned();
         Ok(posted)
+    }
+}
+
+/// A form whose body has arrived, on its way to the handler.
+#[derive(Clone)]
+pub(super) struct Arrived(Arc<Mutex<Option<Result<Posted, WebError>>>>);
+
+impl Arrived {
+    /// Reads a form to its end. It may take its sender a minute, so who he is and what time it is
+    /// are asked afterwards.
+    pub(super) async fn read(app: &App, request: Request) -> Self {
+        Self(Arc::new(Mutex::new(Some(read(app, request, true).await))))
+    }
+
+    /// The form, for the first who asks.
+    fn take(&self) -> Option<Result<Posted, WebError>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What was typed, for whom the form cannot be carried out any more; files are let go.
+    pub(super) fn typed(&self) -> Vec<(String, String)> {
+        let fields = match self.take() {
+            Some(Ok(posted)) => posted.fields,
+            Some(Err(WebError::Refused { kept, .. })) => kept,
+            _ => Vec::new(),
+        };
+        let of_text = |(name, _): &(String, String)| name != "csrf";
+        fields.into_iter().filter(of_text).collect()
     }
 }
 

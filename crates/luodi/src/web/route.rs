@@ -1,6 +1,7 @@
 //! A route cannot be written down without its rule: method, path, who may enter, handler.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler;
 use axum::http::header::CONTENT_TYPE;
@@ -9,11 +10,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, on};
 
-use super::error::{framed, told_in_json};
-use super::posted::check_length;
+use super::error::{forbidden, framed, told_in_json};
+use super::posted::{Arrived, check_length};
 use super::sender::{Sender, sender};
-use super::{App, Visit, WebError};
-use crate::access::Rule;
+use super::{App, Bar, Visit, WebError};
+use crate::access::{Actor, Role, Rule};
 use crate::refusal::Refusal;
 
 /// One door of the house.
@@ -106,11 +107,17 @@ async fn admitted(app: App, rule: Rule, request: Request, next: Next) -> Respons
                 if rule != Rule::Public {
                     visit.lang = visit.lang.chinese();
                 }
+                if is_form(rule, &request) {
+                    (visit, request) = match arrive(&app, rule, visit, request).await {
+                        Ok(arrived) => arrived,
+                        Err(response) => return *response,
+                    };
+                }
                 request.extensions_mut().insert(visit.clone());
                 let response = readable(next.run(request).await, &visit);
                 visit.finish(in_frame(response, &app, &visit))
             } else {
-                refuse(&app, visit, request, sender).await
+                refuse(&app, rule, visit, (request, sender)).await
             }
         }
         Err(error) => error.into_response(),
@@ -139,9 +146,15 @@ fn readable(response: Response, visit: &Visit) -> Response {
 
 /// A stranger is asked to log in, with the text of a posted form kept where this site sent it;
 /// others are told no.
-async fn refuse(app: &App, visit: Visit, request: Request, sender: Sender) -> Response {
-    if visit.actor.is_some() {
-        return in_frame(WebError::forbidden().into_response(), app, &visit);
+async fn refuse(
+    app: &App,
+    rule: Rule,
+    visit: Visit,
+    (request, sender): (Request, Sender),
+) -> Response {
+    if let Some(actor) = &visit.actor {
+        let error = WebError::from(no_right(rule, actor, visit.bar));
+        return in_frame(error.into_response(), app, &visit);
     }
     if is_api(&visit.path) {
         return WebError::no_session().into_response();
@@ -158,6 +171,63 @@ async fn refuse(app: &App, visit: Visit, request: Request, sender: Sender) -> Re
         };
     }
     visit.to_log_in().into_response()
+}
+
+/// Whether a form is posted. A program that logs in has none, and no session that could end.
+fn is_form(rule: Rule, request: &Request) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    let json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    request.method() == Method::POST && !(json && rule == Rule::Public)
+}
+
+/// Waits for the whole form, for as long as its sender takes, and looks at the visitor again: his
+/// session may have ended meanwhile, his roles may rest. The time of what he does is that of now.
+async fn arrive(
+    app: &App,
+    rule: Rule,
+    visit: Visit,
+    request: Request,
+) -> Result<(Visit, Request), Box<Response>> {
+    let (parts, body) = request.into_parts();
+    let mut empty = Request::from_parts(parts.clone(), Body::empty());
+    let arrived = Arrived::read(app, Request::from_parts(parts, body)).await;
+    let visit = match visit.again(app).await {
+        Ok(visit) => visit,
+        Err(error) => return Err(Box::new(error.into_response())),
+    };
+    if rule.admits(visit.actor.as_ref()) {
+        empty.extensions_mut().insert(arrived);
+        return Ok((visit, empty));
+    }
+    let kept = arrived.typed();
+    let error = match (&visit.actor, is_api(&visit.path)) {
+        (None, true) => WebError::no_session(),
+        (None, false) => WebError::LogInAgain { kept }.with_visit(&visit),
+        (Some(actor), _) => WebError::kept(no_right(rule, actor, visit.bar), kept),
+    };
+    let response = in_frame(error.into_response(), app, &visit);
+    Err(Box::new(visit.finish(response)))
+}
+
+/// Why an account may not enter, and what to do.
+fn no_right(rule: Rule, actor: &Actor, bar: Option<Bar>) -> Refusal {
+    match bar {
+        Some(Bar::Rest) if !rule.admits(Some(&bar_lifted(actor))) => forbidden(),
+        Some(bar) => bar.refusal(),
+        None => forbidden(),
+    }
+}
+
+/// Who it would be if none of the roles rested that may.
+fn bar_lifted(actor: &Actor) -> Actor {
+    let roles = actor
+        .roles
+        .iter()
+        .chain(Role::WITH_SECOND_FACTOR.iter().copied());
+    Actor {
+        roles: roles.collect(),
+        ..actor.clone()
+    }
 }
 
 async fn not_found(State(app): State<App>, request: Request) -> Response {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
+use axum::http::header::{COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::{Request, Response, StatusCode};
 use tower::ServiceExt;
 
@@ -40,6 +40,8 @@ pub(crate) fn app(store: &Store, clock: &Clock) -> App {
 pub(crate) struct Browser<'a> {
     router: &'a Router,
     pub(crate) cookies: Vec<(String, String)>,
+    /// What the last answer said of when to come again.
+    pub(crate) retry_after: String,
 }
 
 impl<'a> Browser<'a> {
@@ -47,6 +49,7 @@ impl<'a> Browser<'a> {
         Self {
             router,
             cookies: Vec::new(),
+            retry_after: String::new(),
         }
     }
 
@@ -55,6 +58,7 @@ impl<'a> Browser<'a> {
         Self {
             router: self.router,
             cookies: self.cookies.clone(),
+            retry_after: String::new(),
         }
     }
 
@@ -69,6 +73,7 @@ impl<'a> Browser<'a> {
         let status = response.status();
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
         let location = header(LOCATION).unwrap_or_default().to_owned();
+        self.retry_after = header(RETRY_AFTER).unwrap_or_default().to_owned();
         let body = axum::body::to_bytes(response.into_body(), 1 << 22)
             .await
             .unwrap();
@@ -119,6 +124,21 @@ impl<'a> Browser<'a> {
             .header("content-type", "application/x-www-form-urlencoded")
             .header("sec-fetch-site", site)
             .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
+    }
+
+    /// Posts a form of this site whose body is made elsewhere.
+    pub(crate) async fn post_body(
+        &mut self,
+        path: &str,
+        body: Body,
+    ) -> (StatusCode, String, String) {
+        let request = self
+            .request("POST", path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .body(body)
             .unwrap();
         self.send(request).await
     }

@@ -25,6 +25,53 @@ pub struct Session {
     pub actor: Actor,
     /// The token every form of this session carries.
     pub csrf: String,
+    /// What keeps its account from its roles.
+    pub bar: Option<Bar>,
+}
+
+/// What keeps an account from roles it was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// Its password is a one-time one.
+    OneTime,
+    /// Its password is older than it may be.
+    Outdated,
+    /// Its roles need a second factor, and it has none.
+    Factor,
+    /// Roles that need a second factor rest until the security administrator confirms them.
+    Rest,
+}
+
+impl Bar {
+    /// What to do about it.
+    pub(super) fn refusal(self) -> Refusal {
+        let (code, message, see) = match self {
+            Self::OneTime => (
+                "own-password-first",
+                "您用的是一次性密码。请先在「我的账号」设置自己的密码，再办理其他事项。",
+                "/account",
+            ),
+            Self::Outdated => (
+                "new-password-first",
+                "您的密码已到更换期限。请先在「我的账号」设置新密码，再办理其他事项。",
+                "/account",
+            ),
+            Self::Factor => (
+                "own-factor-first",
+                "您的角色须用动态验证码登录。请先绑定动态验证码，再办理其他事项。",
+                "/account/second-factor",
+            ),
+            Self::Rest => (
+                "roles-rest",
+                "您的动态验证码被解除过，审批、财政等角色暂停使用。请联系安全管理员，核实本人后恢复。",
+                "/account",
+            ),
+        };
+        Refusal {
+            see: see.to_owned(),
+            ..Refusal::forbidden(code, message)
+        }
+    }
 }
 
 /// How a session's secret becomes a session; the account domain answers.
@@ -45,6 +92,8 @@ pub struct Visit {
     pub actor: Option<Actor>,
     /// The session's CSRF token; for strangers one bound to a cookie of their own.
     pub csrf: String,
+    /// What keeps the account from its roles, if anything.
+    pub bar: Option<Bar>,
     /// The one reading of the clock.
     pub now: Timestamp,
     /// The language of public pages.
@@ -92,6 +141,7 @@ impl Visit {
             .path_and_query()
             .map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned());
         let visit = Self {
+            bar: session.as_ref().and_then(|session| session.bar),
             actor: session.map(|session| session.actor),
             csrf,
             now,
@@ -106,6 +156,23 @@ impl Visit {
             secure,
         };
         Ok((visit, request))
+    }
+
+    /// The same visit at the time of now: a session may have ended since, or its account changed.
+    pub(super) async fn again(self, app: &App) -> Result<Self, WebError> {
+        let now = app.clock.now();
+        let Some(token) = self.token.as_deref().filter(|_| self.actor.is_some()) else {
+            return Ok(Self { now, ..self });
+        };
+        let session = app.sessions.find(app, token, now).await?;
+        let bar = session.as_ref().and_then(|session| session.bar);
+        let actor = session.map(|session| session.actor);
+        Ok(Self {
+            now,
+            actor,
+            bar,
+            ..self
+        })
     }
 
     /// The logged-in actor; a stranger is refused.

@@ -17,7 +17,9 @@ fn recovery_codes(page: &Answer) -> Vec<String> {
 /// Binds an app; gives its secret and the recovery codes.
 async fn bind(city: &TestCity, visitor: &mut Visitor<'_>) -> (Secret, Vec<String>) {
     let page = visitor.get(PATH).await;
-    let begin = [("action", "begin"), ("totp", "")];
+    let doors = city.stranger().get("/login").await;
+    let password = doors.between("data-user=\"handler1-yj\" data-password=\"", "\"");
+    let begin = [("action", "begin"), ("password", password.as_str())];
     visitor.post_from(&page, PATH, &begin).await;
     let page = visitor.get(PATH).await;
     let text = page.between("<code id=\"secret\">", "<").replace(' ', "");

@@ -38,7 +38,12 @@ fn begin(client: &mut Client, user: &str, once: &str) {
     let refused = client.get("/accounts").unwrap();
     assert_eq!(refused.status, 403);
     let page = client.get(&path).unwrap();
-    let begun = post(client, &page, &path, &[("action", "begin")]);
+    let begun = post(
+        client,
+        &page,
+        &path,
+        &[("action", "begin"), ("password", &own)],
+    );
     assert_eq!(begun.status, 303, "{user}: {}", begun.body);
     let page = client.get(&path).unwrap();
     let secret = page.between("<code id=\"secret\">", "<").replace(' ', "");

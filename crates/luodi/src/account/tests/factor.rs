@@ -11,7 +11,11 @@ use crate::store::Command;
 use crate::web::testing::{Browser, field};
 
 /// Binds an app as its owner does: the secret from the page, its first code, the recovery codes.
-pub(super) async fn bind(city: &City, browser: &mut Browser<'_>) -> (Secret, Vec<String>) {
+pub(super) async fn bind(
+    city: &City,
+    browser: &mut Browser<'_>,
+    password: &str,
+) -> (Secret, Vec<String>) {
     const PATH: &str = "/account/second-factor";
     let (_, _, page) = browser.get(PATH).await;
     let csrf = field(&page, "csrf");
@@ -21,8 +25,14 @@ pub(super) async fn bind(city: &City, browser: &mut Browser<'_>) -> (Secret, Vec
             ("idempotency_key", key.to_owned()),
             ("action", action.to_owned()),
             ("totp", code),
+            ("password", password.to_owned()),
         ]
     };
+    let mut borrowed = act("begin", "begin", String::new());
+    borrowed[4].1 = "not-the-password".to_owned();
+    let refused = browser.post(PATH, &borrowed).await;
+    assert_eq!(refused.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.2.contains("密码不正确") && !refused.2.contains("id=\"secret\""));
     let begun = browser
         .post(PATH, &act("begin", "begin", String::new()))
         .await;
@@ -58,7 +68,7 @@ async fn a_second_factor_is_proved_once_and_replaced_by_its_owner() {
     let router = city.app();
     let mut browser = Browser::new(&router);
     browser.log_in("clerk", PASSWORD).await;
-    let (secret, codes) = bind(&city, &mut browser).await;
+    let (secret, codes) = bind(&city, &mut browser, PASSWORD).await;
 
     // A recovery code stands for the telephone, once, however it is typed.
     let enter = async |code: &str| {

@@ -1,7 +1,9 @@
 //! Accounts, sessions and the doors, each story on its own temporary store.
 
 mod factor;
+mod flood;
 mod forged;
+mod late;
 mod owner;
 mod provider;
 mod reset;
@@ -423,7 +425,7 @@ async fn a_one_time_password_opens_nothing_but_ones_own_account() {
     );
     // His role needs a second factor besides.
     assert_eq!(browser.get("/accounts").await.0, StatusCode::FORBIDDEN);
-    let (secret, codes) = factor::bind(&city, &mut browser).await;
+    let (secret, codes) = factor::bind(&city, &mut browser, "green-kettle-99").await;
     assert_eq!(codes.len(), 10);
     assert_eq!(browser.get("/accounts").await.0, StatusCode::OK);
     let mut late = Browser::new(&router);
@@ -490,7 +492,7 @@ fn administrators_are_apart() {
     let elsewhere = city.actor(system, &[Role::SystemAdmin], "330324");
     let lock = |actor: &Actor, id, version| {
         let actor = actor.clone();
-        city.write(move |tx| set_state(tx, &actor, id, version, AccountState::Locked))
+        city.write(move |tx| set_state(tx, &actor, id, version, AccountState::Locked, ""))
     };
     assert_eq!(code(lock(&elsewhere, clerk, 3)), "not-found");
     assert_eq!(code(lock(&sec, clerk, 3)), "not-this-administrator");

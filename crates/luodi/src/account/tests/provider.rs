@@ -496,7 +496,7 @@ async fn locked_accounts_resting_roles_and_administrators_stay_out() {
 
     let id = place.id("clerk").await;
     let state = move |version, state| {
-        move |tx: &crate::store::Tx<'_>| set_state(tx, &console(), id, version, state)
+        move |tx: &crate::store::Tx<'_>| set_state(tx, &console(), id, version, state, "")
     };
     place.at_console(state(1, AccountState::Locked)).await;
     let mut browser = place.browser();

@@ -67,7 +67,7 @@ async fn roles_rest_after_a_second_factor_was_taken_away() {
     taken.post("/account", &change).await;
     let early = post(&mut security, &path, "confirm_roles").await;
     assert!(early.2.contains("还没有重新绑定"), "{}", early.2);
-    bind(&city, &mut taken).await;
+    bind(&city, &mut taken, "green-kettle-99").await;
     assert_eq!(taken.get(FINANCE).await.0, StatusCode::FORBIDDEN);
 
     // Everybody concerned sees it, and it does not go away by itself.

@@ -200,6 +200,7 @@ impl SessionLookup for Always {
     ) -> Pin<Box<dyn Future<Output = std::result::Result<Option<Session>, WebError>> + Send + 'a>>
     {
         let session = Session {
+            bar: None,
             actor: self.0.clone(),
             csrf: "token".into(),
         };
