@@ -354,6 +354,8 @@ async fn unmask(
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let reason = posted.get("unmask_reason").to_owned();
+    let who = actor.account_id().to_string();
+    app.attempts.admit_look(&who, visit.now)?;
     let command = Command::new("objection.unmask", visit.now);
     let done = app
         .store

@@ -434,13 +434,28 @@ async fn unmask(
 ) -> Answer {
     let actor = visit.actor()?.clone();
     let reason = posted.get("reason").to_owned();
-    // Not once in effect: a remembered answer would keep the plain text, and each look counts.
-    let shown = app
+    let who = actor.account_id().to_string();
+    app.attempts.admit_look(&who, visit.now)?;
+    let (looking, why) = (actor.clone(), reason.clone());
+    // Remembered is that there was a look, not what it showed; each look counts, so that the same
+    // form sent again is a second one, and with another reason a conflict.
+    let command = Command::new("party.unmask", visit.now).once(posted.key());
+    let noted = app
         .store
-        .write(Command::new("party.unmask", visit.now), move |tx| {
-            commands::unmask(tx, &actor, id, &reason)
+        .write_once(command, move |tx| {
+            commands::unmask(tx, &looking, id, &why).map(drop)
         })
         .await;
+    let shown = match noted {
+        Ok(noted) if !noted.replayed => app.store.read(move |q| queries::personal(q, id)).await,
+        Ok(_) => {
+            let again = Command::new("party.unmask", visit.now);
+            app.store
+                .write(again, move |tx| commands::unmask(tx, &actor, id, &reason))
+                .await
+        }
+        Err(error) => Err(error),
+    };
     match shown {
         Ok(personal) => {
             show_one(
