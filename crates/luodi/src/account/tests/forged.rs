@@ -210,7 +210,7 @@ fn no_command_vouches_for_a_forged_account() {
         TOUCHED
     );
     let by = system.clone();
-    let done = city.write(move |tx| set_state(tx, &by, id, 1, AccountState::Active));
+    let done = city.write(move |tx| set_state(tx, &by, id, 1, AccountState::Active, ""));
     assert_eq!(code(done), TOUCHED);
     let roles = [Role::Reviewer].into_iter().collect();
     let done = city.write(move |tx| grant_roles(tx, &console(), id, 1, roles));
@@ -222,7 +222,7 @@ fn no_command_vouches_for_a_forged_account() {
     let done = city.write(move |tx| confirm_roles(tx, &security, id, 1));
     assert_eq!(code(done), TOUCHED);
     // It can be locked, whatever somebody wrote, and stays found.
-    city.write(move |tx| set_state(tx, &system, id, 1, AccountState::Locked))
+    city.write(move |tx| set_state(tx, &system, id, 1, AccountState::Locked, ""))
         .unwrap();
     assert!(city.is_row_touched(id));
 }
