@@ -27,7 +27,18 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// What the addresses below a first part are for.
+/// What lies at an address further inside than its first part says: who asks for an erasure does so
+/// at a party's page, and who carries it out too. The first that an address holds counts.
+const INSIDE: &[(&str, &str)] = &[
+    ("/data/erasure/decide", "erasures"),
+    ("/data/erasure", "erasure"),
+    ("/data", "data"),
+    ("/bank-accounts", "bank-accounts"),
+    ("/apply", "drafts"),
+    ("/notice", "notices"),
+];
+
+/// What the addresses below a first part, or at one of [`INSIDE`], are for.
 const SECTIONS: &[(&str, &str)] = &[
     ("", "门户首页"),
     ("account", "自己的账号"),
@@ -40,9 +51,11 @@ const SECTIONS: &[(&str, &str)] = &[
     ("budgets", "预算资金"),
     ("cases", "办件"),
     ("clock", "系统时钟"),
+    ("data", "个人信息副本"),
     ("departments", "部门"),
     ("desk", "文章编辑"),
-    ("drafts", "申报草稿"),
+    ("drafts", "申报和草稿"),
+    ("erasure", "个人信息删除申请"),
     ("erasures", "个人信息删除"),
     ("healthz", "运行检查"),
     ("items", "办事事项"),
@@ -64,9 +77,14 @@ const SECTIONS: &[(&str, &str)] = &[
     ("work", "工作台"),
 ];
 
-/// The first part of an address, without the ending of a file.
-fn section_of(path: &str) -> &str {
+/// What names the section of an address: a part inside it, or the first, without the ending of a
+/// file. What programs ask for is a section of its own.
+fn section_of(path: &'static str) -> &'static str {
     let first = path.split('/').nth(1).unwrap_or_default();
+    let inside = INSIDE.iter().find(|(part, _)| path.contains(part));
+    if let Some((_, section)) = inside.filter(|_| first != "api") {
+        return section;
+    }
     first.split('.').next().unwrap_or_default()
 }
 
@@ -120,7 +138,7 @@ impl Door {
     }
 }
 
-/// Every route, by section.
+/// Every route, by section and in the order of its name.
 fn doors() -> Vec<Door> {
     let mut doors: Vec<Door> = router::routes()
         .iter()
@@ -135,22 +153,55 @@ fn doors() -> Vec<Door> {
     doors
 }
 
+/// The doors of one section.
+struct Group {
+    section: &'static str,
+    doors: Vec<Door>,
+}
+
+impl Group {
+    fn section_zh(&self) -> &str {
+        section_zh(self.section)
+    }
+}
+
+/// Doors by section.
+fn groups(doors: Vec<Door>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for door in doors {
+        match groups.last_mut().filter(|one| one.section == door.section) {
+            Some(group) => group.doors.push(door),
+            None => groups.push(Group {
+                section: door.section,
+                doors: vec![door],
+            }),
+        }
+    }
+    groups
+}
+
 /// What each role may do in a section: neither, look, or look and change.
 struct Row {
-    section: String,
+    section: &'static str,
     cells: Vec<&'static str>,
+}
+
+impl Row {
+    fn section_zh(&self) -> &str {
+        section_zh(self.section)
+    }
 }
 
 /// The sections that are not open to everybody, with what each role may do there.
 fn table(doors: &[Door]) -> Vec<Row> {
-    let mut sections: BTreeMap<&str, Vec<&Door>> = BTreeMap::new();
+    let mut sections: BTreeMap<&'static str, Vec<&Door>> = BTreeMap::new();
     for door in doors {
         if !matches!(door.rule, Rule::Public | Rule::SignedIn) {
             sections.entry(door.section).or_default().push(door);
         }
     }
-    let row = |(section, doors): (&str, Vec<&Door>)| Row {
-        section: section_zh(section).to_owned(),
+    let row = |(section, doors): (&'static str, Vec<&Door>)| Row {
+        section,
         cells: Role::ALL
             .iter()
             .map(|role| {
@@ -174,7 +225,40 @@ fn table(doors: &[Door]) -> Vec<Row> {
 struct Asked {
     #[serde(default)]
     role: String,
+    #[serde(default)]
+    does: String,
+    #[serde(default)]
+    q: String,
 }
+
+impl Asked {
+    fn role(&self) -> Option<Role> {
+        Role::from_code(self.role.trim())
+    }
+
+    /// A part of a section's name or of an address.
+    fn text(&self) -> &str {
+        self.q.trim()
+    }
+
+    fn fits(&self, door: &Door) -> bool {
+        let named = door.section_zh().contains(self.text()) || door.path.contains(self.text());
+        let does = match self.does.as_str() {
+            "read" => door.reads,
+            "change" => !door.reads,
+            _ => true,
+        };
+        named && does && self.role().is_none_or(|role| admits(door.rule, role))
+    }
+
+    fn narrows(&self) -> bool {
+        let asked = [&self.role, &self.does, &self.q];
+        asked.into_iter().any(|text| !text.trim().is_empty())
+    }
+}
+
+/// So many rules are shown open; more stay folded by section.
+const AT_ONCE: usize = 24;
 
 #[derive(Template)]
 #[template(path = "account/permissions.html")]
@@ -183,7 +267,17 @@ struct PermissionsPage {
     holders: Vec<(Role, u64)>,
     table: Vec<Row>,
     roles: Vec<Choice>,
-    doors: Vec<Door>,
+    doings: Vec<Choice>,
+    asked: Asked,
+    found: usize,
+    groups: Vec<Group>,
+}
+
+impl PermissionsPage {
+    /// Whether the sections are open from the start.
+    fn open(&self) -> bool {
+        self.asked.narrows() && self.found <= AT_ONCE
+    }
 }
 
 async fn show(State(app): State<App>, visit: Visit, UrlQuery(asked): UrlQuery<Asked>) -> Answer {
@@ -191,18 +285,21 @@ async fn show(State(app): State<App>, visit: Visit, UrlQuery(asked): UrlQuery<As
     let holders = app.store.read(move |q| holders(&**q, &actor)).await?;
     let mut doors = doors();
     let table = table(&doors);
-    if let Some(role) = Role::from_code(asked.role.trim()) {
-        doors.retain(|door| admits(door.rule, role));
-    }
-    let roles = Role::ALL.iter();
+    doors.retain(|door| asked.fits(door));
+    let (role, does) = (asked.role.trim(), asked.does.trim());
+    let choice = |role_of: &Role| Choice::new(role_of.code(), role_of.zh(), role);
+    let doings = [("read", "查看"), ("change", "办理")];
     visit.show(&PermissionsPage {
         page: Page::new(&app, &visit, "角色与权限"),
         holders,
         table,
-        roles: roles
-            .map(|role| Choice::new(role.code(), role.zh(), asked.role.trim()))
-            .collect(),
-        doors,
+        roles: Role::ALL.iter().map(choice).collect(),
+        doings: doings
+            .map(|(code, words)| Choice::new(code, words, does))
+            .into(),
+        found: doors.len(),
+        groups: groups(doors),
+        asked,
     })
 }
 
@@ -242,6 +339,47 @@ mod tests {
             let there = doors.iter().any(|door| door.section == *section);
             assert!(there, "no route below /{section}");
         }
+    }
+
+    /// What the table says of a section, role by role, those left out that may nothing.
+    #[track_caller]
+    fn check(section: &str, wanted: &[(Role, &str)]) {
+        let rows = table(&doors());
+        let row = rows.iter().find(|row| row.section_zh() == section);
+        let cells = &row.expect("a section of the table").cells;
+        let said: Vec<(Role, &str)> = Role::ALL
+            .iter()
+            .copied()
+            .zip(cells.iter().copied())
+            .collect();
+        let said: Vec<_> = said
+            .into_iter()
+            .filter(|(_, cell)| !cell.is_empty())
+            .collect();
+        assert_eq!(said, wanted, "{section}");
+    }
+
+    /// What is done at a party's page stands where one looks for it, whoever does it.
+    #[test]
+    fn who_asks_for_an_erasure_and_who_carries_it_out_are_told() {
+        let (own, window) = ((Role::Applicant, "办"), (Role::WindowClerk, "办"));
+        check("个人信息删除申请", &[own, window]);
+        check("个人信息删除", &[(Role::Reviewer, "办")]);
+        check("个人信息副本", &[own, window, (Role::Reviewer, "看")]);
+        let looks = [Role::CaseHandler, Role::Reviewer, Role::Approver].map(|role| (role, "看"));
+        let finance = (Role::Finance, "办");
+        let accounts = [&[own, window][..], &looks, &[finance]].concat();
+        check("收款账户", &accounts);
+    }
+
+    #[test]
+    fn every_door_is_in_one_group() {
+        let all = doors();
+        let count = all.len();
+        let groups = groups(all);
+        let names: std::collections::BTreeSet<_> = groups.iter().map(|it| it.section).collect();
+        assert_eq!(names.len(), groups.len());
+        assert_eq!(groups.iter().map(|it| it.doors.len()).sum::<usize>(), count);
     }
 
     /// What the table says of a role is what the guard does with an account that holds it alone.
