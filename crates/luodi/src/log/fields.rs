@@ -15,7 +15,7 @@ use crate::article;
 use crate::casework;
 use crate::gateway::Channel;
 use crate::notice::ObjectionState;
-use crate::party::PartyKind;
+use crate::party::{PartyKind, masked_name};
 use crate::store::Written;
 
 /// What the values of a field are.
@@ -280,7 +280,7 @@ impl<'a> Teller<'a> {
 
     fn name(&self, text: &str) -> String {
         if self.person {
-            vocab::mask_person_name(text)
+            masked_name(PartyKind::Person.code(), text)
         } else {
             text.to_owned()
         }

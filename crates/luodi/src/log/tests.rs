@@ -105,6 +105,20 @@ fn facts_are_told_in_words() {
     );
 }
 
+/// What stands for a name that was erased is no name.
+#[test]
+fn the_placeholder_of_an_erased_name_is_not_masked() {
+    check(
+        "party.amend",
+        json!({ "renamed": { "before": "王小明", "after": crate::dossier::ERASED } }),
+        &["更名 · 更改后：已依法删除", "更名 · 更改前：王*明"],
+    );
+    assert_eq!(
+        crate::party::masked_name("person", "已依法删除"),
+        "已依法删除"
+    );
+}
+
 #[test]
 fn what_has_no_word_stands_as_it_is() {
     check(

@@ -30,6 +30,7 @@ use vocab::industry::IndustryCode;
 use vocab::{CreditCode, IdNumber, Phone, RegionCode, mask_person_name};
 
 use crate::access::Role;
+use crate::dossier::ERASED;
 use crate::web::Route;
 
 /// What a party is.
@@ -70,7 +71,8 @@ impl PartyKind {
 /// A party's name for whoever has no work with it, and for the log: natural persons masked,
 /// enterprises in full. An unknown kind is masked.
 pub fn masked_name(kind: &str, name: &str) -> String {
-    if kind == PartyKind::Enterprise.code() {
+    // What stands for an erased name hides nobody.
+    if kind == PartyKind::Enterprise.code() || name == ERASED {
         name.to_owned()
     } else {
         mask_person_name(name)

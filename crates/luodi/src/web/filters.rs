@@ -52,6 +52,12 @@ pub fn time(at: &Timestamp, _: &dyn Values) -> Shown {
     Ok(civil(*at).strftime("%Y-%m-%d %H:%M").to_string())
 }
 
+/// The same to the second, where the order of events matters: `2026-11-23 09:12:05`.
+#[askama::filter_fn]
+pub fn time_seconds(at: &Timestamp, _: &dyn Values) -> Shown {
+    Ok(civil(*at).strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
 /// The day of an instant in Asia/Shanghai: `2026-11-23`.
 #[askama::filter_fn]
 pub fn time_day(at: &Timestamp, _: &dyn Values) -> Shown {

@@ -478,3 +478,14 @@ async fn the_log_can_be_kept_elsewhere() {
         assert_eq!(leader.get(path).await.status, StatusCode::FORBIDDEN);
     }
 }
+
+/// Two events of one minute stand in their order by the second.
+#[tokio::test]
+async fn the_log_says_the_second() {
+    let city = TestCity::open();
+    let mut audit = city.log_in("audit").await;
+    let page = audit.get("/log").await;
+    let first = cell(&rows(&page)[0], "时间");
+    let shown = words(&first);
+    assert_eq!(shown.len(), "2026-11-23 09:12:05".len(), "{first}");
+}
