@@ -194,13 +194,7 @@ async fn list(
     let number = asked.page();
     let actor = visit.actor()?.clone();
     let reader = actor.clone();
-    let mut standing = app.store.read(move |q| standing(&**q, &reader)).await?;
-    standing.trouble = app.store.log_trouble().unwrap_or_default();
-    let watched = app.store.watched();
-    let touched = watched
-        .iter()
-        .map(|(table, id)| (words::table(table).to_owned(), *id));
-    standing.touched = touched.collect();
+    let standing = app.store.read(move |q| standing(&**q, &reader)).await?;
     let (status, errors, (events, total)) = match asked.read() {
         Ok(wanted) => {
             let offset = i64::from(number - 1) * i64::from(ROWS);

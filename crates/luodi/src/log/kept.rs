@@ -3,7 +3,6 @@
 
 use axum::extract::{Path, State};
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::READERS;
 use super::asked::Wanted;
@@ -35,10 +34,6 @@ pub(super) struct Standing {
     pub(super) waiting: u64,
     /// When the last checkpoint was signed.
     pub(super) signed_at: Option<Timestamp>,
-    /// Why it is not carried on; empty where it is.
-    pub(super) trouble: String,
-    /// Rows that are not as their events say, as far as looked at: table and id.
-    pub(super) touched: Vec<(String, Uuid)>,
     /// Whether the reader may take all of it along.
     pub(super) whole: bool,
 }
@@ -49,8 +44,6 @@ pub(super) fn standing(q: &dyn Query, actor: &Actor) -> Result<Standing, StoreEr
         numbered: state.numbered,
         waiting: state.waiting,
         signed_at: state.signed_at,
-        trouble: String::new(),
-        touched: Vec::new(),
         whole: sees_all_events(actor),
     })
 }

@@ -1,6 +1,7 @@
 //! The shell of all pages: application state, the visitor, posted forms, page frame, errors,
 //! assets and the accept loop. It knows no domain.
 
+mod alarm;
 mod assets;
 mod attempts;
 mod clock;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use vocab::{Fen, RegionCode};
 
+use super::alarm::{Alarm, alarm};
 use super::{Answer, App, Lang, Odd, Visit};
 use crate::access::Role;
 use crate::refusal::{Refusal, Result};
@@ -79,6 +80,8 @@ pub struct Page {
     pub clock: Option<Odd>,
     /// The way to confirm it, where it is the visitor's.
     pub clock_page: bool,
+    /// What is wrong with the log, for those who do something about it.
+    pub alarm: Option<Alarm>,
     /// Writing is impossible at present.
     pub read_only: bool,
     /// The path shown, without its query.
@@ -92,6 +95,7 @@ impl Page {
         let at_work = visit.actor.as_ref().filter(|actor| actor.is_staff());
         Self {
             clock: at_work.and_then(|_| app.clock.look().1),
+            alarm: alarm(app, visit),
             clock_page: at_work.is_some_and(|actor| actor.has(Role::SystemAdmin)),
             city: if visit.lang.is_english() {
                 visit.lang.region(app.site.region)
@@ -120,6 +124,7 @@ impl Page {
             flash: visit.map_or_else(Vec::new, |visit| visit.flash.clone()),
             clock: None,
             clock_page: false,
+            alarm: None,
             read_only: false,
             path,
             words,

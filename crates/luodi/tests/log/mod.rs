@@ -479,6 +479,74 @@ async fn the_log_can_be_kept_elsewhere() {
     }
 }
 
+/// What is wrong with the log stands on every page of those who have to do something about it, and
+/// of nobody else.
+#[tokio::test]
+async fn a_touched_row_alarms_both_administrators_wherever_they_look() {
+    let city = TestCity::open();
+    let (mut system, mut audit) = (city.log_in("system").await, city.log_in("audit").await);
+    let mut officer = city.log_in("handler1-yj").await;
+    let pages = |alarm: &'static str| move |page: &Answer| page.html.contains(alarm);
+    let (touched, any) = (pages("data-log-touched"), pages("data-alarm"));
+    let watched = |city: &TestCity| {
+        let store = city.app.store.clone();
+        let around = move || (0..64).for_each(|_| store.watch_rows(500).unwrap());
+        std::thread::scope(|scope| scope.spawn(around).join().unwrap());
+        city.app.store.watched()
+    };
+    assert_eq!(watched(&city), []);
+    for path in ["/system", "/accounts"] {
+        assert!(!any(&system.get(path).await), "{path}");
+    }
+    let sql =
+        "UPDATE budget_line SET name = name || '改' WHERE id = (SELECT MIN(id) FROM budget_line)";
+    city.force(sql, vec![]).await;
+    let found = watched(&city);
+    let [(table, id)] = found.as_slice() else {
+        panic!("one row: {found:?}")
+    };
+    let named = format!("{table} {}", id.simple());
+    for path in ["/system", "/accounts", "/clock"] {
+        let page = system.get(path).await;
+        assert!(
+            touched(&page) && page.says(&named),
+            "{path}: {}",
+            page.text()
+        );
+        assert!(page.says("请在服务器上运行 luodi audit verify"), "{path}");
+    }
+    let page = audit.get("/log").await;
+    assert!(touched(&page) && page.says(&named), "{}", page.text());
+    assert!(
+        page.says("请告诉系统管理员运行 luodi audit verify"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(page.html.matches("data-log-touched").count(), 1);
+    assert!(!any(&officer.get("/work").await));
+}
+
+/// A log that is not the one that was signed is not carried on, and both are told at once.
+#[tokio::test]
+async fn a_log_that_is_not_carried_on_alarms_both_administrators() {
+    let city = TestCity::open();
+    let (mut system, mut audit) = (city.log_in("system").await, city.log_in("audit").await);
+    city.force("DELETE FROM audit_checkpoint", vec![]).await;
+    let (store, now) = (city.app.store.clone(), city.clock.now());
+    let carry_on = move || store.sequence_blocking(now);
+    let carried = std::thread::scope(|scope| scope.spawn(carry_on).join().unwrap());
+    assert!(carried.is_err(), "{carried:?}");
+    let why = city.app.store.log_trouble().unwrap();
+    for page in [system.get("/system").await, audit.get("/log").await] {
+        assert!(page.html.contains("data-log-trouble"), "{}", page.text());
+        assert!(
+            page.says("日志停止编号") && page.says(&why),
+            "{}",
+            page.text()
+        );
+    }
+}
+
 /// Two events of one minute stand in their order by the second.
 #[tokio::test]
 async fn the_log_says_the_second() {
