@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::store::{StoreError, Tx};
+use crate::store::{EventFilter, Query, StoreError, Tx, Written, written};
 
 /// Why a refusal came about; decides the HTTP status at the edge and the exit code of the CLI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +207,21 @@ pub fn need_untouched_part(tx: &Tx<'_>, table: &'static str, owner: (&str, Uuid)
         true => Err(touched_row(table, owner.1).into()),
         false => Ok(()),
     }
+}
+
+/// The last event of a command about a row: who was faster, and when.
+///
+/// # Errors
+/// What the engine reports.
+pub fn last_of(
+    q: &dyn Query,
+    command: &str,
+    (table, id): (&'static str, Uuid),
+) -> Result<Option<Written>, StoreError> {
+    let mut filter = EventFilter::new("1 = 1".to_owned(), Vec::new());
+    filter.commands = vec![command.to_owned()];
+    filter.subjects = Some((vec![table], vec![id]));
+    Ok(written(q, &filter, 1, 0)?.into_iter().next())
 }
 
 /// The refusal of a row that is not as its event says; the process's log tells it, too.

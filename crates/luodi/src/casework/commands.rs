@@ -135,7 +135,7 @@ fn decide(
     let package = item::load(q, &case.item_hash)?;
     let spec = task_spec(&package, &task)?;
     may_complete(actor, &case, &task)?;
-    refuse_held(q, actor, &task)?;
+    refuse_held(q, actor, &task, completion.version)?;
     let outcome = find_outcome(spec, &completion.outcome)?;
     let wrong = missing(spec, &completion);
     if !wrong.is_empty() {

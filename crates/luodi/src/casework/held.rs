@@ -18,9 +18,9 @@ use crate::account;
 use crate::ids::{AccountId, CaseId, TaskId};
 use crate::item;
 use crate::params;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result, last_of};
 use crate::store::{Command, Event, Query, Tx};
-use crate::web::{Answer, App, Posted, Route, Visit, post};
+use crate::web::{Answer, App, Posted, Route, Visit, civil, post};
 
 pub(super) fn routes() -> Vec<Route> {
     let staff = Rule::Staff(CASE_WORKERS);
@@ -82,24 +82,43 @@ pub(super) fn holder(
     }))
 }
 
-/// Refuses where another has taken the task. Asks nothing of the store where nobody else has.
+/// Refuses where another has taken the task; `seen` is the version of it the page showed. Asks
+/// nothing of the store where nobody else has.
 ///
 /// # Errors
-/// Refused with `task-held`; or a fault of the store.
-pub(super) fn refuse_held(q: &dyn Query, actor: &Actor, task: &TaskRow) -> Result<()> {
+/// Refused with `task-held`, or with `task-taken` where it was taken after the page was shown; or a
+/// fault of the store.
+pub(super) fn refuse_held(q: &dyn Query, actor: &Actor, task: &TaskRow, seen: i64) -> Result<()> {
     match task.held_by {
-        Some(by) if by != actor.account_id() => Err(held_refusal(q, task, by)?.into()),
+        Some(by) if by != actor.account_id() => Err(held_refusal(q, task, by, seen)?.into()),
         _ => Ok(()),
     }
 }
 
-fn held_refusal(q: &dyn Query, task: &TaskRow, by: AccountId) -> Result<Refusal> {
+fn held_refusal(q: &dyn Query, task: &TaskRow, by: AccountId, seen: i64) -> Result<Refusal> {
+    if seen < task.version {
+        return taken_meanwhile(q, task, by);
+    }
     let message = format!(
         "「{}」已由{}领取办理。请与其联系放回；其请假期间由登记的代理人在办件页接手。",
         task.name,
         account::name_of(q, by)?
     );
     Ok(Refusal::forbidden("task-held", message))
+}
+
+/// The loser of a race learns who took the task, and when.
+fn taken_meanwhile(q: &dyn Query, task: &TaskRow, by: AccountId) -> Result<Refusal> {
+    let taken = last_of(q, "case.take_task", ("casework", task.case.0))?;
+    let when = taken.map_or_else(String::new, |event| {
+        civil(event.at).strftime(" %Y-%m-%d %H:%M ").to_string()
+    });
+    let message = format!(
+        "您打开页面以后，「{}」已由{}{when}领取办理，您的操作没有生效。请与其联系放回后再办。",
+        task.name,
+        account::name_of(q, by)?
+    );
+    Ok(Refusal::conflict("task-taken", message))
 }
 
 /// How the case names who does the task: with whom he stands in for.
@@ -145,7 +164,7 @@ pub(super) fn take(
             // Whose work it is does not change where a stand-in is away himself.
             Way::StandIn => Some(task.stand_in_for.unwrap_or(by)),
             Way::Left => task.stand_in_for,
-            Way::None => return Err(held_refusal(tx, &task, by)?.into()),
+            Way::None => return Err(held_refusal(tx, &task, by, version)?.into()),
         },
     };
     let held = Some(actor.account_id());
@@ -171,7 +190,7 @@ pub(super) fn release(
     version: i64,
 ) -> Result<String> {
     let (_, task) = waiting(tx, actor, id, task)?;
-    refuse_held(tx, actor, &task)?;
+    refuse_held(tx, actor, &task, version)?;
     if task.held_by.is_none() {
         let message = "这项任务没有被领取，不需要放回。请刷新页面。";
         return Err(Refusal::conflict("task-not-held", message).into());

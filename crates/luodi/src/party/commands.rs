@@ -9,8 +9,9 @@ use crate::access::{Actor, ActorKind, Role, Roles};
 use crate::account::{self, NewAccount};
 use crate::ids::{AccountId, PartyId};
 use crate::params;
-use crate::refusal::{Refusal, Refusals, Result};
+use crate::refusal::{Refusal, Refusals, Result, last_of};
 use crate::store::{Event, Query, Tx};
+use crate::web::civil;
 
 use super::queries::{self, Personal, find_number, fold_name};
 use super::{NewParty, PartyKind, STAFF, masked_name};
@@ -228,8 +229,7 @@ pub fn amend(
         ],
     )?;
     if rows == 0 {
-        let message = "这个主体刚被他人更正，您的更正没有保存。请打开最新页面核对后再办。";
-        return Err(Refusal::conflict("party-changed", message).into());
+        return Err(changed_meanwhile(tx, id)?.into());
     }
     let mut changed = Vec::new();
     if let Some(phone) = &amendment.phone {
@@ -261,6 +261,25 @@ pub fn amend(
         rows: vec![("party", id.0)],
     });
     Ok(())
+}
+
+/// The code of the refusal of a correction that came too late.
+pub(super) const CHANGED: &str = "party-changed";
+
+/// The loser of a race learns who was faster, and when.
+fn changed_meanwhile(q: &dyn Query, id: PartyId) -> Result<Refusal> {
+    let by = match last_of(q, "party.amend", ("party", id.0))? {
+        Some(event) => {
+            let name = event.actor_id.map(|by| account::name_of(q, AccountId(by)));
+            let at = civil(event.at).strftime("%Y-%m-%d %H:%M");
+            format!("被{}于 {at} ", name.transpose()?.unwrap_or(event.actor))
+        }
+        None => "刚被他人".to_owned(),
+    };
+    let message = format!(
+        "这个主体{by}更正，您的更正没有保存。您填写的都还在，不同之处旁边是现在登记的内容；核对后再保存。"
+    );
+    Ok(Refusal::conflict(CHANGED, message))
 }
 
 /// Opens an account with a one-time password for a party, at the window.

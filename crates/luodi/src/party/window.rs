@@ -49,6 +49,16 @@ struct AmendPage {
     party: Party,
     masked: Personal,
     typed: Posted,
+    /// What is registered now, where another changed it while this form was filled in.
+    now: Option<Posted>,
+}
+
+impl AmendPage {
+    /// What is registered in a field now, where it is not what was typed.
+    fn beside(&self, field: &str) -> Option<&str> {
+        let now = self.now.as_ref()?.get(field);
+        (now != self.typed.get(field)).then_some(if now.is_empty() { "未填写" } else { now })
+    }
 }
 
 async fn ask_amend(State(app): State<App>, visit: Visit, Path(id): Path<PartyId>) -> Answer {
@@ -76,6 +86,7 @@ async fn show_amend(
         crumbs: crumbs(&party),
         errors,
         typed: typed.unwrap_or_else(|| known(&party)),
+        now: (status == StatusCode::CONFLICT).then(|| known(&party)),
         party,
         masked,
     };
@@ -108,8 +119,15 @@ async fn amend(
     match try_amend(&app, &visit, id, &posted).await {
         Ok(()) => Ok(visit.redirect(&format!("/parties/{id}"), "主体信息已更正。")),
         Err(error) => {
-            let errors = Errors::take(error, &posted)?;
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            let (status, errors) = match WebError::into_refusal(error)? {
+                refusal if refusal.code == commands::CHANGED => {
+                    (StatusCode::CONFLICT, Errors::from(&refusal))
+                }
+                refusal => {
+                    let errors = Errors::take(refusal, &posted)?;
+                    (StatusCode::UNPROCESSABLE_ENTITY, errors)
+                }
+            };
             show_amend(&app, &visit, id, status, Some(posted), errors).await
         }
     }

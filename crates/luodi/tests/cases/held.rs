@@ -43,15 +43,24 @@ async fn a_taken_task_is_left_to_who_took_it() {
     );
     let page = two.get(&case).await;
     assert!(page.says(&format!("已由{name}领取")) && !page.says("id=\"desk\""));
-    // The page from before, and a fresh version: both are refused.
-    for version in ["1", "2"] {
-        let fields = [("version", version), ("action", "pass"), ("reason", "齐全")];
+    // The page from before lost a race and keeps its text; a fresh version was told, and is no way
+    // round it.
+    let state = city.state().await;
+    let (stale, fresh) = (StatusCode::CONFLICT, StatusCode::FORBIDDEN);
+    for (version, status) in [("1", stale), ("2", fresh)] {
+        let reason = "写了很久的意见，一个字也不能丢";
+        let fields = [("version", version), ("action", "pass"), ("reason", reason)];
         let done = two.upload_from(&before, &task, &fields, &[]).await;
-        assert_eq!(done.status, StatusCode::FORBIDDEN, "{}", done.text());
-        assert!(done.says(&name), "{}", done.text());
+        assert_eq!(done.status, status, "{}", done.text());
+        assert!(done.says(&name) && done.says(reason), "{}", done.text());
         let over = take(&mut two, &before, &task, version).await;
-        assert_eq!(over.status, StatusCode::FORBIDDEN, "{}", over.text());
+        assert_eq!(over.status, status, "{}", over.text());
+        for told in [&done, &over] {
+            let when = told.says("2026-11-23");
+            assert_eq!(when, status == stale, "{}", told.text());
+        }
     }
+    assert_eq!(city.state().await, state);
     let page = one.get(&case).await;
     let release = format!("{task}/release");
     let given = one

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::support::TestCity;
+use crate::support::{Answer, TestCity};
 
 type Fields = Vec<(&'static str, String)>;
 
@@ -172,4 +172,67 @@ async fn persons_are_told_apart_by_their_masked_number() {
     let rows = list.html.matches("data-open").count();
     assert!(rows > 5, "{rows}");
     assert_eq!(list.html.matches("••••••••••").count(), rows);
+}
+
+/// Two clerks correct one party: the slower one is told who was faster and what stands there now,
+/// keeps what he typed, and may save it knowing that.
+#[tokio::test]
+async fn the_slower_correction_sees_the_other_s() {
+    let city = TestCity::open();
+    let sql =
+        "SELECT id FROM party WHERE kind = 'enterprise' AND region_code = '330324' ORDER BY id";
+    let path = format!("/parties/{}/amend", city.id(sql).await);
+    let clerk = "SELECT name FROM account WHERE login = 'window-yj'";
+    let clerk = city.texts(clerk).await.remove(0);
+    let (mut one, mut two) = (
+        city.log_in("window-yj").await,
+        city.log_in("window-yj").await,
+    );
+    let (first, second) = (one.get(&path).await, two.get(&path).await);
+    let fields = |page: &Answer, name: &str, representative: &str| {
+        let version = page.hidden("version");
+        [
+            ("version", version),
+            ("name", name.to_owned()),
+            ("legal_representative", representative.to_owned()),
+            ("founded_on", "2018-06-01".to_owned()),
+            ("industry", "C3823".to_owned()),
+            ("phone", String::new()),
+            ("address", String::new()),
+        ]
+    };
+    let faster = fields(&first, "更名在先有限公司", "陈一");
+    let done = one.post_from(&first, &path, &pairs(&faster)).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text());
+    let before = city.state().await;
+    let slower = fields(&second, "更名在后有限公司", "陈一");
+    let lost = two.post_from(&second, &path, &pairs(&slower)).await;
+    assert_eq!(lost.status, StatusCode::CONFLICT, "{}", lost.text());
+    assert_eq!(city.state().await, before);
+    assert!(
+        lost.says(&format!("被{clerk}于 2026-11-23")),
+        "{}",
+        lost.text()
+    );
+    assert!(
+        lost.text().contains("现在登记的是：更名在先有限公司"),
+        "{}",
+        lost.text()
+    );
+    assert!(
+        lost.html.contains("value=\"更名在后有限公司\""),
+        "his own text stays"
+    );
+    assert_eq!(
+        lost.html.matches("data-beside=").count(),
+        1,
+        "only what differs"
+    );
+    let knowing = fields(&lost, "更名在后有限公司", "陈一");
+    let saved = two.post_from(&lost, &path, &pairs(&knowing)).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
+}
+
+fn pairs<'a>(fields: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    fields.iter().map(|(k, v)| (*k, v.as_str())).collect()
 }
