@@ -119,8 +119,8 @@ pub struct Part {
     pub table: &'static str,
     /// What its rows are called.
     pub title: &'static str,
-    /// Columns given: name, and what it is called.
-    pub columns: Vec<(&'static str, &'static str)>,
+    /// Columns given.
+    pub columns: Vec<Column>,
     /// The rows: values by column, nulls left out.
     pub rows: Vec<Map<String, Json>>,
 }
@@ -150,7 +150,7 @@ impl Source {
         let mut part = Part {
             table: self.table,
             title: self.title,
-            columns: given.iter().map(|it| (it.name, it.zh)).collect(),
+            columns: given.iter().map(|it| **it).collect(),
             rows: Vec::new(),
         };
         if given.is_empty() {

@@ -24,6 +24,8 @@ use fields::Fact;
 use kept::{Standing, standing};
 use names::{Name, Names, Noun};
 
+pub(crate) use words::{cause, channel, correction, outcome, slot};
+
 /// Events on a page.
 const ROWS: u32 = 50;
 /// Events of an export at most.

@@ -243,7 +243,7 @@ pub(super) fn actor_named(word: &str) -> Option<&'static str> {
 macro_rules! values {
     ($($(#[$doc:meta])* $name:ident { $($code:literal => $word:literal,)* })*) => {$(
         $(#[$doc])*
-        pub(super) fn $name(code: &str) -> &str {
+        pub(crate) fn $name(code: &str) -> &str {
             match code { $($code => $word,)* other => other }
         }
     )*};

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::words::Words;
 use crate::attachment::{self, Attachment};
 use crate::dossier::Part;
 use crate::refusal::Result;
@@ -46,16 +47,17 @@ pub(super) fn write<W: Write + Seek>(
     out: W,
     store: &Store,
     cover: &Cover,
-    parts: &[Part],
+    (parts, words): (&[Part], &Words),
     papers: &[Attachment],
 ) -> Result<W> {
     let mut zip = ZipWriter::new(out);
     let options = SimpleFileOptions::default();
     let names: Vec<String> = papers.iter().map(paper_name).collect();
     let data = serde_json::to_vec_pretty(&document(cover, parts)).unwrap_or_default();
+    let read = parts.iter().filter(|part| Words::shows(part));
     let page = Summary {
         cover,
-        parts: parts.iter().map(shown).collect(),
+        parts: read.map(|part| shown(part, words)).collect(),
         files: names.clone(),
     };
     let page = page
@@ -107,7 +109,7 @@ fn document(cover: &Cover, parts: &[Part]) -> Value {
             let fields: serde_json::Map<String, Value> = part
                 .columns
                 .iter()
-                .map(|(name, zh)| ((*name).to_owned(), json!(zh)))
+                .map(|column| (column.name.to_owned(), json!(column.zh)))
                 .collect();
             json!({ "table": part.table, "名称": part.title, "字段": fields, "记录": &part.rows })
         })
@@ -115,11 +117,11 @@ fn document(cover: &Cover, parts: &[Part]) -> Value {
     json!({ "主体": &cover.name, "出具": &cover.city, "时间": &cover.made_at, "数据": tables })
 }
 
-fn shown(part: &Part) -> Shown<'_> {
+fn shown<'a>(part: &'a Part, words: &Words) -> Shown<'a> {
     let row = |row: &serde_json::Map<String, Value>| {
-        let cells = part.columns.iter().filter_map(|(name, zh)| {
-            let value = row.get(*name)?;
-            Some((*zh, text(value)))
+        let cells = part.columns.iter().filter_map(|column| {
+            let value = row.get(column.name)?;
+            Some((column.zh, words.of(part.table, column, value)?))
         });
         cells.collect()
     };
@@ -127,27 +129,4 @@ fn shown(part: &Part) -> Shown<'_> {
         title: part.title,
         rows: part.rows.iter().map(row).collect(),
     }
-}
-
-/// A value for people: what is inside a document, one line each.
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Object(map) => match (map.get("名称"), map.get("值")) {
-            (Some(Value::String(name)), Some(value)) if map.len() == 2 => {
-                format!("{name}：{}", text(value))
-            }
-            _ => lines(map.iter().map(|(key, value)| match value {
-                Value::Object(inner) if inner.contains_key("名称") => text(value),
-                _ => format!("{key}：{}", text(value)),
-            })),
-        },
-        Value::Array(items) => lines(items.iter().map(text)),
-        other => other.to_string(),
-    }
-}
-
-fn lines(parts: impl Iterator<Item = String>) -> String {
-    parts.collect::<Vec<_>>().join("\n")
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use vocab::CreditCode;
 
 use super::archive::{self, Cover};
+use super::words::Words;
 use crate::access::{Actor, ActorKind, Role};
 use crate::attachment::{self, Attachment, Kept, Subject};
 use crate::city;
@@ -194,12 +195,14 @@ pub(super) fn end_all(tx: &Tx<'_>, party: PartyId) -> Result<Vec<(&'static str, 
 struct Contents {
     cover: Cover,
     parts: Vec<Part>,
+    words: Words,
     papers: Vec<Attachment>,
 }
 
 fn contents(store: &Store, now: Timestamp, party: PartyId) -> Result<Contents> {
     store.read_blocking(|q| {
         let q: &dyn Query = &**q;
+        let parts = super::dossier(q, party)?;
         let city = city::find(q)?.map_or_else(|| "落地".to_owned(), |city| city.name);
         Ok(Contents {
             cover: Cover {
@@ -207,7 +210,8 @@ fn contents(store: &Store, now: Timestamp, party: PartyId) -> Result<Contents> {
                 city,
                 made_at: civil(now).strftime("%Y-%m-%d %H:%M").to_string(),
             },
-            parts: super::dossier(q, party)?,
+            words: Words::ask(q, &parts)?,
+            parts,
             papers: attachment::dossier::of_owner(q, party)?,
         })
     })
@@ -226,7 +230,7 @@ pub fn work_export(store: &Store, now: Timestamp, job: &ClaimedJob) -> Result<()
     let (id, party) = (id_of("export")?, PartyId(id_of("party")?));
     let made = contents(store, now, party).and_then(|it| {
         let out = Cursor::new(Vec::new());
-        let out = archive::write(out, store, &it.cover, &it.parts, &it.papers)?;
+        let out = archive::write(out, store, &it.cover, (&it.parts, &it.words), &it.papers)?;
         let name = format!(
             "数据副本-{}.zip",
             it.cover.made_at.get(..10).unwrap_or_default()
@@ -351,6 +355,6 @@ pub fn export_to<W: Write + Seek>(
         Ok::<_, Error>(())
     })?;
     let it = contents(store, now, party)?;
-    archive::write(out, store, &it.cover, &it.parts, &it.papers)?;
+    archive::write(out, store, &it.cover, (&it.parts, &it.words), &it.papers)?;
     Ok(())
 }

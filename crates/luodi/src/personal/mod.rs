@@ -11,6 +11,7 @@ mod pages;
 
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use erase::{Erasure, decide_erasure, hindrances, request_erasure, waiting};
 pub use export::{Export, export_to, find_number_or_id, request_export, work_expire, work_export};

@@ -345,6 +345,17 @@ async fn a_party_takes_all_its_data_along() {
     for secret in known.secrets.iter().chain([&known.name]) {
         assert!(data.contains(secret) && page.contains(secret), "{secret}");
     }
+    // The page speaks to people; codes and ids stay in the file for programs.
+    for word in ["自然人", "已核准", "永嘉县", "年", "已办结"] {
+        assert!(page.contains(word), "{word}");
+    }
+    let cells = page.split("<pre>").skip(1);
+    for cell in cells.map(|cell| cell.split("</pre>").next().unwrap()) {
+        assert!(uuid::Uuid::try_parse(cell).is_err(), "{cell}");
+        let code = ["person", "approved", "330324", "done", "paid"].contains(&cell);
+        assert!(!code && !cell.contains(":00.000"), "{cell}");
+    }
+    assert!(data.contains("\"approved\"") && data.contains("\"330324\""));
     for title in [
         "收款账户",
         "申报表",
