@@ -97,6 +97,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("objection.unmask", "查看异议人信息"),
     ("party.amend", "变更主体信息"),
     ("party.look_up", "按证件号码查找主体"),
+    ("party.open_account", "为主体开通账号"),
     ("party.register", "登记主体"),
     ("party.unmask", "查看主体个人信息"),
     ("payment.create_file", "生成拨付文件"),

@@ -9,7 +9,7 @@ use crate::access::{Actor, ActorKind, Role, Roles};
 use crate::account::{self, NewAccount};
 use crate::ids::{AccountId, PartyId};
 use crate::params;
-use crate::refusal::{Refusal, Refusals, Result, last_of};
+use crate::refusal::{Error, Refusal, Refusals, Result, last_of};
 use crate::store::{Event, Query, Tx};
 use crate::web::civil;
 
@@ -282,15 +282,17 @@ fn changed_meanwhile(q: &dyn Query, id: PartyId) -> Result<Refusal> {
     Ok(Refusal::conflict(CHANGED, message))
 }
 
-/// Opens an account with a one-time password for a party, at the window.
+/// Opens an account with a one-time password for a party, at the window, where the papers of whoever
+/// came were seen.
 ///
 /// # Errors
-/// Refuses others than the window of the party's region, and a bad or taken log-in name.
+/// Refuses others than the window of the party's region, a bad or taken log-in name, and where
+/// nothing is said of the papers.
 pub fn open_account(
     tx: &Tx<'_>,
     actor: &Actor,
     id: PartyId,
-    login: &str,
+    (login, papers): (&str, &str),
     password_hash: &str,
 ) -> Result<AccountId> {
     let party = queries::find(tx, actor, id)?;
@@ -306,7 +308,32 @@ pub fn open_account(
         party: Some(id),
         demo: None,
     };
-    account::create_account(tx, actor, &new)
+    let seen = vocab::mask_numbers(papers.trim());
+    let mut wrong = Refusals::default();
+    if !(2..=200).contains(&seen.chars().count()) {
+        let message = "请写明核对了哪些证件（2 至 200 个字），例如「经办人身份证原件、授权书」。";
+        wrong.add("papers", "required", message);
+    }
+    let opened = match account::create_account(tx, actor, &new) {
+        // What else is wrong is told with it.
+        Err(Error::Refused(refusal)) if !refusal.fields.is_empty() => {
+            for field in refusal.fields {
+                wrong.add(&field.field, field.rule, field.message);
+            }
+            None
+        }
+        opened => Some(opened?),
+    };
+    wrong.in_order(&["login", "papers"])?;
+    let opened = opened.ok_or_else(|| Refusal::invalid("account", "账号没有开通，请重试。"))?;
+    tx.event(Event {
+        actor: actor.to_ref(),
+        command: "party.open_account",
+        subject: ("party", id.0),
+        detail: json!({ "login": login, "seen": seen }),
+        rows: Vec::new(),
+    });
+    Ok(opened)
 }
 
 fn tidy(text: Option<&str>) -> Option<&str> {

@@ -608,7 +608,7 @@ fn the_window_opens_accounts_for_parties_of_its_region() {
     let city = City::new();
     let id = city.register(window(), person()).unwrap();
     let open = |actor: Actor, login: &'static str| {
-        city.write(move |tx| open_account(tx, &actor, id, login, "hash"))
+        city.write(move |tx| open_account(tx, &actor, id, (login, "身份证原件"), "hash"))
     };
     assert_eq!(
         rule(open(staff(5, Role::WindowClerk, "330324"), "wang.xm")),

@@ -263,11 +263,12 @@ async fn try_open(
     let by_message = posted.get("by_message") == "true";
     let (once, hash) = one_time().await?;
     let (opened, sent) = (login.clone(), once.clone());
+    let papers = posted.get("papers").to_owned();
     let command = Command::new("account.create", visit.now).once(posted.key());
     let done = app
         .store
         .write_once(command, move |tx| {
-            commands::open_account(tx, &actor, id, &opened, &hash)?;
+            commands::open_account(tx, &actor, id, (&opened, &papers), &hash)?;
             if by_message {
                 message::send_one_time(tx, id, &opened, &sent)?;
             }

@@ -75,3 +75,43 @@ async fn the_window_gives_a_party_a_new_password() {
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// Whoever opens an account for a party says which papers were seen, and the log keeps it.
+#[tokio::test]
+async fn the_window_opens_an_account_after_it_saw_the_papers() {
+    let city = TestCity::open();
+    let sql = "SELECT id FROM party WHERE region_code = '330324' AND kind = 'person' ORDER BY id";
+    let party = city.id(sql).await;
+    let path = format!("/parties/{party}/account");
+    let mut window = city.log_in("window-yj").await;
+    let page = window.get(&path).await;
+    let before = city.state().await;
+    let fields = |login: &'static str, papers: &'static str| {
+        [
+            ("action", "open_account"),
+            ("login", login),
+            ("papers", papers),
+        ]
+    };
+    let silent = window
+        .post_from(&page, &path, &fields("wang.xm", " "))
+        .await;
+    assert_eq!(silent.refused(), [("papers", "required")]);
+    let both = window.post_from(&page, &path, &fields("X Y", "")).await;
+    let wrong: Vec<&str> = both.refused().iter().map(|(field, _)| *field).collect();
+    assert_eq!(wrong, ["login", "papers"], "{}", both.text());
+    assert_eq!(city.state().await, before);
+    let papers = "身份证原件 330324199001011234";
+    let opened = window
+        .post_from(&page, &path, &fields("wang.xm", papers))
+        .await;
+    assert_eq!(opened.status, StatusCode::OK, "{}", opened.text());
+    let mut audit = city.log_in("audit").await;
+    let log = audit.get("/log?command=party.open_account").await;
+    assert!(
+        log.says("核对的证件") && log.says("身份证原件"),
+        "{}",
+        log.text()
+    );
+    assert!(log.says("wang.xm") && !log.says("330324199001011234"));
+}
