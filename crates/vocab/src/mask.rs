@@ -2,11 +2,9 @@
 //!
 //! It lacks the codes, which mask themselves, and any way back.
 
-/// Stands for each hidden character of a code.
-pub(crate) const BULLET: char = '•';
-
-/// Stands for each hidden character of a name.
-const STAR: char = '*';
+/// Stands for each hidden character of a code or a name. A bullet would be as wide as a Chinese
+/// character in the fonts of the pages.
+pub(crate) const STAR: char = '*';
 
 /// What a page shows in place of the hidden part of an address.
 const HIDDEN_ADDRESS: &str = "****";

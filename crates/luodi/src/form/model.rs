@@ -204,7 +204,7 @@ impl Class {
 
     /// What a page may show of a value of this class.
     pub fn mask(self, text: &str) -> String {
-        const HIDDEN: &str = "••••";
+        const HIDDEN: &str = "****";
         match self {
             Class::Name => vocab::mask_person_name(text),
             Class::IdNumber => {

@@ -550,8 +550,8 @@ fn the_record_masks_personal_values_and_groups_figures() {
         masked,
         [
             "类型=自然人",
-            "身份证号=330324••••••••••19",
-            "手机=138••••5678",
+            "身份证号=330324**********19",
+            "手机=138****5678",
             "容量=412.50kW",
             "台数=143,000",
             "并网日期=2016-11-03",
@@ -564,7 +564,7 @@ fn the_record_masks_personal_values_and_groups_figures() {
     assert!(shown(How::Plain).contains(&"手机=13812345678".to_owned()));
     assert_eq!(
         form.fill("屋顶光伏 {kw} kW，{phone}，{nothing}{", &filled()),
-        "屋顶光伏 412.50 kW，138••••5678，{"
+        "屋顶光伏 412.50 kW，138****5678，{"
     );
 }
 

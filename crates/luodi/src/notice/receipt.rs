@@ -30,7 +30,7 @@ pub(super) fn grouped(code: &str) -> String {
 /// What staff see of it: the code itself is the objector's alone.
 pub(super) fn masked(code: &str) -> String {
     let shown: String = code.chars().take(4).collect();
-    format!("{shown}-••••-••••")
+    format!("{shown}-****-****")
 }
 
 /// The code somebody typed: any width and case, with or without hyphens and spaces.

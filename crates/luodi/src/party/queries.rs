@@ -154,7 +154,7 @@ impl Personal {
     /// What a page may show.
     #[must_use]
     pub fn masked(&self) -> Self {
-        let hidden = || "••••••".to_owned();
+        let hidden = || "******".to_owned();
         let id_number =
             |text: &String| IdNumber::parse(text).map_or_else(|_| hidden(), |n| n.masked());
         let phone = |text: &String| Phone::parse(text).map_or_else(|_| hidden(), |p| p.masked());

@@ -48,7 +48,7 @@ impl BankAccountNumber {
         Ok(BankAccountNumber(number))
     }
 
-    /// What a page may show: eight bullets and the last four digits, whatever the length, `••••••••1234`.
+    /// What a page may show: eight stars and the last four digits, whatever the length, `********1234`.
     pub fn masked(&self) -> String {
         let tail = self
             .0
@@ -106,11 +106,11 @@ mod tests {
         check_account("", Err(BankAccountNumberError::Length));
         check_account("6222-0212-0300", Err(BankAccountNumberError::Character));
         let account = BankAccountNumber::parse("6222021203000001234").unwrap();
-        assert_eq!(account.masked(), "••••••••1234");
-        assert_eq!(format!("{account:?}"), "BankAccountNumber(••••••••1234)");
+        assert_eq!(account.masked(), "********1234");
+        assert_eq!(format!("{account:?}"), "BankAccountNumber(********1234)");
         assert_eq!(
             BankAccountNumber::parse("19201234").unwrap().masked(),
-            "••••••••1234"
+            "********1234"
         );
     }
 

@@ -112,7 +112,7 @@ impl IdNumber {
         birth_date(&self.0).unwrap_or_default()
     }
 
-    /// What a page may show: `330324••••••••••12`.
+    /// What a page may show: `330324**********12`.
     pub fn masked(&self) -> String {
         mask_middle(&self.0, 6, 2)
     }
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn shows_little() {
         let number = IdNumber::parse("11010519491231002X").unwrap();
-        assert_eq!(number.masked(), "110105••••••••••2X");
-        assert_eq!(format!("{number:?}"), "IdNumber(110105••••••••••2X)");
+        assert_eq!(number.masked(), "110105**********2X");
+        assert_eq!(format!("{number:?}"), "IdNumber(110105**********2X)");
         assert_eq!(number.birth_date(), jiff::civil::date(1949, 12, 31));
     }
 

@@ -83,7 +83,7 @@ fn mask_middle(code: &str, head: usize, tail: usize) -> String {
             if place < head || place + tail >= length {
                 c
             } else {
-                crate::mask::BULLET
+                crate::mask::STAR
             }
         })
         .collect()

@@ -104,7 +104,7 @@ fn mask(q: &dyn Query, rows: Vec<(Listed, Vec<u8>)>) -> Result<Vec<Listed>> {
             }
             let number = q.open_as(listed.party.0, CLASS, &sealed)?;
             let masked = BankAccountNumber::parse(&number)
-                .map_or_else(|_| "••••••••".to_owned(), |number| number.masked());
+                .map_or_else(|_| "********".to_owned(), |number| number.masked());
             Ok(Listed { masked, ..listed })
         })
         .collect()
