@@ -326,11 +326,16 @@ async fn save(
         return apply_page(&app, &visit, &desk, &typed, &refusal.fields);
     }
     let desk = load_desk(&app, &visit, item, (&asked.party, &id.to_string())).await?;
-    if posted.get("action") == "save" && errors.is_empty() {
-        let back = desk.address();
-        return Ok(visit.redirect(&back, "草稿已保存，可以随时回来继续填写。"));
-    }
     let fields = desk.fields(posted.fields().to_vec());
+    if posted.get("action") == "save" {
+        if errors.is_empty() {
+            let back = desk.address();
+            return Ok(visit.redirect(&back, "草稿已保存，可以随时回来继续填写。"));
+        }
+        // A draft needs nothing: only a file that was refused is said.
+        let typed = desk.package.form.typed(&fields);
+        return apply_page(&app, &visit, &desk, &typed, &errors);
+    }
     match desk.read(&fields, &visit) {
         Err(found) => add_errors(&mut errors, found),
         Ok(values) => {

@@ -213,3 +213,37 @@ async fn drafts_have_an_end() {
     );
     assert_eq!(city.number(OPEN).await, 50);
 }
+
+/// A draft needs none of the fields: only the file that was refused is said, and the rest is kept.
+#[tokio::test]
+async fn a_draft_with_a_wrong_file_is_told_of_that_file_alone() {
+    let city = TestCity::open();
+    let path = form_of(&city).await;
+    let mut enterprise = city.log_in("enterprise-yj").await;
+    let form = enterprise.get(&path).await;
+    let draft = form.hidden("draft");
+    let fields = [
+        ("draft", draft.as_str()),
+        ("project_name", "东坡屋顶"),
+        ("action", "save"),
+    ];
+    let large = vec![b' '; (20 << 20) + 1];
+    for wrong in [b"only words".as_slice(), &large] {
+        let papers = [PAPERS[1], ("licence", "licence.pdf", wrong)];
+        let refused = enterprise.upload_from(&form, &path, &fields, &papers).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let fields: Vec<&str> = refused.refused().iter().map(|(field, _)| *field).collect();
+        assert_eq!(fields, ["licence"], "{}", refused.text());
+        assert!(refused.says("东坡屋顶"));
+    }
+    let saved = enterprise.get(&path).await;
+    assert!(
+        saved.says("东坡屋顶") && saved.says("grid.pdf"),
+        "{}",
+        saved.text()
+    );
+    // The next step asks for everything.
+    let fields = [("draft", draft.as_str()), ("action", "check")];
+    let asked = enterprise.upload_from(&form, &path, &fields, &[]).await;
+    assert!(asked.refused().len() > 5, "{}", asked.text());
+}
