@@ -42,6 +42,8 @@ pub(super) struct Desk {
     pub(super) second: String,
     pub(super) reason: String,
     pub(super) correction: String,
+    /// What the form calls itself and its buttons, for showing what was typed (`web::kept`).
+    pub(super) labels: String,
 }
 
 /// What was typed into the form of a task.
@@ -116,7 +118,19 @@ pub(super) fn desk(
         second: typed.second.clone(),
         reason: typed.reason.clone(),
         correction: typed.correction.clone(),
+        labels: labels(facts, task, spec),
     }))
+}
+
+/// What the form of a task is about, and what its buttons are called.
+fn labels(facts: &Facts, task: &TaskRow, spec: &TaskSpec) -> String {
+    let about = format!("{} · 办件 {}", task.name, facts.case.number);
+    let mut labels = form_urlencoded::Serializer::new(String::new());
+    labels.append_pair("", &about);
+    for outcome in &spec.outcomes {
+        labels.append_pair(&format!("action.{}", outcome.value), &outcome.label);
+    }
+    labels.finish()
 }
 
 async fn complete(
@@ -215,10 +229,8 @@ fn kept(facts: &Facts, task: TaskId, posted: &Posted) -> Vec<(String, String)> {
         let field = form.and_then(|form| form.field(name));
         field.map_or_else(|| name.to_owned(), |field| field.label.clone())
     };
-    let typed = posted.fields().iter();
-    typed
-        .map(|(name, value)| (label(name), value.clone()))
-        .collect()
+    let typed = posted.kept().into_iter();
+    typed.map(|(name, value)| (label(&name), value)).collect()
 }
 
 fn spec_of(facts: &Facts, task: TaskId) -> Option<(&TaskRow, &TaskSpec)> {

@@ -73,6 +73,8 @@ struct FormPage<'a> {
     sections: Vec<Card<'a>>,
     errors: Errors<'a>,
     max_bytes: usize,
+    /// What its typed fields are called (`web::kept`).
+    labels: String,
 }
 
 struct Card<'a> {
@@ -152,8 +154,25 @@ impl Form {
             sections: sections.collect(),
             errors: Errors(errors),
             max_bytes: MAX_FILE_BYTES,
+            labels: self.labels(),
         };
         page.render()
+    }
+
+    /// What the fields that people type into are called, those of a list without their row.
+    fn labels(&self) -> String {
+        let mut labels = form_urlencoded::Serializer::new(String::new());
+        let fields = self.sections.iter().flat_map(|section| &section.fields);
+        for field in fields {
+            if let FieldKind::List { fields, .. } = &field.kind {
+                for inner in fields.iter().filter(|inner| is_typed(inner)) {
+                    labels.append_pair(&format!("{}.{}", field.key, inner.key), &inner.label);
+                }
+            } else if is_typed(field) {
+                labels.append_pair(&field.key, &field.label);
+            }
+        }
+        labels.finish()
     }
 }
 
@@ -193,6 +212,10 @@ fn widget<'a>(
         },
         name,
     }
+}
+
+fn is_typed(field: &Field) -> bool {
+    matches!(kind(field), "area" | "text" | "number" | "date")
 }
 
 fn kind(field: &Field) -> &'static str {

@@ -153,7 +153,7 @@ async fn submit(
 ) -> Answer {
     let mut found = load(&app, &visit, id, posted.get("entry")).await?;
     if let Some(refusal) = found.closed.take() {
-        return Err(WebError::kept(refusal, posted.fields().to_vec()).with_visit(&visit));
+        return Err(WebError::kept(refusal, posted.kept()).with_visit(&visit));
     }
     let line = found.line.id;
     match receive(&app, &visit, id, line, &posted).await {

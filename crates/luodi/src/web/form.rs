@@ -51,7 +51,7 @@ impl Errors {
         let refusal = error.into().into_refusal()?;
         match refusal.kind {
             Kind::Invalid => Ok(Self::from(&refusal)),
-            _ => Err(WebError::kept(refusal, posted.fields().to_vec())),
+            _ => Err(WebError::kept(refusal, posted.kept())),
         }
     }
 

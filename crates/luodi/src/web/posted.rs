@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::kept::{LABELS, OF_PAGE};
 use super::route::is_api;
 use super::{App, Visit, WebError};
 use crate::refusal::{Kind, Refusal};
@@ -49,6 +50,8 @@ pub struct Upload {
 #[derive(Clone, Debug, Default)]
 pub struct Posted {
     fields: Vec<(String, String)>,
+    /// What the form says of itself (`kept`).
+    about: Vec<(String, String)>,
     uploads: Vec<Upload>,
     key: String,
     scope: String,
@@ -103,6 +106,11 @@ impl Posted {
     /// Fields in the order posted, without the token and the key.
     pub fn fields(&self) -> &[(String, String)] {
         &self.fields
+    }
+
+    /// The fields with what the form says of itself, to be shown where it is not carried out.
+    pub fn kept(&self) -> Vec<(String, String)> {
+        [self.fields.as_slice(), &self.about].concat()
     }
 
     /// Files in the order posted; empty file fields are left out.
@@ -212,6 +220,8 @@ impl FromRequest<App> for Posted {
         posted
             .check_token(&visit)
             .map_err(|error| error.with_visit(&visit))?;
+        let of_itself = |(name, _): &mut (String, String)| name == OF_PAGE || name == LABELS;
+        posted.about = posted.fields.extract_if(.., of_itself).collect();
         posted.key = posted.take("idempotency_key");
         if posted.key.is_empty() || posted.key.len() > 100 {
             let refusal = Refusal::field(

@@ -58,13 +58,33 @@ async fn an_ended_session_keeps_the_text_of_a_long_form() {
     let odd = "屋顶 \"A&B\" <一号> 'x'";
     typed.retain(|(name, _)| *name != "project_name");
     typed.push(("project_name", odd));
-    let ended = enterprise.upload_from(&form, &path, &typed, &[]).await;
+    let hidden = hidden_fields(&form, &format!("action=\"{path}"));
+    let hidden = borrowed(&hidden).into_iter();
+    let hidden = hidden.filter(|(name, _)| ["of_page", "labels"].contains(name));
+    let sent: Vec<(&str, &str)> = typed.iter().copied().chain(hidden).collect();
+    let ended = enterprise.upload_from(&form, &path, &sent, &[]).await;
     assert_eq!(ended.status, StatusCode::UNAUTHORIZED, "{}", ended.text());
     for (name, value) in &typed {
         let kept = ended.between(&format!("name=\"resume.{name}\" value=\""), "\"");
         assert_eq!(plain(&kept), *value, "{name}");
     }
     assert_eq!(city.state().await, before);
+    // What is shown bears the labels of the form, and no marks or codes of the page.
+    let name = plain(
+        ended
+            .html
+            .split("<dt>项目名称</dt><dd data-kept=\"project_name\">")
+            .nth(1)
+            .unwrap(),
+    );
+    assert!(name.starts_with(odd), "{}", ended.text());
+    for unseen in ["draft", "quarter", "declaration", "labels", "of_page"] {
+        assert!(
+            !ended.html.contains(&format!("data-kept=\"{unseen}\"")),
+            "{unseen}"
+        );
+    }
+    assert!(!ended.says(" 项</dt>"), "{}", ended.text());
 
     // A wrong password keeps the text as well.
     let mut log_in = hidden_fields(&ended, "action=\"/login\"");
@@ -79,6 +99,12 @@ async fn an_ended_session_keeps_the_text_of_a_long_form() {
     let resume = enterprise.post_raw("/login", &borrowed(&log_in)).await;
     assert_eq!(resume.status, StatusCode::OK, "{}", resume.text());
     assert!(!resume.says("luodi-demo-2026"), "the password is not shown");
+    let doing = resume.html.split("data-doing").nth(1).unwrap();
+    let doing = doing.split("</p>").next().unwrap();
+    assert!(
+        doing.contains("继续提交的是") && doing.contains("申报："),
+        "{doing}"
+    );
 
     let again = hidden_fields(&resume, &format!("action=\"{path}"));
     let sent = enterprise.post_raw(&path, &borrowed(&again)).await;
@@ -142,4 +168,27 @@ async fn a_session_is_known_to_every_server() {
     let page = here.get("/work").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert!(page.location.starts_with("/login"), "{}", page.location);
+}
+
+/// An officer whose session ended is told which case and which of its buttons he goes on with.
+#[tokio::test]
+async fn an_interrupted_decision_says_what_it_decides() {
+    let city = TestCity::open();
+    let (case, task) = super::race::waiting(&city, "examine", "330324").await;
+    let number = format!("SELECT number FROM casework WHERE id = X'{case}'");
+    let number = city.texts(&number).await.remove(0);
+    let mut officer = city.log_in("handler1-yj").await;
+    let page = officer.get(&format!("/cases/{case}")).await;
+    city.clock.set(morning() + SignedDuration::from_hours(13));
+    let path = format!("/cases/{case}/tasks/{task}");
+    let hidden = hidden_fields(&page, &format!("action=\"{path}\""));
+    let mut fields = borrowed(&hidden);
+    fields.extend([("action", "correct"), ("reason", "缺抄表单")]);
+    let ended = officer.upload_raw(&path, &fields, &[]).await;
+    assert_eq!(ended.status, StatusCode::UNAUTHORIZED, "{}", ended.text());
+    let (_, doing) = ended.html.split_once("data-doing").unwrap();
+    let doing = doing.split("</p>").next().unwrap();
+    assert!(doing.contains(&format!("· 办件 {number}")), "{doing}");
+    assert!(doing.contains("补正"), "the button: {doing}");
+    assert!(ended.says("意见和理由") && ended.says("缺抄表单"));
 }
