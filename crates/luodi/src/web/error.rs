@@ -236,6 +236,21 @@ struct Told {
 }
 
 impl Told {
+    /// What is there is not had in this way, as where the address of a form is opened.
+    fn wrong_method() -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            code: "method",
+            heading: "error.not_found",
+            message: "这个地址不能直接打开，也不能这样提交。请从首页或工作台重新进入，用页面上的按钮办理。"
+                .to_owned(),
+            number: String::new(),
+            fields: Vec::new(),
+            kept: Vec::new(),
+            see: String::new(),
+        }
+    }
+
     /// For programs.
     fn json(self) -> Response {
         let wait_seconds = self.wait_seconds;
@@ -301,6 +316,7 @@ pub struct Problem {
 pub(super) fn told_in_json(mut response: Response) -> Response {
     match response.extensions_mut().remove::<Told>() {
         Some(told) => told.json(),
+        None if is_wrong_method(&response) => Told::wrong_method().json(),
         None => response,
     }
 }
@@ -309,8 +325,14 @@ pub(super) fn told_in_json(mut response: Response) -> Response {
 pub(super) fn framed(mut response: Response, app: &App, visit: &Visit) -> Response {
     match response.extensions_mut().remove::<Told>() {
         Some(told) => told.page(Some(app), Some(visit)),
+        None if is_wrong_method(&response) => Told::wrong_method().page(Some(app), Some(visit)),
         None => response,
     }
+}
+
+/// An address that is only read was posted to, or the other way round: nobody told anything yet.
+fn is_wrong_method(response: &Response) -> bool {
+    response.status() == StatusCode::METHOD_NOT_ALLOWED
 }
 
 #[derive(Template)]

@@ -298,3 +298,51 @@ async fn an_error_keeps_its_visitors_frame() {
         );
     }
 }
+
+/// An address that is only posted to is opened, and the other way round: the page says what to do.
+#[tokio::test]
+async fn a_wrong_method_gets_a_page() {
+    let city = TestCity::open();
+    let mut stranger = city.stranger();
+    let mut officer = city.log_in("handler1-yj").await;
+    let case = city.id("SELECT id FROM casework ORDER BY id").await;
+    for (visitor, path) in [
+        (&mut stranger, "/logout".to_owned()),
+        (&mut officer, format!("/cases/{case}/reveal")),
+    ] {
+        let page = visitor.get(&path).await;
+        assert_eq!(page.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(page.says("这个地址不能直接打开"), "{}", page.text());
+        assert!(page.html.contains("</html>"), "{path}");
+    }
+    let english = stranger.get("/logout?lang=en").await;
+    assert!(english.says("cannot be opened"), "{}", english.text());
+    let sent = stranger.post_raw("/notices", &[]).await;
+    assert_eq!(sent.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(
+        sent.says("这个地址不能直接打开") || sent.says("cannot be opened"),
+        "{}",
+        sent.text()
+    );
+    let program = officer.get("/api/session/end").await;
+    assert_eq!(program.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(
+        program.html.contains("\"code\":\"method\""),
+        "{}",
+        program.html
+    );
+}
+
+/// The page of the clock is reached from that of the system, and leads back.
+#[tokio::test]
+async fn the_clock_is_a_page_of_the_system() {
+    let city = TestCity::open();
+    let mut system = city.log_in("system").await;
+    assert!(system.get("/system").await.html.contains("href=\"/clock\""));
+    let clock = system.get("/clock").await;
+    assert!(
+        clock.html.contains("href=\"/system\"") && clock.says("正常"),
+        "{}",
+        clock.text()
+    );
+}
