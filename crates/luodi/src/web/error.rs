@@ -248,6 +248,7 @@ impl Told {
             fields: Vec::new(),
             kept: Vec::new(),
             see: String::new(),
+            wait_seconds: 0,
         }
     }
 
