@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::dossier::Fate::{Name, NoBytes, Unsealed, Written};
 use crate::dossier::Kind::{Count, Document, Figure, Id, Inner, Moment, Money, Sealed, Text};
 use crate::dossier::{Erased, Hindrance, Part, Source, column, erase_all, read_all, stays};
-use crate::form::Form;
+use crate::form::{FieldKind, Form};
 use crate::ids::{CaseId, PartyId};
 use crate::item;
 use crate::params;
@@ -201,8 +201,16 @@ pub fn dossier(q: &dyn Query, party: PartyId) -> Result<Vec<Part>> {
 fn labelled(form: &Form, values: &Value) -> Value {
     let fields = values.as_object().into_iter().flatten();
     let named = fields.map(|(key, value)| {
-        let label = form.field(key).map_or("", |field| field.label.as_str());
-        (key.clone(), json!({ "名称": label, "值": value }))
+        let field = form.field(key);
+        let label = field.map_or("", |field| field.label.as_str());
+        let chosen = field.filter(|field| matches!(field.kind, FieldKind::Choice { .. }));
+        let named = match (chosen, value.as_str()) {
+            (Some(field), Some(code)) => {
+                json!({ "名称": label, "值": value, "文字": field.option_label(code) })
+            }
+            _ => json!({ "名称": label, "值": value }),
+        };
+        (key.clone(), named)
     });
     Value::Object(named.collect::<Map<String, Value>>())
 }

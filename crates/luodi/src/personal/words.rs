@@ -22,6 +22,9 @@ use crate::store::{Query, StoreError};
 /// Tables a reader has no use for: they repeat the forms under the program's own keys.
 const ONLY_FOR_PROGRAMS: &[&str] = &["case_value", "case_claim"];
 
+/// Ids of the row itself, and of the party the copy is of.
+const OF_THE_ROW: &[&str] = &["id", "party_id", "owner_id"];
+
 /// Counts that say yes or no.
 const YES_OR_NO: &[&str] = &["demo", "suspended"];
 
@@ -104,7 +107,7 @@ impl Words {
     /// A value for people; none where it says nothing to them, such as the id of the row itself.
     pub(super) fn of(&self, table: &str, column: &Column, value: &Value) -> Option<String> {
         match column.kind {
-            Kind::Id if column.name == "id" => None,
+            Kind::Id if OF_THE_ROW.contains(&column.name) => None,
             Kind::Id => self.0.get(&id_in(value)?).cloned(),
             Kind::Count if YES_OR_NO.contains(&column.name) => Some(
                 if value.as_i64() == Some(0) {
@@ -119,6 +122,7 @@ impl Words {
                 // The digest of a package.
                 (!text.starts_with("sha256:")).then(|| word(table, column.name, text))
             }
+            _ if column.name == "explanation" => Some(lines(grounds(value).into_iter())),
             _ => Some(plain(value)),
         }
     }
@@ -187,10 +191,8 @@ fn plain(value: &Value) -> String {
         Value::Null => String::new(),
         Value::Bool(yes) => if *yes { "是" } else { "否" }.to_owned(),
         Value::String(text) => dated(text),
-        Value::Object(map) => match (map.get("名称"), map.get("值")) {
-            (Some(Value::String(name)), Some(value)) if map.len() == 2 => {
-                format!("{name}：{}", plain(value))
-            }
+        Value::Object(map) => match (map.get("名称"), map.get("文字").or(map.get("值"))) {
+            (Some(Value::String(name)), Some(value)) => format!("{name}：{}", plain(value)),
             _ => lines(map.iter().map(|(key, value)| match value {
                 Value::Object(inner) if inner.contains_key("名称") => plain(value),
                 _ => format!("{key}：{}", plain(value)),
@@ -198,6 +200,18 @@ fn plain(value: &Value) -> String {
         },
         Value::Array(items) => lines(items.iter().map(plain)),
         other @ Value::Number(_) => other.to_string(),
+    }
+}
+
+/// What an amount rests on, of all that is kept of its reckoning.
+fn grounds(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(map) => match map.get("annotations") {
+            Some(said) => vec![plain(said).replace('\n', "：")],
+            None => map.values().flat_map(grounds).collect(),
+        },
+        Value::Array(items) => items.iter().flat_map(grounds).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -273,6 +287,12 @@ mod tests {
         );
         check("casework", "suspended", Kind::Count, json!(0), Some("否"));
         check("casework", "version", Kind::Count, json!(3), Some("3"));
+        let rule = json!({ "index": 1, "annotations": [["依据", "第二条：自然人项目"]] });
+        let reckoned = json!({ "amount_fen": 100, "steps": [{ "matched_rules": [rule] }] });
+        let wanted = Some("依据：第二条：自然人项目");
+        check("casework", "explanation", Kind::Document, reckoned, wanted);
+        let form = json!({ "kind": { "名称": "类型", "值": "person", "文字": "个人" } });
+        check("casework", "form", Kind::Document, form, Some("类型：个人"));
         let form = json!({ "quarter": { "名称": "季度", "值": "2026Q3" } });
         let quarter = Quarter::parse("2026Q3").unwrap().zh();
         let wanted = format!("季度：{quarter}");
