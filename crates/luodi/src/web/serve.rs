@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,16 @@ impl Default for Limits {
             trusted_proxies: Arc::default(),
             tls: None,
             secure: false,
+        }
+    }
+}
+
+impl Limits {
+    /// Connections that may be open from there.
+    fn seats(&self, from: IpAddr) -> usize {
+        match proxy::trusted(&self.trusted_proxies, from) {
+            true => usize::MAX,
+            false => self.connections_per_address,
         }
     }
 }
@@ -152,12 +163,7 @@ pub async fn serve(
             () = &mut stop => break,
         };
         let from = peer.ip();
-        let most = if proxy::trusted(&limits.trusted_proxies, from) {
-            usize::MAX
-        } else {
-            limits.connections_per_address
-        };
-        let seat = crowd.admit(from, most);
+        let seat = crowd.admit(from, limits.seats(from));
         let waiter = seat.waiter();
         let proxies = Arc::clone(&limits.trusted_proxies);
         // Around the router, not in it: a layer is built into each route anew, some hundred
