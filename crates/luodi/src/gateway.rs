@@ -191,6 +191,18 @@ struct Plain {
     text: String,
 }
 
+/// The class under which a party's telephone is sealed; a contact's is that of its channel.
+const PARTY_PHONE: &str = "phone";
+
+fn number(q: &dyn Query, sealed: &Sealed, to: &[u8]) -> Result<String, StoreError> {
+    match q.open_as(sealed.owner, sealed.channel.code(), to) {
+        Err(StoreError::Unsealable(_)) if sealed.channel == Channel::Sms => {
+            q.open_as(sealed.owner, PARTY_PHONE, to)
+        }
+        opened => opened,
+    }
+}
+
 fn open(q: &dyn Query, id: Uuid, sealed: &Sealed) -> Result<Plain, StoreError> {
     let broken = |error: base64::DecodeError| StoreError::Value(error.to_string());
     let to = BASE64.decode(&sealed.to).map_err(broken)?;
@@ -207,7 +219,7 @@ fn open(q: &dyn Query, id: Uuid, sealed: &Sealed) -> Result<Plain, StoreError> {
     Ok(Plain {
         id: id.simple().to_string(),
         channel: sealed.channel,
-        to: q.open_as(sealed.owner, sealed.channel.code(), &to)?,
+        to: number(q, sealed, &to)?,
         template: sealed.template,
         values: Value::Object(values),
         text,

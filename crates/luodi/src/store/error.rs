@@ -152,7 +152,9 @@ pub fn io_words(error: &std::io::Error) -> String {
         ErrorKind::AlreadyExists => "已经存在，请换一个文件名",
         ErrorKind::IsADirectory => "是文件夹，请给出文件名",
         ErrorKind::NotADirectory => "路径里有一段不是文件夹，请核对路径",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "磁盘已满，请腾出空间后重试",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "磁盘空间或限额不够，请腾出空间后重试"
+        }
         ErrorKind::ReadOnlyFilesystem => "磁盘只能读，请换一个位置",
         ErrorKind::AddrInUse => "地址已被占用，请换一个端口（--listen），或停止占用它的程序",
         ErrorKind::AddrNotAvailable => "不是这台机器的地址，请核对 --listen",

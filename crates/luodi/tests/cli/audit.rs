@@ -499,3 +499,40 @@ fn a_log_that_is_not_the_signed_one_leaves_nowhere() {
     );
     assert!(!std::path::Path::new(&out).exists());
 }
+
+/// A table that cannot be read as the program's own hides nothing, and a checkpoint that was kept is
+/// not lost to a log that is another.
+#[test]
+fn a_foreign_table_hides_nothing_and_a_kept_checkpoint_stays() {
+    let city = Luodi {
+        ground: Ground::demo_in_a_file(),
+    };
+    let saved = city.path("saved");
+    assert_eq!(city.audit(&["checkpoint", "--out", &saved]).0, Some(0));
+    assert_eq!(city.audit(&["checkpoint", "--out", &saved]).0, Some(0));
+    city.exits(0, &["keys", "rotate"]);
+    assert_eq!(city.audit(&["checkpoint", "--out", &saved]).0, Some(0));
+    let note = fs::read_to_string(&saved).unwrap();
+    // The same log without its last events, or another.
+    let other = Luodi::demo();
+    let out = other.run(&["audit", "checkpoint", "--out", &saved]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    fs::write(city.path("notes"), "会议纪要").unwrap();
+    let out = city.run(&["audit", "checkpoint", "--out", &city.path("notes")]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    assert_eq!(fs::read_to_string(&saved).unwrap(), note);
+
+    city.tamper("CREATE TABLE foo (a); UPDATE casework SET amount_fen = amount_fen + 1");
+    let (code, found) = city.audit(&["verify"]);
+    assert_eq!(code, Some(1), "{found}");
+    let tables: BTreeSet<&str> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["table"].as_str().unwrap())
+        .collect();
+    assert!(
+        tables.contains("foo") && tables.contains("casework"),
+        "{tables:?}"
+    );
+}

@@ -498,8 +498,8 @@ async fn a_touched_row_alarms_both_administrators_wherever_they_look() {
     for path in ["/system", "/accounts"] {
         assert!(!any(&system.get(path).await), "{path}");
     }
-    let sql =
-        "UPDATE budget_line SET name = name || '改' WHERE id = (SELECT MIN(id) FROM budget_line)";
+    let sql = "UPDATE budget_line SET name = name || '改' \
+               WHERE id = (SELECT id FROM budget_line ORDER BY id LIMIT 1)";
     city.force(sql, vec![]).await;
     let found = watched(&city);
     let [(table, id)] = found.as_slice() else {

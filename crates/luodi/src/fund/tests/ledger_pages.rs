@@ -5,8 +5,8 @@ use ledger::{AccountKind, Movement};
 
 use super::*;
 use crate::params;
-use crate::store::StoreError;
 use crate::store::testing::{FORCE, event};
+use crate::store::{Event, StoreError};
 
 fn movement(line: BudgetLineId, word: &str, amount: Fen) -> Movement {
     let line = crate::fund::journal::book(line);
@@ -49,15 +49,13 @@ fn check(page: &str) {
                 let step = movement(line, word, yuan(amount));
                 let actor = city.finance.clone();
                 let outcome = city.write(move |tx| {
-                    tx.event(event());
-                    post(
-                        tx,
-                        &actor,
-                        line,
-                        step.clone(),
-                        ("budget_line", line.0),
-                        "试记",
-                    )
+                    let subject = ("budget_line", line.0);
+                    let rows = post(tx, &actor, line, step.clone(), subject, "试记")?;
+                    tx.event(Event {
+                        rows: rows.clone(),
+                        ..event()
+                    });
+                    Ok(rows)
                 });
                 match rest {
                     [] => assert!(!outcome.expect(&context).is_empty(), "{context}"),
@@ -178,6 +176,39 @@ fn findings(city: &City) -> Vec<&'static str> {
     let found = city.verify().findings;
     let codes = found.iter().map(|finding| finding.code);
     codes.filter(|code| *code != "entry-of-nobody").collect()
+}
+
+/// A balance that somebody raises for the time of one command is no money.
+#[test]
+fn balances_that_somebody_else_changed_are_not_relied_on() {
+    let city = City::new();
+    let line = city.budget("财建1号", "1000.00");
+    let force = |sql: &'static str| {
+        let command = Command::new(FORCE, city.clock.now());
+        let forced = city
+            .store
+            .write_blocking(command, move |tx| tx.execute(sql, params![]));
+        assert!(
+            forced.map_err(|error: StoreError| error).unwrap() > 0,
+            "{sql}"
+        );
+    };
+    let commit = |amount: &'static str| {
+        let (actor, step) = (city.finance.clone(), movement(line, "commit", yuan(amount)));
+        city.write(move |tx| {
+            let subject = ("budget_line", line.0);
+            let rows = post(tx, &actor, line, step.clone(), subject, "试记")?;
+            tx.event(Event { rows, ..event() });
+            Ok(())
+        })
+    };
+    force("UPDATE ledger_balance SET debit_fen = debit_fen + 1000000 WHERE account = 'available'");
+    assert_eq!(refused(commit("2000.00")).code, "row-touched");
+    // The line itself, without its seal, too.
+    force("UPDATE budget_line SET balance_seal = NULL");
+    assert_eq!(refused(commit("2000.00")).code, "row-touched");
+    force("UPDATE ledger_balance SET debit_fen = debit_fen - 1000000 WHERE account = 'available'");
+    assert_eq!(refused(commit("300.00")).code, "row-touched");
 }
 
 #[test]
