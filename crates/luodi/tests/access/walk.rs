@@ -256,7 +256,9 @@ impl Walk<'_> {
             ),
             ("code", name.to_uppercase()),
             ("paper_word", "永发改".to_owned()),
-            ("reason", "试一试".to_owned()),
+            ("reason", "试一试看".to_owned()),
+            // Their own, which the first second factor asks for.
+            ("password", "luodi-demo-2026".to_owned()),
             ("why", "试一试".to_owned()),
         ];
         if self.dice.roll(2) == 0 {
