@@ -245,30 +245,41 @@ fn set(
     Ok(())
 }
 
+/// Takes a task, or gives it back.
+type Hand = fn(&Tx<'_>, &Actor, CaseId, TaskId, i64) -> Result<String>;
+
 async fn take_pages(
-    State(app): State<App>,
+    state: State<App>,
     visit: Visit,
-    Path((id, task)): Path<(CaseId, TaskId)>,
+    path: Path<(CaseId, TaskId)>,
     posted: Posted,
 ) -> Answer {
-    let (actor, version) = (visit.actor()?.clone(), posted.version("version")?);
-    let command = Command::new("case.take_task", visit.now).once(posted.key());
-    let done = app
-        .store
-        .write_once(command, move |tx| take(tx, &actor, id, task, version));
-    Ok(visit.redirect(&format!("/cases/{id}"), &done.await?.value))
+    hand("case.take_task", take, (state, visit, path, posted)).await
 }
 
 async fn release_pages(
-    State(app): State<App>,
+    state: State<App>,
     visit: Visit,
-    Path((id, task)): Path<(CaseId, TaskId)>,
+    path: Path<(CaseId, TaskId)>,
     posted: Posted,
 ) -> Answer {
+    hand("case.release_task", release, (state, visit, path, posted)).await
+}
+
+async fn hand(
+    name: &'static str,
+    act: Hand,
+    (State(app), visit, Path((id, task)), posted): (
+        State<App>,
+        Visit,
+        Path<(CaseId, TaskId)>,
+        Posted,
+    ),
+) -> Answer {
     let (actor, version) = (visit.actor()?.clone(), posted.version("version")?);
-    let command = Command::new("case.release_task", visit.now).once(posted.key());
+    let command = Command::new(name, visit.now).once(posted.key());
     let done = app
         .store
-        .write_once(command, move |tx| release(tx, &actor, id, task, version));
+        .write_once(command, move |tx| act(tx, &actor, id, task, version));
     Ok(visit.redirect(&format!("/cases/{id}"), &done.await?.value))
 }

@@ -58,10 +58,7 @@ fn look(q: &dyn Query, head: &Head, mark: Option<&Mark>) -> Result<Option<Mark>,
     if signed.origin != mark.origin {
         return broken("日志的名称与密钥文件夹记得的不同：换成了另一个日志");
     }
-    let grew = trail::consistency(&Stored(q), mark.size, size)?.is_some_and(|proof| {
-        trail::consistent((mark.size, &mark.root), (size, &signed.root), &proof)
-    });
-    match grew {
+    match tree::grew(q, (mark.size, &mark.root), (size, &signed.root))? {
         true => Ok(Some(signed)),
         false => broken(format!(
             "日志不是从密钥文件夹记得的前 {} 个事件长出来的：换成了另一段历史",

@@ -207,6 +207,16 @@ pub fn last_checkpoint(q: &dyn Query) -> Result<String, StoreError> {
         .note)
 }
 
+/// Whether the stored tree, of this size and root, grew from one that was.
+pub(super) fn grew(
+    q: &dyn Query,
+    old: (u64, &Hash),
+    new: (u64, &Hash),
+) -> Result<bool, StoreError> {
+    let proof = trail::consistency(&Stored(q), old.0, new.0)?;
+    Ok(proof.is_some_and(|proof| trail::consistent(old, new, &proof)))
+}
+
 /// Why the log did not grow from a checkpoint that was kept elsewhere, in Chinese; none where it did.
 ///
 /// # Errors
@@ -217,14 +227,14 @@ pub fn grew_from(q: &dyn Query, kept: &Note) -> Result<Option<String>, StoreErro
     let Ok(old) = Checkpoint::open(kept, &log) else {
         return Ok(Some("里面的检查点不是这个日志签的".to_owned()));
     };
-    let Some(proof) = trail::consistency(&Stored(q), old.size, head.size)? else {
+    if old.size > head.size {
         let (old, size) = (old.size, head.size);
         return Ok(Some(format!(
             "里面的检查点有 {old} 个事件，日志现在只有 {size} 个：末尾被截去，或换成了旧的副本"
         )));
-    };
+    }
     let root = trail::root(&Stored(q), head.size)?;
-    let grew = trail::consistent((old.size, &old.root), (head.size, &root), &proof);
+    let grew = grew(q, (old.size, &old.root), (head.size, &root))?;
     Ok((!grew).then(|| "日志不是从里面的检查点长出来的：换成了另一段历史".to_owned()))
 }
 
